@@ -1,0 +1,1 @@
+"""Who makes it happen: execution actors, their supervisor, timers and `Engine`."""

@@ -1,0 +1,1 @@
+"""Who may ask: the webhook, the REST API, the console and the command line."""

@@ -1,0 +1,1 @@
+"""What happened: events, entries, the journal and its stores, verification."""

@@ -1,0 +1,1 @@
+"""What should happen: the flow language, expressions, task types, the pure `fold` and `decide`."""

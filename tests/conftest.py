@@ -1,0 +1,12 @@
+"""Shared by every test: makes `hookledger` importable from a bare checkout."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+if importlib.util.find_spec("hookledger") is None or importlib.util.find_spec("hookledger.runtime") is None:
+    # A checkout whose symlinks were lost (Windows, some archives): map the name by hand.
+    _namespace = ModuleType("hookledger")
+    _namespace.__path__ = [str(Path(__file__).resolve().parent.parent)]
+    sys.modules["hookledger"] = _namespace
