@@ -19,14 +19,13 @@ from yaml.reader import Reader
 from yaml.scanner import Scanner
 
 from hookledger.runtime.flow import scalars
-from hookledger.runtime.flow.problems import Path, Problem, ProblemsFound
+from hookledger.runtime.flow.problems import PROBLEMS_MAX, Path, Problem, ProblemsFound
 from hookledger.runtime.flow.source_errors import QUOTE_EXPRESSION, explain
 
 SOURCE_CHARS_MAX = 1024 * 1024
 DEPTH_MAX = 100  # a task inside a task takes two levels
 VALUES_MAX = 100_000  # with aliases expanded
 CHARS_PER_VALUE = 64  # a long text counts as several values, so that copies of it are bounded too
-PROBLEMS_MAX = 50
 
 COLLECTION_TAGS = frozenset({None, "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
 

@@ -11,6 +11,7 @@ import msgspec
 
 Path = tuple[str | int, ...]
 
+PROBLEMS_MAX = 50  # enough to read; a hostile text must not buy an endless list
 NAME_CHARS_MAX = 200  # a longer name is no slip of the pen, and comparing it is quadratic
 
 
