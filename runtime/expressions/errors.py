@@ -1,0 +1,139 @@
+"""What can go wrong with an expression, and where.
+
+Owns the error family of the expression language: each error knows the template, the place in it and, for
+a name that does not exist, the nearest name that does. The flow and the YAML file are not known
+here; callers add them with `at()`.
+"""
+
+import copy
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+ADVICE = {
+    "E001": "correct the template at this place",
+    "E002": "use a name listed in docs/expressions.md",
+    "E003": "give the value, or write `?? 'fallback'`",
+    "E004": "check the value and the arguments against docs/expressions.md",
+    "E005": "make the template do less, or raise the limit",
+    "E006": "hand in an Ambient which has what the function needs",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """One thing wrong with a template, found before it ran."""
+
+    code: str
+    message: str
+    line: int = 1  # 1-based, in the template
+    column: int = 1  # 1-based, in characters
+    name: str | None = None
+    nearest: str | None = None
+
+    def __str__(self) -> str:
+        hint = f"; did you mean `{self.nearest}`?" if self.nearest else ""
+        return f"{self.code}: {self.message} at line {self.line}, column {self.column}{hint}"
+
+
+class ExpressionError(Exception):
+    """A template could not be compiled or rendered; says where and what to do next."""
+
+    code: ClassVar[str] = "E004"
+
+    def __init__(
+        self, message: str, *, name: str | None = None, nearest: str | None = None, offset: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.name, self.nearest = name, nearest
+        self.offset = offset  # in characters from the template's start; None until it is known
+        self.template: str | None = None
+        self.line: int | None = None
+        self.column: int | None = None
+        self.where: str | None = None  # flow, file and line, added by the caller
+
+    def located(self, template: str, offset: int | None) -> Self:
+        """Tell the error which template failed; the innermost template that says so wins."""
+        if self.template is None:
+            self.template = template
+            self.offset = offset if self.offset is None else self.offset
+            if self.offset is not None:
+                self.line, self.column = line_and_column(template, self.offset)
+        return self
+
+    def at(self, where: str) -> Self:
+        """Return a copy which also names the flow, the file or whatever else holds the template."""
+        twin = copy.copy(self)
+        twin.where = where
+        return twin
+
+    def problem(self) -> Problem:
+        """The same fact as plain data."""
+        return Problem(
+            code=self.code,
+            message=self.message,
+            line=self.line or 1,
+            column=self.column or 1,
+            name=self.name,
+            nearest=self.nearest,
+        )
+
+    def __str__(self) -> str:
+        parts = [f"{self.code}: {self.message}"]
+        if self.nearest:
+            parts.append(f"did you mean `{self.nearest}`?")
+        if self.template is not None:
+            parts.append(f"in {shortened(self.template)}")
+        if self.line is not None:
+            parts.append(f"at line {self.line}, column {self.column}")
+        if self.where is not None:
+            parts.append(f"({self.where})")
+        return " ".join(parts) + f"; {ADVICE[self.code]}"
+
+
+class ExpressionSyntaxError(ExpressionError):
+    """The template itself is wrong; every problem that was found is listed in `problems`."""
+
+    code = "E001"
+
+    def __init__(self, problems: tuple[Problem, ...], template: str) -> None:
+        first = problems[0]
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        super().__init__(first.message + more, name=first.name, nearest=first.nearest)
+        self.problems = problems
+        self.template, self.line, self.column = template, first.line, first.column
+
+
+class MissingValue(ExpressionError):
+    """A variable, key or index does not exist. The only error `??` and `default` catch."""
+
+    code = "E003"
+
+
+class WrongValue(ExpressionError):
+    """An operator, filter, test or function cannot work with what it was given."""
+
+    code = "E004"
+
+
+class LimitExceeded(ExpressionError):
+    """The template does too much or makes too much; stopped before it hurts others."""
+
+    code = "E005"
+
+
+class AmbientUnavailable(ExpressionError):
+    """A value from outside was asked for and nobody can give it."""
+
+    code = "E006"
+
+
+def line_and_column(template: str, offset: int) -> tuple[int, int]:
+    """Turn an offset into the 1-based line and column an editor shows."""
+    before = template[:offset]
+    return before.count("\n") + 1, offset - (before.rfind("\n") + 1) + 1
+
+
+def shortened(template: str, *, length_max: int = 120) -> str:
+    """Quote a template for a message; long ones keep their beginning."""
+    return repr(template if len(template) <= length_max else template[: length_max - 3] + "...")

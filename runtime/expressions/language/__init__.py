@@ -1,0 +1,1 @@
+"""The grammar: from a template's text to Jinja2 nodes to a compiled function."""

@@ -1,0 +1,90 @@
+"""JSON, YAML, Ion and jq."""
+
+from hookledger.runtime.expressions.formats.iontext import read_ion, write_ion
+from hookledger.runtime.expressions.formats.jqtext import run_jq
+from hookledger.runtime.expressions.formats.jsontext import read_json
+from hookledger.runtime.expressions.formats.yamltext import read_yaml, write_yaml
+from hookledger.runtime.expressions.library.arguments import list_of, map_of, text_of
+from hookledger.runtime.expressions.library.registry import FILTERS, FUNCTIONS
+from hookledger.runtime.expressions.run import Run
+from hookledger.runtime.expressions.text import to_json as write_json
+from hookledger.runtime.expressions.values import Value, is_list, is_map
+
+
+@FILTERS("toJson json jsonEncode")
+def to_json(run: Run, value: Value) -> str:
+    """Compact JSON."""
+    return (
+        "null"
+        if value is None
+        else write_json(run, value)
+        if is_map(value) or is_list(value)
+        else scalar(run, value)
+    )
+
+
+def scalar(run: Run, value: Value) -> str:
+    """The JSON of a single value: the element of a list of one."""
+    return write_json(run, [value])[1:-1]
+
+
+@FUNCTIONS("fromJson json", "json")
+def from_json(run: Run, value: Value) -> Value:
+    """The value a JSON text holds."""
+    return None if value is None else read_json(run.charge(text_of(value, "`fromJson`")))
+
+
+@FILTERS("yaml")
+def to_yaml(run: Run, value: Value) -> str:
+    """YAML with a line feed at its end."""
+    return "null" if value is None else write_yaml(run, value)
+
+
+@FUNCTIONS("yaml", "yaml")
+def from_yaml(run: Run, value: Value) -> Value:
+    """The value a YAML text holds."""
+    return read_yaml(run, text_of(value, "`yaml`"))
+
+
+@FILTERS("toIon")
+def to_ion(run: Run, value: Value) -> str:
+    """Ion text."""
+    return write_ion(run, value)
+
+
+@FUNCTIONS("fromIon", "ion")
+def from_ion(run: Run, value: Value) -> Value:
+    """The value an Ion text holds."""
+    return None if value is None else read_ion(run, text_of(value, "`fromIon`"))
+
+
+@FILTERS("jq", "expression")
+def jq(run: Run, value: Value, expression: Value) -> Value:
+    """All results of a jq program."""
+    if value is None:
+        return None
+    program = text_of(expression, "`jq`")
+    return run_jq(program, read_json(value) if isinstance(value, str) else without_nulls(run, value))
+
+
+def without_nulls(run: Run, value: Value) -> Value:
+    """What JSON of a value would hold: no null entries in maps."""
+    run.spend(1)
+    if is_map(value):
+        return {
+            str(key): without_nulls(run, one) for key, one in map_of(value, "`jq`").items() if one is not None
+        }
+    return [without_nulls(run, one) for one in list_of(value, "`jq`")] if is_list(value) else value
+
+
+@FUNCTIONS("loopOutputs", "outputs", "name")
+def loop_outputs(_run: Run, outputs: Value, name: Value) -> list[Value]:
+    """One named output of every iteration of a loop."""
+    wanted = text_of(name, "the name of `loopOutputs`")
+    return [one_output(one, wanted) for one in list_of(outputs, "`loopOutputs`")]
+
+
+def one_output(iteration: Value, name: str) -> Value:
+    """A named output of one iteration, null when it has none."""
+    outputs = iteration.get("outputs") if is_map(iteration) else None
+    return outputs.get(name) if is_map(outputs) else None

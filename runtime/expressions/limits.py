@@ -1,0 +1,22 @@
+"""How much one rendering may do.
+
+The numbers bound time and memory by counting work, not by a clock, so that the same
+template with the same values fails or succeeds the same way on every machine. Only regular
+expressions need a clock: a single match cannot be counted from outside.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """Upper bounds for one rendering, nested `render()` calls included."""
+
+    steps_max: int = 1_000_000  # iterations, calls, visited list elements, kilobytes of text
+    text_chars_max: int = 32 * 1024 * 1024  # of any text made on the way, and of the output
+    items_max: int = 1_000_000  # of any list made on the way
+    depth_max: int = 100  # nested macro and render() calls, nested lists and maps
+    regex_seconds_max: float = 1.0  # of matching, all regular expressions of one rendering together
+
+
+DEFAULT = Limits()

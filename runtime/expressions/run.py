@@ -1,0 +1,109 @@
+"""One rendering: its limits, what it used of them, and what it may ask from outside.
+
+Every operator, filter, test and function receives the run as its first argument. Work is counted here.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from hookledger.runtime.expressions.errors import AmbientUnavailable, LimitExceeded
+from hookledger.runtime.expressions.limits import DEFAULT, Limits
+from hookledger.runtime.expressions.values import Value
+
+if TYPE_CHECKING:
+    from hookledger.runtime.expressions.ambient import Ambient
+
+RenderNested = Callable[["Run", str, Mapping[str, Value]], str]
+
+LENGTH_KINDS = frozenset({str, list, dict})
+STEPS_SHIFT = {str: 10, list: 3, dict: 3}  # a kilobyte of text, or eight elements, count as one step
+
+
+class Run:
+    """Counts the work of one rendering and refuses when it becomes too much."""
+
+    __slots__ = ("_ambient", "depth", "limits", "regex_seconds", "render_nested", "steps")
+
+    def __init__(self, ambient: "Ambient | None", limits: Limits, render_nested: RenderNested) -> None:
+        self._ambient = ambient
+        self.limits = limits
+        self.steps = limits.steps_max
+        self.depth = 0
+        self.regex_seconds = limits.regex_seconds_max
+        self.render_nested = render_nested
+
+    @property
+    def ambient(self) -> "Ambient":
+        """The ambient values of this rendering; an error when none were handed in."""
+        if self._ambient is None:
+            raise AmbientUnavailable("this function needs a value from outside and none can be had here")
+        return self._ambient
+
+    def spend(self, steps: int) -> None:
+        """Count work."""
+        self.steps -= steps
+        if self.steps < 0:
+            raise LimitExceeded(f"the template takes more than {self.limits.steps_max} steps")
+
+    def charge(self, value: Value) -> Value:
+        """Count a value that is about to be worked on; returns it."""
+        kind = value.__class__
+        if kind in LENGTH_KINDS:
+            self.spend(1 + (len(value) >> STEPS_SHIFT[kind]))
+        else:
+            self.spend(1)
+        return value
+
+    def text(self, text: str) -> str:
+        """Let a text that was just made pass, if it is not too long."""
+        if len(text) > self.limits.text_chars_max:
+            raise self.too_long()
+        return text
+
+    def room_for(self, chars: int) -> None:
+        """Refuse before a text of that length is built."""
+        if chars > self.limits.text_chars_max:
+            raise self.too_long()
+        self.spend(1 + (chars >> 10))
+
+    def room_for_items(self, count: int) -> None:
+        """Refuse before a list of that length is built."""
+        if count > self.limits.items_max:
+            raise LimitExceeded(f"a list would have more than {self.limits.items_max} elements")
+        self.spend(1 + (count >> 3))
+
+    def too_long(self) -> LimitExceeded:
+        """The error for a text that is too long."""
+        return LimitExceeded(f"a text would have more than {self.limits.text_chars_max} characters")
+
+    def join(self, parts: list[str]) -> str:
+        """Put the pieces of an output together; their sum is looked at first."""
+        if sum(map(len, parts)) > self.limits.text_chars_max:
+            raise self.too_long()
+        return "".join(parts)
+
+    def concat(self, parts: Iterable[str]) -> str:
+        """Put the operands of `~` together, counting their length."""
+        pieces = list(parts)
+        self.room_for(sum(map(len, pieces)))
+        return "".join(pieces)
+
+    def enter(self) -> None:
+        """Go one macro or render() deeper."""
+        self.spend(1)
+        self.depth += 1
+        if self.depth > self.limits.depth_max:
+            raise LimitExceeded(f"macros or render() are nested deeper than {self.limits.depth_max}")
+
+    def leave(self) -> None:
+        """Come back from a macro or render()."""
+        self.depth -= 1
+
+
+def plain_run(limits: Limits = DEFAULT) -> Run:
+    """A run outside any template: for library functions used on their own."""
+
+    def refuse(_run: Run, template: str, _variables: Mapping[str, Value]) -> str:
+        raise AmbientUnavailable(f"nothing here can render {template!r}")
+
+    return Run(None, limits, refuse)

@@ -1,0 +1,175 @@
+"""Compiled templates and what callers do with them.
+
+Owns the public functions. A rendering is a pure function of the template, the variables and the ambient
+values: nothing is read from anywhere else and nothing handed in is changed.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Final, NoReturn
+
+from hookledger.runtime.expressions.ambient import Ambient
+from hookledger.runtime.expressions.errors import (
+    ExpressionError,
+    LimitExceeded,
+    MissingValue,
+    Problem,
+    WrongValue,
+)
+from hookledger.runtime.expressions.language.compiler import Compiled, compile_template, problems_of
+from hookledger.runtime.expressions.limits import DEFAULT, Limits
+from hookledger.runtime.expressions.run import Run
+from hookledger.runtime.expressions.support import HardMissing
+from hookledger.runtime.expressions.text import text
+from hookledger.runtime.expressions.values import Value, is_list, is_map
+
+CACHE_TEMPLATES_MAX: Final = 4096
+TEMPLATE_CHARS_MAX: Final = 1024 * 1024
+
+
+class Template:
+    """One template, compiled once and rendered as often as wanted, from any thread."""
+
+    __slots__ = ("_compiled", "functions", "is_static", "names", "source")
+
+    def __init__(self, source: str) -> None:
+        """Compile `source`; raises ExpressionSyntaxError with every problem in it."""
+        self.source = source
+        self._compiled = compile_template(source) if "{" in source else None
+        self.names: frozenset[str] = self._compiled.names if self._compiled else frozenset()
+        self.functions: frozenset[str] = self._compiled.functions if self._compiled else frozenset()
+        self.is_static = self._compiled is None or is_static(self._compiled)
+
+    def __repr__(self) -> str:
+        return f"Template({self.source!r})"
+
+    def render(
+        self,
+        variables: Mapping[str, object],
+        ambient: Ambient | None = None,
+        *,
+        limits: Limits = DEFAULT,
+    ) -> str:
+        """Return the text of the template."""
+        return self.rendered(Run(ambient, limits, render_nested), variables)
+
+    def evaluate(
+        self,
+        variables: Mapping[str, object],
+        ambient: Ambient | None = None,
+        *,
+        limits: Limits = DEFAULT,
+    ) -> Value:
+        """Return the value of a template that is exactly one expression, else its text."""
+        run = Run(ambient, limits, render_nested)
+        compiled = self._compiled
+        if compiled is None or compiled.value is None:
+            return self.rendered(run, variables)
+        try:
+            return compiled.value(run, variables)
+        except Exception as error:
+            self.fail(compiled, error)
+
+    def rendered(self, run: Run, variables: Mapping[str, object]) -> str:
+        """Render within a run that has begun already."""
+        compiled = self._compiled
+        if compiled is None:
+            return self.source
+        try:
+            if compiled.value is not None:
+                return run.text(text(run, compiled.value(run, variables)))
+            assert compiled.root is not None
+            return compiled.root(run, variables)
+        except Exception as error:
+            self.fail(compiled, error)
+
+    def fail(self, compiled: Compiled, error: Exception) -> NoReturn:
+        """Raise what went wrong as an ExpressionError that knows its place."""
+        translated = error if isinstance(error, ExpressionError) else translation(error)
+        translated.located(self.source, compiled.offset_of(error.__traceback__))
+        raise translated from (None if translated is error else error)
+
+
+def is_static(compiled: Compiled) -> bool:
+    """Whether a template gives the same text whatever it is given."""
+    return not compiled.spans
+
+
+def translation(error: Exception) -> ExpressionError:
+    """Say in our words what Python found wrong."""
+    if isinstance(error, (RecursionError, MemoryError)):
+        return LimitExceeded("values are nested too deep or too large")
+    return WrongValue(f"this cannot be computed ({type(error).__name__})")
+
+
+@lru_cache(maxsize=CACHE_TEMPLATES_MAX)
+def compile(template: str) -> Template:  # noqa: A001 - the name the rest of the product knows
+    """Compile a template; the same text is compiled once.
+
+    Raises:
+        ExpressionSyntaxError: With every syntax error and unknown name that could be found.
+    """
+    if len(template) > TEMPLATE_CHARS_MAX:
+        raise LimitExceeded(f"a template has more than {TEMPLATE_CHARS_MAX} characters")
+    return Template(template)
+
+
+def check(template: str) -> tuple[Problem, ...]:
+    """Return everything that is wrong with a template, without rendering it."""
+    return problems_of(template) if "{" in template else ()
+
+
+def render(
+    template: str,
+    variables: Mapping[str, object],
+    ambient: Ambient | None = None,
+    *,
+    limits: Limits = DEFAULT,
+) -> str:
+    """Compile and render a template.
+
+    Raises:
+        ExpressionError: The template is wrong, a value is missing or unfit, or a limit was reached.
+    """
+    return compile(template).render(variables, ambient, limits=limits)
+
+
+def render_nested(run: Run, template: str, variables: Mapping[str, Value]) -> str:
+    """Render a text from within a template; what is missing in there is caught by nobody."""
+    run.enter()
+    try:
+        result = compile(template).rendered(run, variables)
+    except MissingValue as error:
+        raise HardMissing(error.message, name=error.name, nearest=error.nearest).located(
+            error.template or template, error.offset
+        ) from error
+    run.leave()
+    return result
+
+
+def render_value(
+    value: object,
+    variables: Mapping[str, object],
+    ambient: Ambient | None = None,
+    *,
+    limits: Limits = DEFAULT,
+) -> Value:
+    """Render the texts and keys in nested lists and maps; everything else keeps its type.
+
+    Of two keys that become the same the first one wins.
+    """
+    return rendered_tree(value, lambda one: render(one, variables, ambient, limits=limits))
+
+
+def rendered_tree(value: Value, render_text: Callable[[str], str]) -> Value:
+    """Apply a rendering to every text in a tree."""
+    if isinstance(value, str):
+        return render_text(value)
+    if is_map(value):
+        result: dict[Value, Value] = {}
+        for key, one in value.items():
+            new_key = rendered_tree(key, render_text)
+            new_value = rendered_tree(one, render_text)
+            result.setdefault(new_key, new_value)
+        return result
+    return [rendered_tree(one, render_text) for one in value] if is_list(value) else value
