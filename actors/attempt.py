@@ -1,0 +1,185 @@
+"""One attempt of one task: rendered properties in, an outcome out."""
+
+import hashlib
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import trio
+
+from hookledger.journal.events import Failure, LogReference, Outcome
+from hookledger.journal.store import LogLine
+from hookledger.runtime.flow.fields import convert_lax, explain
+from hookledger.runtime.flow.model import Task
+from hookledger.runtime.flow.problems import path_text
+from hookledger.runtime.tasks.base import Result, TaskFailed, TaskKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hookledger.actors.ports import Ports
+
+LOG_LINES_MAX: Final = 1000
+LOG_CHARS_MAX: Final = 8192
+LEVELS: Final = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
+
+
+class Ended(msgspec.Struct, frozen=True, kw_only=True):
+    """How an attempt ended; the actor makes a TaskReturned of it."""
+
+    path: str
+    attempt: int
+    outcome: Outcome
+    outputs: Mapping[str, Any] = {}
+    error: Failure | None = None
+    labels: Mapping[str, str] = {}
+    exit_state: str = ""
+    duration: int = 0
+    logs: tuple[LogLine, ...] = ()
+
+    def log_reference(self) -> LogReference | None:
+        """What the event keeps of the log lines."""
+        if not self.logs:
+            return None
+        digest = hashlib.sha256()
+        for line in self.logs:
+            digest.update(f"{line.level} {line.message}\n".encode())
+        return LogReference(count=len(self.logs), sha256=digest.hexdigest())
+
+
+class AttemptContext:
+    """The surroundings of one attempt; implements `TaskContext`."""
+
+    def __init__(
+        self,
+        *,
+        execution: str,
+        namespace: str,
+        path: str,
+        attempt: int,
+        level: str,
+        ports: "Ports",
+        mask: "Callable[[str], str]",
+    ) -> None:
+        self._execution = execution
+        self._namespace = namespace
+        self.path = path
+        self.attempt = attempt
+        self._level = LEVELS.index(level)
+        self._ports = ports
+        self._mask = mask
+        self.lines: list[LogLine] = []
+
+    @property
+    def attempt_key(self) -> str:
+        return f"{self._execution}:{self.path}:{self.attempt}"
+
+    @property
+    def execution(self) -> str:
+        return self._execution
+
+    @property
+    def namespace(self) -> str:
+        return self._namespace
+
+    def log(self, message: str, level: str = "INFO") -> None:
+        if LEVELS.index(level) < self._level or len(self.lines) > LOG_LINES_MAX:
+            return
+        if len(self.lines) == LOG_LINES_MAX:
+            level, message = "WARN", f"more than {LOG_LINES_MAX} lines: the rest is not kept"
+        self.lines.append(
+            LogLine(
+                execution=self._execution,
+                path=self.path,
+                attempt=self.attempt,
+                number=len(self.lines),
+                at=self._ports.clock.now(),
+                level=level,
+                message=_cut(self._mask(message)),
+            )
+        )
+
+    def port(self, name: str) -> Any:
+        try:
+            return self._ports.services[name]
+        except KeyError:
+            raise TaskFailed(f"this engine offers no `{name}`", kind="NotAvailable") from None
+
+
+def instance_of(task: Task, rendered: Mapping[str, Any]) -> TaskKind:
+    """Convert rendered properties to the task type's Struct.
+
+    Raises:
+        TaskFailed: A property does not have the type it needs.
+    """
+    try:
+        made = convert_lax(rendered, task.kind)
+    except msgspec.ValidationError as error:
+        message, path = explain(error)
+        raise TaskFailed(f"property `{path_text(path)}`: {message}", kind="InvalidProperty") from None
+    assert isinstance(made, TaskKind)
+    return made
+
+
+async def run_attempt(kind: TaskKind, context: AttemptContext, *, timeout: int = 0) -> Ended:
+    """Run it once and say how it ended. Cancellation passes through.
+
+    Args:
+        timeout: Microseconds; 0 for none.
+    """
+    ended: Ended | None = None
+    with trio.move_on_after(timeout / 1_000_000 if timeout else math.inf):
+        ended = await _tried(kind, context)
+    if ended is None:
+        failure = Failure(message=f"no result within {timeout / 1_000_000:g} s", kind="Timeout")
+        ended = Ended(path=context.path, attempt=context.attempt, outcome="timeout", error=failure)
+    return msgspec.structs.replace(ended, logs=tuple(context.lines))
+
+
+async def _tried(kind: TaskKind, context: AttemptContext) -> Ended:
+    path, attempt = context.path, context.attempt
+    try:
+        result = _result(await kind.run(context))
+    except TaskFailed as error:
+        failure = Failure(message=str(error), kind=error.kind)
+        return Ended(path=path, attempt=attempt, outcome="error", error=failure, outputs=error.outputs)
+    except Exception as error:  # a task's bug is that task's failure, not the engine's
+        failure = Failure(message=f"{type(error).__name__}: {error}", kind="TaskCrashed")
+        return Ended(path=path, attempt=attempt, outcome="error", error=failure)
+    return Ended(
+        path=path,
+        attempt=attempt,
+        outcome="ok",
+        outputs=result.outputs,
+        labels=result.labels,
+        exit_state=result.exit_state,
+    )
+
+
+def _result(returned: object) -> Result:
+    match returned:
+        case Result():
+            return returned
+        case None:
+            return Result()
+        case Mapping():
+            return Result(outputs=_plain(returned))
+        case _:
+            raise TaskFailed(
+                f"a task returns a mapping, not {type(returned).__name__}", kind="InvalidOutputs"
+            )
+
+
+def _plain(outputs: Mapping[Any, Any]) -> dict[str, Any]:
+    """Outputs are journaled: they must be plain JSON data."""
+    try:
+        return msgspec.to_builtins(dict(outputs), str_keys=True)  # type: ignore[no-any-return]
+    except (TypeError, ValueError) as error:
+        raise TaskFailed(f"outputs must be plain data: {error}", kind="InvalidOutputs") from error
+
+
+def _cut(message: str) -> str:
+    if len(message) <= LOG_CHARS_MAX:
+        return message
+    return f"{message[:LOG_CHARS_MAX]}… ({len(message)} characters)"

@@ -1,0 +1,82 @@
+"""What the hands of one execution's actor share: who it is, what it may use, and how it writes things down."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from hookledger.actors.ports import Ports
+from hookledger.actors.recorder import Recorder
+from hookledger.actors.rendering import Renderer
+from hookledger.journal.events import ExecutionEvent, Failure
+from hookledger.runtime.flow.model import Flow
+from hookledger.runtime.masking import Masker
+from hookledger.runtime.state import State
+
+if TYPE_CHECKING:
+    from hookledger.journal.events import ChildStarted
+
+
+class ChildRefused(Exception):
+    """A subflow cannot be started, in words for the flow's author."""
+
+
+class Children(Protocol):
+    """What an actor may ask of other executions; the supervisor's part."""
+
+    def prepare(
+        self, namespace: str, flow_id: str, revision: int | None, inputs: Mapping[str, Any]
+    ) -> tuple[str, int]:
+        """Check that a child could start; returns a fresh id and the flow's revision.
+
+        Raises:
+            ChildRefused: There is no such flow, or the inputs are invalid.
+        """
+        ...
+
+    async def ensure(self, parent: str, started: "ChildStarted") -> None:
+        """Start the child unless it is there already."""
+        ...
+
+    async def result(self, child: str) -> tuple[str, Mapping[str, Any]] | None:
+        """State and outputs of a child that has ended."""
+        ...
+
+    async def kill(self, child: str, by: str, reason: str) -> None:
+        """Ask a child to stop; one that has ended is left alone."""
+        ...
+
+
+class Bench:
+    """One execution's work place."""
+
+    def __init__(
+        self,
+        execution: str,
+        flow: Flow,
+        recorder: Recorder,
+        renderer: Renderer,
+        masker: Masker,
+        ports: Ports,
+        children: Children,
+    ) -> None:
+        self.id = execution
+        self.flow = flow
+        self.recorder = recorder
+        self.renderer = renderer
+        self.masker = masker
+        self.ports = ports
+        self.children = children
+
+    @property
+    def state(self) -> State:
+        """As of the newest recorded event."""
+        return self.recorder.state
+
+    def record(self, make: Callable[[int, int], ExecutionEvent]) -> None:
+        """Decide and remember."""
+        self.recorder.record(make)
+
+    def masked(self, failure: Failure | None) -> Failure | None:
+        """A failure without secrets."""
+        if failure is None:
+            return None
+        return Failure(message=self.masker.text(failure.message), kind=failure.kind, code=failure.code)

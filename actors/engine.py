@@ -1,0 +1,310 @@
+"""The embedding surface: open a journal, register flows, trigger them, look at what happened.
+
+    async with Engine.open("data") as engine:
+        await engine.register(yaml_source)
+        execution = await engine.trigger("company.team", "greet", variables={"name": "Alice"})
+        print(await execution.outputs())
+
+Nothing here knows of HTTP servers: importing it pulls in neither Quart nor Hypercorn.
+"""
+
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import trio
+
+from hookledger.actors.errors import FlowUnknown, FlowUnusable
+from hookledger.actors.flows import FlowBook, Revision
+from hookledger.actors.handle import Execution
+from hookledger.actors.operators import OperatorCommand
+from hookledger.actors.ports import Ports
+from hookledger.actors.reception import Delivery, Reception
+from hookledger.actors.rendering import Rendered, Renderer
+from hookledger.actors.supervisor import Supervisor
+from hookledger.journal.entry import SYSTEM
+from hookledger.journal.errors import ExecutionUnknown
+from hookledger.journal.events import AnyEvent, ExecutionEvent, FlowRegistered, FlowRemoved
+from hookledger.journal.journal import Journal, open_journal
+from hookledger.journal.sqlite import SqliteStore
+from hookledger.journal.store import Store
+from hookledger.runtime.flow.model import Flow, Trigger
+from hookledger.runtime.flow.parse import parse_flow
+from hookledger.runtime.flow.templates import Tree
+from hookledger.runtime.masking import Masker
+from hookledger.runtime.state import State, fold_all
+from hookledger.runtime.tasks.registry import TaskRegistry, installed
+from hookledger.runtime.variables import Scope
+
+
+class Engine:
+    """An open journal and the executions in it. Make it with `Engine.open`."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        flows: FlowBook,
+        ports: Ports,
+        registry: TaskRegistry,
+        supervisor: Supervisor,
+        reception: Reception,
+    ) -> None:
+        self.journal = journal
+        self.flows = flows
+        self.ports = ports
+        self.registry = registry
+        self.supervisor = supervisor
+        self._reception = reception
+        self._registering = trio.Lock()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        data: str | Path | Store,
+        *,
+        ports: Ports | None = None,
+        registry: TaskRegistry | None = None,
+    ) -> "AsyncGenerator[Engine]":
+        """Own a journal until the block ends. Executions that were open go on at once.
+
+        Args:
+            data: A directory (made when missing), or a store of your own.
+            ports: The outside world; the real one by default.
+            registry: Task types; the built-in and installed ones by default.
+
+        Raises:
+            JournalLocked: Another process has the directory.
+            JournalPoisoned: A commit failed; the block is cancelled.
+        """
+        ports, registry = ports or Ports(), registry or installed()
+        store = SqliteStore(Path(data)) if isinstance(data, str | Path) else data
+        try:
+            async with (
+                _plain_errors(),
+                open_journal(store, clock=ports.clock, entropy=ports.entropy) as journal,
+                trio.open_nursery() as nursery,
+            ):
+                engine = await _started(cls, journal, ports, registry, nursery)
+                yield engine
+                nursery.cancel_scope.cancel()
+        finally:
+            store.close()
+
+    async def register(self, source: str, *, file: str = "", by: str = "engine:self") -> Flow:
+        """Make a flow known; a source equal to the newest revision's changes nothing.
+
+        Raises:
+            FlowInvalid: With everything that is wrong with it.
+        """
+        flow = parse_flow(source, file=file, registry=self.registry)
+        async with self._registering:
+            newest = self.flows.newest(flow.namespace, flow.id)
+            if newest is not None and newest.flow is not None and newest.registered.sha256 == flow.sha256:
+                return newest.flow
+            return await self._register(flow, file, by)
+
+    async def remove(self, namespace: str, flow_id: str, *, by: str = "engine:self") -> None:
+        """Take a flow out of service; its history stays.
+
+        Raises:
+            FlowUnknown: There is none.
+        """
+        newest = self.flow_revision(namespace, flow_id).registered
+        removed: list[FlowRemoved] = []
+
+        def make(sequence: int, at: int) -> FlowRemoved:
+            removed.append(
+                FlowRemoved(
+                    sequence=sequence,
+                    at=at,
+                    namespace=namespace,
+                    flow=flow_id,
+                    revision=newest.revision,
+                    by=by,
+                )
+            )
+            return removed[0]
+
+        ticket = self.journal.append_system(make)
+        self.flows.learn(removed[0])
+        await ticket.durable()
+
+    def flow_revision(self, namespace: str, flow_id: str) -> Revision:
+        """The newest revision of a flow.
+
+        Raises:
+            FlowUnknown: There is none.
+        """
+        revision = self.flows.newest(namespace, flow_id)
+        if revision is None:
+            raise FlowUnknown(namespace, flow_id)
+        return revision
+
+    def flow(self, namespace: str, flow_id: str) -> Flow:
+        """The newest revision of a flow, ready to run.
+
+        Raises:
+            FlowUnknown: There is none.
+            FlowUnusable: Its source no longer parses here.
+        """
+        revision = self.flow_revision(namespace, flow_id)
+        if revision.flow is None:
+            raise FlowUnusable(revision.error)
+        return revision.flow
+
+    async def trigger(
+        self,
+        namespace: str,
+        flow_id: str,
+        *,
+        trigger: str | None = None,
+        variables: Mapping[str, Any] | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        labels: Mapping[str, str] | None = None,
+        by: str = "embedded:host",
+    ) -> Execution:
+        """Start a flow from a program; returns once the execution can no longer be lost.
+
+        Args:
+            trigger: Id of one of the flow's triggers, whose conditions, inputs and labels then apply.
+            variables: What the flow sees as `trigger`.
+
+        Raises:
+            FlowUnknown: There is no such flow or trigger.
+            FlowUnusable: It is disabled or does not parse.
+            DeliveryRefused: The trigger's rules or the inputs say no.
+        """
+        flow = self.flow(namespace, flow_id)
+        found = flow.trigger(trigger) if trigger is not None else None
+        if trigger is not None and found is None:
+            raise FlowUnknown(namespace, f"{flow_id} with a trigger {trigger}")
+        delivery = Delivery(
+            variables=variables or {}, inputs=inputs or {}, labels=labels or {}, source="engine"
+        )
+        execution = self.deliver(flow, found, delivery, actor=by)
+        await execution.accepted()
+        return execution
+
+    def deliver(
+        self,
+        flow: Flow,
+        trigger: Trigger | None,
+        delivery: Delivery,
+        *,
+        actor: str,
+        wait: bool = False,
+        return_outputs: bool = False,
+        response_content_type: str = "",
+    ) -> Execution:
+        """Start an execution for a delivery; never waits. The caller awaits `accepted` or `finished`.
+
+        Raises:
+            FlowUnusable, DeliveryRefused: As `trigger`.
+        """
+        execution_id, received = self._reception.receive(
+            flow,
+            trigger,
+            delivery,
+            wait=wait,
+            return_outputs=return_outputs,
+            response_content_type=response_content_type,
+        )
+        return self.supervisor.start(execution_id, flow, received, actor)
+
+    async def command(self, execution_id: str, command: OperatorCommand) -> None:
+        """Kill, pause, resume, label or annotate an execution; returns once that is durable.
+
+        Raises:
+            ExecutionUnknown: There is no such execution.
+            CommandRefused: It is not possible now.
+        """
+        await self.supervisor.command(execution_id, command)
+
+    async def attach(self, execution_id: str) -> Execution:
+        """A handle for an execution somebody else started.
+
+        Raises:
+            ExecutionUnknown: There is no such execution.
+        """
+        return await self.supervisor.attach(execution_id)
+
+    async def events(self, execution_id: str) -> list[ExecutionEvent]:
+        """The durable events of an execution.
+
+        Raises:
+            ExecutionUnknown: There is no such execution.
+        """
+        events: list[Any] = await self.journal.read(execution_id)
+        if not events or execution_id == SYSTEM:
+            raise ExecutionUnknown(execution_id)
+        return events
+
+    async def replay(self, execution_id: str, *, at: int | None = None) -> State:
+        """State rebuilt from the journal, up to and including event `at`.
+
+        Raises:
+            ExecutionUnknown: There is no such execution.
+        """
+        events = await self.events(execution_id)
+        return fold_all(event for event in events if at is None or event.sequence <= at)
+
+    def render(self, flow: Flow, execution_id: str, state: State, tree: Tree) -> Rendered:
+        """Render something of a flow against an execution."""
+        assert state.received is not None
+        return Renderer(Scope(flow, execution_id, state.received), self.ports, Masker()).whole(state, tree)
+
+    async def _register(self, flow: Flow, file: str, by: str) -> Flow:
+        flow = msgspec.structs.replace(flow, revision=self.flows.next_revision(flow.namespace, flow.id))
+        made: list[FlowRegistered] = []
+
+        def make(sequence: int, at: int) -> FlowRegistered:
+            made.append(
+                FlowRegistered(
+                    sequence=sequence,
+                    at=at,
+                    namespace=flow.namespace,
+                    flow=flow.id,
+                    revision=flow.revision,
+                    sha256=flow.sha256,
+                    source=flow.source,
+                    file=file,
+                    by=by,
+                )
+            )
+            return made[0]
+
+        ticket = self.journal.append_system(make)
+        self.flows.adopt(made[0], flow)
+        await ticket.durable()
+        return flow
+
+
+async def _started(
+    cls: type[Engine], journal: Journal, ports: Ports, registry: TaskRegistry, nursery: trio.Nursery
+) -> Engine:
+    flows = FlowBook(registry)
+    events: Iterable[AnyEvent] = await journal.read(SYSTEM)
+    for event in events:
+        flows.learn(event)
+    reception = Reception(ports)
+    supervisor = Supervisor(journal, flows, ports, reception, nursery)
+    nursery.start_soon(supervisor.run_timers)
+    await supervisor.recover()
+    return cls(journal, flows, ports, registry, supervisor, reception)
+
+
+@asynccontextmanager
+async def _plain_errors() -> AsyncGenerator[None]:
+    """A host that raised one error inside the block gets that error back, not the groups of our nurseries."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        leaf: BaseException = group
+        while isinstance(leaf, BaseExceptionGroup) and len(leaf.exceptions) == 1:
+            leaf = leaf.exceptions[0]
+        if isinstance(leaf, BaseExceptionGroup):
+            raise
+        raise leaf from leaf.__cause__

@@ -1,0 +1,67 @@
+"""Errors an embedding program meets. Pages: docs/errors/."""
+
+from typing import ClassVar
+
+
+class EngineError(Exception):
+    """Base of everything the engine raises."""
+
+    code: ClassVar[str] = "R000"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"{self.code}: {message}")
+
+
+class FlowUnknown(EngineError):
+    """There is no such flow."""
+
+    code = "R001"
+
+    def __init__(self, namespace: str, flow: str) -> None:
+        super().__init__(f"no flow {namespace}/{flow} is registered; `Engine.register` takes its YAML source")
+
+
+class FlowUnusable(EngineError):
+    """The flow is there but cannot run: it is disabled, or its source no longer parses."""
+
+    code = "R002"
+
+
+class DeliveryRefused(EngineError):
+    """The trigger's own rules say that this delivery starts nothing."""
+
+    code = "R003"
+
+    def __init__(self, message: str, *, unmet: bool = False) -> None:
+        self.unmet = unmet
+        """True when `when` or a condition was false; otherwise something could not be rendered or validated."""
+        super().__init__(message)
+
+
+class ExecutionFaulted(EngineError):
+    """The engine itself failed on this execution; the journal keeps what had happened."""
+
+    code = "R004"
+
+    def __init__(self, execution: str, reason: str) -> None:
+        self.execution = execution
+        super().__init__(
+            f"execution {execution} stopped because of an error in the engine ({reason}); "
+            "`hookledger journal show` tells how far it came, and a restart of the server tries again"
+        )
+
+
+class CommandRefused(EngineError):
+    """What an operator asked for is not possible in the execution's state."""
+
+    code = "R005"
+
+
+class StillRunning(EngineError):
+    """The time one was willing to wait passed first; the execution goes on."""
+
+    code = "R006"
+
+    def __init__(self, execution: str) -> None:
+        self.execution = execution
+        super().__init__(f"execution {execution} has not ended yet; it goes on, ask again later")

@@ -1,0 +1,87 @@
+"""What other tasks may do with one execution: wait for it and send it commands. Cheap to pass around."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import trio
+
+from hookledger.actors.errors import ExecutionFaulted
+from hookledger.actors.recorder import Recorder
+from hookledger.journal.entry import Entry
+from hookledger.journal.errors import JournalPoisoned
+from hookledger.journal.events import TriggerReceived
+from hookledger.runtime.state import State
+
+
+class Execution:
+    """A started execution."""
+
+    def __init__(self, execution_id: str, recorder: Recorder, first: Entry | None = None) -> None:
+        self.id = execution_id
+        self._recorder = recorder
+        self._first = first
+        self._ended = trio.Event()
+        self._final: tuple[State, Entry] | None = None
+        self._fault: BaseException | None = None
+
+    async def accepted(self) -> Entry:
+        """Wait until the execution can no longer be lost; returns its first entry."""
+        if self._first is None:
+            self._recorder.flush()
+            ticket = self._recorder.first
+            assert ticket is not None, "an execution is handed out only after its first event was recorded"
+            await ticket.durable()
+            self._first = ticket.entry
+        return self._first
+
+    async def finished(self) -> State:
+        """Wait until the execution has ended and its last event is durable.
+
+        Raises:
+            ExecutionFaulted: The engine failed on it.
+            JournalPoisoned: The journal stopped.
+        """
+        await self._ended.wait()
+        if isinstance(self._fault, JournalPoisoned):
+            raise JournalPoisoned(str(self._fault)) from self._fault
+        if self._final is None:
+            raise ExecutionFaulted(self.id, str(self._fault or "it was stopped"))
+        return self._final[0]
+
+    async def outputs(self) -> Mapping[str, Any]:
+        """Wait for the end and return the flow's outputs."""
+        return (await self.finished()).outputs
+
+    @property
+    def last_entry(self) -> Entry:
+        """The entry that holds the terminal event; only after `finished`."""
+        if self._final is None:
+            raise AssertionError("not finished")
+        return self._final[1]
+
+    @property
+    def final(self) -> State | None:
+        """The state it ended in, None before."""
+        return self._final[0] if self._final else None
+
+    @property
+    def ended(self) -> bool:
+        """True once `finished` no longer waits."""
+        return self._ended.is_set()
+
+    @property
+    def received(self) -> TriggerReceived:
+        """What started it."""
+        received = self._recorder.state.received
+        assert received is not None
+        return received
+
+    def end(self, state: State, entry: Entry) -> None:
+        """The actor's: the terminal event is durable."""
+        self._final = (state, entry)
+        self._ended.set()
+
+    def fail(self, error: BaseException) -> None:
+        """The supervisor's: nobody works on this execution any more."""
+        self._fault = error
+        self._ended.set()

@@ -1,0 +1,194 @@
+"""Commands a person (or a parent execution) may give to an execution, and what each of them records.
+
+Every command names who asked. One that makes no sense in the execution's state is refused with the reason.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+import msgspec
+
+from hookledger.actors.errors import CommandRefused
+from hookledger.actors.recorder import Recorder
+from hookledger.journal.events import (
+    ChildReturned,
+    ExecutionPaused,
+    ExecutionResumed,
+    KillRequested,
+    LabelsSet,
+    OperatorNote,
+)
+from hookledger.runtime.state import State
+
+
+class Kill(msgspec.Struct, frozen=True, kw_only=True):
+    """Stop it; attempts under way are cancelled."""
+
+    by: str
+    reason: str = ""
+
+
+class Pause(msgspec.Struct, frozen=True, kw_only=True):
+    """Begin nothing new; attempts under way go on to their end."""
+
+    by: str
+
+
+class Resume(msgspec.Struct, frozen=True, kw_only=True):
+    """Go on where it waits. `path` may be left out when only one thing waits."""
+
+    by: str
+    path: str | None = None
+    inputs: Mapping[str, Any] = {}
+    choice: str = ""
+    """For an attempt in doubt: rerun, accept (with its outputs as inputs) or fail."""
+    reason: str = ""
+
+
+class SetLabels(msgspec.Struct, frozen=True, kw_only=True):
+    """Add or replace labels."""
+
+    by: str
+    labels: Mapping[str, str]
+
+
+class Note(msgspec.Struct, frozen=True, kw_only=True):
+    """Say something that stays with the execution."""
+
+    by: str
+    text: str
+
+
+class ChildEnded(msgspec.Struct, frozen=True, kw_only=True):
+    """The supervisor's word that a child execution has ended."""
+
+    path: str
+    child: str
+    state: str
+    outputs: Mapping[str, Any]
+    by: str = "engine:self"
+
+
+class Wake(msgspec.Struct, frozen=True, kw_only=True):
+    """Look again: a timer may be due."""
+
+    by: str = "engine:self"
+
+
+OperatorCommand: TypeAlias = Kill | Pause | Resume | SetLabels | Note | ChildEnded | Wake
+
+
+def apply(command: OperatorCommand, recorder: Recorder) -> None:
+    """Record what the command means.
+
+    Raises:
+        CommandRefused: It is not possible now.
+    """
+    if recorder.state.terminal is not None and not isinstance(command, SetLabels | Note | ChildEnded | Wake):
+        raise CommandRefused(f"the execution has already ended: {recorder.state.status}")
+    _APPLY[type(command)](command, recorder)
+
+
+def _kill(command: Kill, recorder: Recorder) -> None:
+    if recorder.state.kill is None:
+        recorder.record(
+            lambda sequence, at: KillRequested(sequence=sequence, at=at, by=command.by, reason=command.reason)
+        )
+
+
+def _pause(command: Pause, recorder: Recorder) -> None:
+    if "" in recorder.state.pauses or recorder.state.kill is not None:
+        raise CommandRefused(f"the execution is already {recorder.state.status}")
+    recorder.record(
+        lambda sequence, at: ExecutionPaused(
+            sequence=sequence, at=at, path="", reason="operator", by=command.by
+        )
+    )
+
+
+def _resume(command: Resume, recorder: Recorder) -> None:
+    path = _waiting_path(command, recorder.state)
+    pause = recorder.state.pauses[path]
+    choice = _choice(command, pause)
+    recorder.record(
+        lambda sequence, at: ExecutionResumed(
+            sequence=sequence,
+            at=at,
+            path=path,
+            by=command.by,
+            choice=choice,  # type: ignore[arg-type]
+            inputs=dict(command.inputs),
+            reason=command.reason,
+        )
+    )
+
+
+def _waiting_path(command: Resume, state: State) -> str:
+    if not state.pauses:
+        raise CommandRefused(f"the execution is not paused, it is {state.status}")
+    if command.path is None:
+        if len(state.pauses) > 1:
+            raise CommandRefused(f"several things wait; say which: {', '.join(sorted(state.pauses))}")
+        return next(iter(state.pauses))
+    if command.path not in state.pauses:
+        raise CommandRefused(f"`{command.path}` does not wait; waiting: {', '.join(sorted(state.pauses))}")
+    return command.path
+
+
+def _choice(command: Resume, pause: ExecutionPaused) -> str:
+    if pause.reason != "in_doubt":
+        return "resume"
+    if command.choice not in ("rerun", "accept", "fail"):
+        raise CommandRefused(
+            f"nobody knows whether `{pause.path}` took effect before the crash; "
+            "look at the other side, then resume with choice rerun, accept or fail"
+        )
+    return command.choice
+
+
+def _labels(command: SetLabels, recorder: Recorder) -> None:
+    if any(name.startswith("system.") for name in command.labels):
+        raise CommandRefused("labels that begin with `system.` are set by the engine")
+    recorder.record(
+        lambda sequence, at: LabelsSet(sequence=sequence, at=at, by=command.by, labels=dict(command.labels))
+    )
+
+
+def _note(command: Note, recorder: Recorder) -> None:
+    recorder.record(
+        lambda sequence, at: OperatorNote(sequence=sequence, at=at, by=command.by, text=command.text)
+    )
+
+
+def _child_ended(command: ChildEnded, recorder: Recorder) -> None:
+    started = recorder.state.children.get(command.path)
+    if (
+        recorder.state.terminal is None
+        and started is not None
+        and command.path not in recorder.state.returned
+    ):
+        recorder.record(
+            lambda sequence, at: ChildReturned(
+                sequence=sequence,
+                at=at,
+                path=command.path,
+                child=command.child,
+                state=command.state,
+                outputs=dict(command.outputs),
+            )
+        )
+
+
+def _wake(command: Wake, recorder: Recorder) -> None:
+    """Being awake is enough: the loop decides anew."""
+
+
+_APPLY: dict[type, Callable[[Any, Recorder], None]] = {
+    Kill: _kill,
+    Pause: _pause,
+    Resume: _resume,
+    SetLabels: _labels,
+    Note: _note,
+    ChildEnded: _child_ended,
+    Wake: _wake,
+}

@@ -1,0 +1,74 @@
+"""Everything outside that an engine uses, in one place, so that a simulation can replace all of it."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from hookledger.journal.ports import Clock, Entropy, SystemClock, SystemEntropy
+from hookledger.runtime.expressions import Ambient
+from hookledger.runtime.expressions import Ports as ExpressionPorts
+from hookledger.runtime.secrets import Secrets, environment_secrets
+
+
+class Ports:
+    """The engine's surroundings.
+
+    Args:
+        environment: What expressions see as `envs`.
+        services: Further ports by name, handed to tasks: `http`, `processes`, `kv`.
+        functions: Expression functions that ask outside, by name.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock | None = None,
+        entropy: Entropy | None = None,
+        secrets: Secrets | None = None,
+        environment: Mapping[str, str] | None = None,
+        services: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.clock = clock or SystemClock()
+        self.entropy = entropy or SystemEntropy()
+        self.secrets = secrets or environment_secrets()
+        self.environment = dict(environment or {})
+        self.services: dict[str, Any] = dict(services or {})
+        self._expressions = ExpressionPorts(
+            clock=self._now, random=_Randomness(self.entropy), secret=self._secret, kv=self._kv
+        )
+
+    def ambient(self, drawn: Iterable[Mapping[str, Any]] | None = None) -> Ambient:
+        """What one rendering may draw from outside; with `drawn`, the recorded values instead."""
+        if drawn is None:
+            return Ambient(self._expressions)
+        return Ambient.replay(drawn, secret=self._secret)
+
+    def _now(self) -> datetime:
+        seconds, microseconds = divmod(self.clock.now(), 1_000_000)
+        return datetime.fromtimestamp(seconds, UTC).replace(microsecond=microseconds)
+
+    def _secret(self, name: str, namespace: str | None) -> str:
+        value = self.secrets(name)
+        if value is None:
+            raise LookupError(name)
+        return value
+
+    def _kv(self, name: str, namespace: str | None) -> Any:
+        store = self.services.get("kv")
+        if store is None:
+            raise LookupError(name)
+        return store.peek(namespace or "", name)
+
+
+class _Randomness:
+    """What the expression language wants of a random source, over our port."""
+
+    def __init__(self, entropy: Entropy) -> None:
+        self._entropy = entropy
+
+    def randbytes(self, n: int, /) -> bytes:
+        return self._entropy.token(n)
+
+    def randrange(self, start: int, stop: int, /) -> int:
+        """128 bits make the bias of the remainder immeasurable."""
+        return start + int.from_bytes(self._entropy.token(16), "big") % (stop - start)

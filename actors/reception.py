@@ -1,0 +1,175 @@
+"""From a delivery to a TriggerReceived: what a trigger's own rules say before an execution exists."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from hookledger.actors.errors import DeliveryRefused, FlowUnusable
+from hookledger.actors.ids import new_id
+from hookledger.actors.ports import Ports
+from hookledger.actors.rendering import Renderer
+from hookledger.journal.events import TriggerReceived
+from hookledger.runtime.expressions import truthy
+from hookledger.runtime.flow.inputs import InputsInvalid, resolve_inputs
+from hookledger.runtime.flow.model import Flow, Trigger
+from hookledger.runtime.flow.rendering import RenderFailed
+from hookledger.runtime.flow.templates import compile_tree
+from hookledger.runtime.masking import Masker
+from hookledger.runtime.state import State, fold
+from hookledger.runtime.variables import Scope
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """One request to a webhook, or what another kind of trigger has to say. Plain values only."""
+
+    id: str = ""
+    method: str = ""
+    path: str = ""
+    """Raw path without the key."""
+    query: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Already free of credentials."""
+    body: bytes = b""
+    remote: str = ""
+    variables: Mapping[str, Any] = {}
+    inputs: Mapping[str, Any] = {}
+    labels: Mapping[str, str] = {}
+    deduplication: str = ""
+    verification: Mapping[str, Any] = {}
+    traceparent: str = ""
+    parent: str = ""
+    parent_path: str = ""
+    source: str = "trigger"
+    """What the label `system.from` says."""
+
+
+class Reception:
+    """Turns deliveries into first events."""
+
+    def __init__(self, ports: Ports, partition: int = 0) -> None:
+        self._ports = ports
+        self._partition = partition
+
+    def receive(
+        self,
+        flow: Flow,
+        trigger: Trigger | None,
+        delivery: Delivery,
+        *,
+        wait: bool = False,
+        return_outputs: bool = False,
+        response_content_type: str = "",
+        execution_id: str = "",
+    ) -> tuple[str, TriggerReceived]:
+        """Return the execution's id (a fresh one unless it is given) and its first event.
+
+        Raises:
+            FlowUnusable: The flow or the trigger is disabled.
+            DeliveryRefused: A condition is not met, or inputs cannot be rendered or are invalid.
+        """
+        if flow.disabled:
+            raise FlowUnusable(f"the flow {flow.name} is disabled")
+        if trigger is not None and trigger.disabled:
+            raise FlowUnusable(f"the trigger {trigger.id} of {flow.name} is disabled")
+        execution_id = execution_id or new_id(self._ports.clock, self._ports.entropy, self._partition)
+        candidate = TriggerReceived(
+            sequence=0,
+            at=self._ports.clock.now(),
+            namespace=flow.namespace,
+            flow=flow.id,
+            revision=flow.revision,
+            source_sha256=flow.sha256,
+            trigger=trigger.id if trigger else "",
+            trigger_type=trigger.type if trigger else "",
+            seed=self._ports.entropy.token(16).hex(),
+            delivery=delivery.id,
+            method=delivery.method,
+            path=delivery.path,
+            query=delivery.query,
+            headers=delivery.headers,
+            body=delivery.body,
+            remote=delivery.remote,
+            parent=delivery.parent,
+            parent_path=delivery.parent_path,
+            variables=dict(delivery.variables),
+            deduplication=delivery.deduplication,
+            verification=dict(delivery.verification),
+            wait=wait,
+            return_outputs=return_outputs,
+            response_content_type=response_content_type,
+            traceparent=delivery.traceparent,
+        )
+        admitted = self._admitted(flow, trigger, delivery, execution_id, candidate)
+        return execution_id, admitted
+
+    def _admitted(
+        self,
+        flow: Flow,
+        trigger: Trigger | None,
+        delivery: Delivery,
+        execution_id: str,
+        candidate: TriggerReceived,
+    ) -> TriggerReceived:
+        scope = Scope(flow, execution_id, candidate)
+        renderer = Renderer(scope, self._ports, Masker())
+        state = fold(State(), candidate)
+        if trigger is not None:
+            self._check_conditions(trigger, renderer, state)
+        inputs = self._inputs(flow, trigger, delivery, renderer, state)
+        labels = self._labels(flow, trigger, delivery, execution_id, renderer, state)
+        return msgspec.structs.replace(candidate, inputs=inputs, labels=labels)
+
+    def _check_conditions(self, trigger: Trigger, renderer: Renderer, state: State) -> None:
+        conditions = (*((trigger.when,) if trigger.when is not None else ()), *trigger.conditions)
+        for tree in conditions:
+            rendered = renderer.whole(state, tree)
+            if rendered.failure is not None:
+                raise DeliveryRefused(f"a condition of {trigger.id} failed: {rendered.failure.message}")
+            if not truthy(rendered.value):
+                raise DeliveryRefused(f"a condition of {trigger.id} is not met", unmet=True)
+
+    def _inputs(
+        self,
+        flow: Flow,
+        trigger: Trigger | None,
+        delivery: Delivery,
+        renderer: Renderer,
+        state: State,
+    ) -> dict[str, Any]:
+        given = dict(delivery.inputs)
+        if trigger is not None and trigger.inputs is not None:
+            rendered = renderer.whole(state, trigger.inputs)
+            if rendered.failure is not None:
+                raise DeliveryRefused(f"the inputs of {trigger.id} failed: {rendered.failure.message}")
+            given = {**rendered.value, **given}
+
+        def render(text: str, known: Mapping[str, Any]) -> str:
+            made = renderer.whole(state, compile_tree(text), {"inputs": known})
+            if made.failure is not None:
+                raise RenderFailed(made.failure.message)
+            return str(made.value)
+
+        try:
+            return dict(resolve_inputs(flow.inputs, given, render=render))
+        except InputsInvalid as error:
+            raise DeliveryRefused("; ".join(str(problem) for problem in error.problems)) from error
+
+    def _labels(
+        self,
+        flow: Flow,
+        trigger: Trigger | None,
+        delivery: Delivery,
+        execution_id: str,
+        renderer: Renderer,
+        state: State,
+    ) -> dict[str, str]:
+        labels = {"system.from": delivery.source, **flow.labels}
+        if trigger is not None and trigger.labels is not None:
+            rendered = renderer.whole(state, trigger.labels)
+            if rendered.failure is not None:
+                raise DeliveryRefused(f"the labels of {trigger.id} failed: {rendered.failure.message}")
+            labels |= {str(name): str(value) for name, value in rendered.value.items()}
+        labels |= delivery.labels
+        labels.setdefault("system.correlationId", execution_id)
+        return labels

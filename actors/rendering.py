@@ -1,0 +1,65 @@
+"""Renders what a flow says at one moment of an execution, and keeps account of what was drawn from outside."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from hookledger.actors.ports import Ports
+from hookledger.journal.events import Failure
+from hookledger.runtime.expressions import Ambient, ExpressionError
+from hookledger.runtime.flow.model import Task
+from hookledger.runtime.flow.templates import Tree, render_tree
+from hookledger.runtime.masking import Masker
+from hookledger.runtime.plan import Place
+from hookledger.runtime.state import State
+from hookledger.runtime.variables import Scope
+
+
+class Rendered(NamedTuple):
+    """A rendered value, or why there is none, and what was drawn."""
+
+    value: Any
+    failure: Failure | None
+    drawn: tuple[dict[str, Any], ...]
+    secrets: tuple[str, ...]
+
+
+class Renderer:
+    """One execution's rendering."""
+
+    def __init__(self, scope: Scope, ports: Ports, masker: Masker) -> None:
+        self._scope = scope
+        self._ports = ports
+        self._masker = masker
+
+    def task(self, state: State, task: Task, place: Place, tree: Tree) -> Rendered:
+        """Render something that belongs to a task."""
+        return self.render(tree, self._scope.of(state, task, place))
+
+    def whole(self, state: State, tree: Tree, more: Mapping[str, Any] | None = None) -> Rendered:
+        """Render something that belongs to the execution as a whole."""
+        return self.render(tree, {**self._scope.at(state), **(more or {})})
+
+    def render(self, tree: Tree, variables: Mapping[str, object]) -> Rendered:
+        """Render any value; an expression that fails becomes a Failure."""
+        return self._render(tree, variables, self._ports.ambient())
+
+    def again(
+        self, state: State, task: Task, place: Place, tree: Tree, drawn: Sequence[dict[str, Any]]
+    ) -> Rendered:
+        """Render something of a task once more with the values that were drawn the first time."""
+        return self._render(tree, self._scope.of(state, task, place), self._ports.ambient(drawn))
+
+    def _render(self, tree: Tree, variables: Mapping[str, object], ambient: Ambient) -> Rendered:
+        try:
+            value = render_tree(tree, {**variables, "envs": self._ports.environment}, ambient)
+            failure = None
+        except ExpressionError as error:
+            value, failure = None, Failure(message=self._masker.text(str(error)), kind="ExpressionError")
+        self._masker.learn(ambient.secrets)
+        return Rendered(
+            value, failure, tuple(ambient.drawn), tuple(dict.fromkeys(_secret_names(ambient.drawn)))
+        )
+
+
+def _secret_names(drawn: Iterable[Mapping[str, Any]]) -> Iterable[str]:
+    return (str(draw["args"][0]) for draw in drawn if draw["name"] == "secret" and draw["args"])

@@ -1,0 +1,219 @@
+"""What flowables choose, wait for and start: rendered, then recorded."""
+
+from typing import Any
+
+from hookledger.actors.attempt import instance_of
+from hookledger.actors.bench import Bench, ChildRefused
+from hookledger.actors.rendering import Rendered
+from hookledger.journal.events import (
+    BranchTaken,
+    ChildReturned,
+    ChildStarted,
+    ExecutionPaused,
+    ExecutionResumed,
+    Failure,
+    TimerFired,
+    TimerSet,
+)
+from hookledger.runtime.expressions import truthy
+from hookledger.runtime.flow.model import Task
+from hookledger.runtime.plan import (
+    BeginWait,
+    Choice,
+    EndWait,
+    FireTimer,
+    Flowable,
+    KillChildren,
+    Moment,
+    Place,
+    StartChild,
+    TakeBranch,
+    Wait,
+)
+from hookledger.runtime.tasks.base import TaskFailed
+from hookledger.runtime.tasks.flow.subflow import Subflow
+
+
+async def take_branch(bench: Bench, command: TakeBranch) -> None:
+    """Render a flowable's properties and record what it chooses; also whether `runIf` lets it begin."""
+    task, place = command.task, command.place
+    if task.run_if is not None and command.round == 0:
+        wanted = bench.renderer.task(bench.state, task, place, task.run_if)
+        if wanted.failure is not None or not truthy(wanted.value):
+            record_branch(bench, task, place, wanted, skipped=wanted.failure is None)
+            return
+    rendered = bench.renderer.task(bench.state, task, place, task.properties)
+    choice = Choice()
+    if rendered.failure is None:
+        try:
+            choice = _flowable(task, rendered.value).choose(_moment(bench, command))
+        except TaskFailed as error:
+            rendered = _failing(rendered, error)
+    record_branch(bench, task, place, rendered, choice=choice, round_=command.round)
+
+
+def record_branch(
+    bench: Bench,
+    task: Task,
+    place: Place,
+    rendered: Rendered,
+    *,
+    choice: Choice | None = None,
+    skipped: bool = False,
+    round_: int = 0,
+) -> None:
+    """Record a choice, or why there is none."""
+    choice = choice or Choice()
+    values = None if choice.values is None else tuple(map(bench.masker.text, choice.values))
+    bench.record(
+        lambda sequence, at: BranchTaken(
+            sequence=sequence,
+            at=at,
+            task=task.id,
+            path=place.path(task),
+            round=round_,
+            outputs=bench.masker.data(dict(choice.outputs)),
+            chosen=bench.masker.text(choice.chosen),
+            values=values,
+            not_before=at + choice.delay if choice.delay else 0,
+            skipped=skipped,
+            error=bench.masked(rendered.failure),
+            ambient=rendered.drawn,
+        )
+    )
+
+
+async def begin_wait(bench: Bench, command: BeginWait) -> None:
+    """Record a timer or a pause."""
+    task, place = command.task, command.place
+    rendered = bench.renderer.task(bench.state, task, place, task.properties)
+    if rendered.failure is None:
+        try:
+            _record_wait(bench, place.path(task), _flowable(task, rendered.value).waiting())
+            return
+        except TaskFailed as error:
+            rendered = _failing(rendered, error)
+    record_branch(bench, task, place, rendered)
+
+
+def _record_wait(bench: Bench, path: str, wait: Wait) -> None:
+    if wait.timer:
+        bench.record(
+            lambda sequence, at: TimerSet(sequence=sequence, at=at, path=path, due=at + wait.duration)
+        )
+        return
+    bench.record(
+        lambda sequence, at: ExecutionPaused(
+            sequence=sequence,
+            at=at,
+            path=path,
+            reason="task",
+            until=at + wait.duration if wait.duration else 0,
+            expiry=wait.expiry,  # type: ignore[arg-type]
+            on_resume=tuple(dict(item) for item in wait.on_resume),
+        )
+    )
+
+
+async def fire_timer(bench: Bench, command: FireTimer) -> None:
+    """The time of a timer has come."""
+    bench.record(
+        lambda sequence, at: TimerFired(sequence=sequence, at=at, path=command.path, due=command.due)
+    )
+
+
+async def end_wait(bench: Bench, command: EndWait) -> None:
+    """A pause is over without a person."""
+    choice = bench.state.pauses[command.path].expiry
+    bench.record(
+        lambda sequence, at: ExecutionResumed(
+            sequence=sequence, at=at, path=command.path, by="engine:timer", choice=choice
+        )
+    )
+
+
+async def start_child(bench: Bench, command: StartChild) -> None:
+    """Record which child is meant, make that durable, then start it: a crash in between starts it later, once."""
+    task, place = command.task, command.place
+    rendered = bench.renderer.task(bench.state, task, place, task.properties)
+    if rendered.failure is not None:
+        record_branch(bench, task, place, rendered)
+        return
+    try:
+        started = _child(bench, task, place, rendered)
+    except TaskFailed as error:
+        record_branch(bench, task, place, _failing(rendered, error))
+        return
+    bench.record(lambda sequence, at: _at(started, sequence, at))
+    await bench.recorder.barrier()
+    await bench.children.ensure(bench.id, started)
+
+
+async def look_after_child(bench: Bench, path: str) -> None:
+    """After a restart: start a child that was only promised, or take the result of one that has ended."""
+    started = bench.state.children[path]
+    await bench.children.ensure(bench.id, started)
+    result = await bench.children.result(started.child)
+    if result is not None and path not in bench.state.returned:
+        state, outputs = result
+        bench.record(
+            lambda sequence, at: ChildReturned(
+                sequence=sequence, at=at, path=path, child=started.child, state=state, outputs=dict(outputs)
+            )
+        )
+
+
+async def kill_children(bench: Bench, command: KillChildren) -> None:
+    """Ask the children one waits for to stop."""
+    kill = bench.state.kill
+    assert kill is not None
+    for child in command.children:
+        await bench.children.kill(child, kill.by, kill.reason)
+
+
+def _child(bench: Bench, task: Task, place: Place, rendered: Rendered) -> ChildStarted:
+    kind = _flowable(task, rendered.value)
+    assert isinstance(kind, Subflow)
+    try:
+        child, revision = bench.children.prepare(kind.namespace, kind.flow_id, kind.revision, kind.inputs)
+    except ChildRefused as error:
+        raise TaskFailed(str(error), kind="SubflowRefused") from error
+    inherited = bench.state.labels if kind.inherit_labels else {}
+    own = {name: value for name, value in inherited.items() if not name.startswith("system.")}
+    return ChildStarted(
+        sequence=0,
+        at=0,
+        task=task.id,
+        path=place.path(task),
+        child=child,
+        namespace=kind.namespace,
+        flow=kind.flow_id,
+        revision=revision,
+        inputs=bench.masker.data(kind.inputs),
+        labels={**own, **kind.label_map()},
+        wait=kind.wait,
+        transmit_failed=kind.transmit_failed,
+    )
+
+
+def _at(started: ChildStarted, sequence: int, at: int) -> ChildStarted:
+    from msgspec.structs import replace
+
+    return replace(started, sequence=sequence, at=at)
+
+
+def _flowable(task: Task, properties: Any) -> Flowable:
+    kind = instance_of(task, properties)
+    assert isinstance(kind, Flowable)
+    return kind
+
+
+def _failing(rendered: Rendered, error: TaskFailed) -> Rendered:
+    return rendered._replace(failure=Failure(message=str(error), kind=error.kind))
+
+
+def _moment(bench: Bench, command: TakeBranch) -> Moment:
+    prefix = f"{command.place.path(command.task)}["
+    begun = [run.first_started for path, run in bench.state.runs.items() if path.startswith(prefix)]
+    now = bench.recorder.now()
+    return Moment(round=command.round, elapsed=now - min(begun, default=now))

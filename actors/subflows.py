@@ -1,0 +1,82 @@
+"""Executions that executions start: found, started once, asked, stopped."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, Protocol
+
+from hookledger.actors.bench import ChildRefused
+from hookledger.actors.errors import CommandRefused, DeliveryRefused, FlowUnusable
+from hookledger.actors.flows import FlowBook
+from hookledger.actors.handle import Execution
+from hookledger.actors.operators import Kill, OperatorCommand
+from hookledger.actors.reception import Delivery, Reception
+from hookledger.journal.errors import ExecutionUnknown
+from hookledger.journal.events import ChildStarted, TriggerReceived
+from hookledger.runtime.flow.model import Flow
+
+
+class Running(Protocol):
+    """What is needed of the supervisor."""
+
+    async def exists(self, execution_id: str) -> bool: ...
+    async def attach(self, execution_id: str) -> Execution: ...
+    async def command(self, execution_id: str, command: OperatorCommand) -> None: ...
+    def start(self, execution_id: str, flow: Flow, received: TriggerReceived, actor: str) -> Execution: ...
+
+
+class Subflows:
+    """Implements `Children` for every actor of a supervisor."""
+
+    def __init__(self, supervisor: Running, flows: FlowBook, reception: Reception) -> None:
+        self._supervisor = supervisor
+        self._flows = flows
+        self._reception = reception
+
+    def prepare(
+        self, namespace: str, flow_id: str, revision: int | None, inputs: Mapping[str, Any]
+    ) -> tuple[str, int]:
+        flow = self._flow(namespace, flow_id, revision)
+        try:
+            child, _ = self._reception.receive(flow, None, Delivery(inputs=inputs))
+        except (FlowUnusable, DeliveryRefused) as error:
+            raise ChildRefused(str(error)) from error
+        return child, flow.revision
+
+    async def ensure(self, parent: str, started: ChildStarted) -> None:
+        if await self._supervisor.exists(started.child):
+            return
+        flow = self._flow(started.namespace, started.flow, started.revision)
+        delivery = Delivery(
+            variables={"executionId": parent},
+            inputs=started.inputs,
+            labels=started.labels,
+            parent=parent if started.wait else "",
+            parent_path=started.path,
+            source="subflow",
+        )
+        child, received = self._reception.receive(flow, None, delivery, execution_id=started.child)
+        self._supervisor.start(child, flow, received, f"execution:{parent}")
+
+    async def result(self, child: str) -> tuple[str, Mapping[str, Any]] | None:
+        try:
+            final = (await self._supervisor.attach(child)).final
+        except ExecutionUnknown:
+            return None
+        return None if final is None else (final.status, final.outputs)
+
+    async def kill(self, child: str, by: str, reason: str) -> None:
+        with suppress(CommandRefused, ExecutionUnknown):
+            await self._supervisor.command(child, Kill(by=by, reason=reason))
+
+    def _flow(self, namespace: str, flow_id: str, revision: int | None) -> Flow:
+        found = (
+            self._flows.newest(namespace, flow_id)
+            if revision is None
+            else self._flows.pinned(namespace, flow_id, revision)
+        )
+        if found is None:
+            which = "" if revision is None else f" revision {revision}"
+            raise ChildRefused(f"there is no flow {namespace}/{flow_id}{which}")
+        if found.flow is None:
+            raise ChildRefused(f"the flow {namespace}/{flow_id} does not parse: {found.error}")
+        return found.flow

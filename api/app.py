@@ -1,0 +1,167 @@
+"""The Quart application: thin adapters from HTTP to the handlers, which know nothing of Quart."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any
+
+import trio
+from quart import Response, request
+from quart_trio import QuartTrio
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+from hookledger.actors.engine import Engine
+from hookledger.api import executions
+from hookledger.api.credentials import Credentials
+from hookledger.api.http import HttpRequest, HttpResponse, json_response, problem
+from hookledger.api.webhook.handler import WebhookHandler
+from hookledger.api.webhook.route import PREFIXES
+
+ALL_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
+API = ("/api/v1/main", "/api/v1")
+"""Every route also answers without the tenant."""
+
+
+class Settings:
+    """What the application needs to know beside the engine."""
+
+    def __init__(self, *, realm: str, webhook_auth: bool, idle_seconds_max: float) -> None:
+        self.realm = realm
+        self.webhook_auth = webhook_auth
+        self.idle_seconds_max = idle_seconds_max
+
+
+def make_app(
+    engine: Engine, webhook: WebhookHandler, credentials: Credentials, settings: Settings
+) -> QuartTrio:
+    """Build the application around an open engine."""
+    app = QuartTrio(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = None  # the handlers bound what they read
+    app.config["RESPONSE_TIMEOUT"] = None
+    app.config["BODY_TIMEOUT"] = None
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    app.url_map.merge_slashes = False
+    app.url_map.strict_slashes = True
+    guard = Guard(credentials, settings)
+    _webhook_routes(app, webhook, guard, settings)
+    _api_routes(app, engine, guard)
+    _error_pages(app)
+    return app
+
+
+class Guard:
+    """Lets a request through only with right credentials."""
+
+    def __init__(self, credentials: Credentials, settings: Settings) -> None:
+        self._credentials = credentials
+        self._settings = settings
+
+    async def user(self) -> str | None:
+        """Name of the user who sent the request, None for nobody known."""
+        return await self._credentials.check(request.headers.get("Authorization"))
+
+    def refusal(self) -> HttpResponse:
+        """The answer to a request without right credentials."""
+        challenge = {"WWW-Authenticate": f'Basic realm="{self._settings.realm}", charset="UTF-8"'}
+        return problem(401, "this needs a user name and a password (HTTP Basic)", headers=challenge)
+
+
+def _webhook_routes(app: QuartTrio, webhook: WebhookHandler, guard: Guard, settings: Settings) -> None:
+    async def receive(rest: str) -> Response:
+        if settings.webhook_auth and await guard.user() is None:
+            return to_quart(guard.refusal())
+        return to_quart(await webhook.handle(plain_request(settings.idle_seconds_max)))
+
+    for prefix in PREFIXES:
+        app.add_url_rule(f"{prefix}<path:rest>", f"webhook {prefix}", receive, methods=ALL_METHODS)
+
+
+def _api_routes(app: QuartTrio, engine: Engine, guard: Guard) -> None:
+    async def health() -> Response:
+        return to_quart(json_response({"status": "UP"}))
+
+    async def execution(execution_id: str) -> HttpResponse:
+        return await executions.get_execution(engine, execution_id)
+
+    async def search() -> HttpResponse:
+        return await executions.search_executions(engine, query_parameters())
+
+    async def flow(namespace: str, flow_id: str) -> HttpResponse:
+        return executions.get_flow(engine, namespace, flow_id, query_parameters())
+
+    app.add_url_rule("/health", "health", health, methods=["GET"])
+    for index, prefix in enumerate(API):
+        for path, view in (
+            ("/executions/search", search),
+            ("/executions/<execution_id>", execution),
+            ("/flows/<namespace>/<flow_id>", flow),
+        ):
+            guarded = _guarded(guard, view)
+            app.add_url_rule(prefix + path, f"{view.__name__} {index}", guarded, methods=["GET"])
+
+
+def _guarded(
+    guard: Guard, view: Callable[..., Awaitable[HttpResponse]]
+) -> Callable[..., Awaitable[Response]]:
+    async def answer(**arguments: Any) -> Response:
+        if await guard.user() is None:
+            return to_quart(guard.refusal())
+        return to_quart(await view(**arguments))
+
+    return answer
+
+
+def _error_pages(app: QuartTrio) -> None:
+    async def on_http_error(error: HTTPException) -> Response:
+        headers: Mapping[str, str] = {}
+        if isinstance(error, MethodNotAllowed) and error.valid_methods:
+            headers = {"Allow": ", ".join(sorted(error.valid_methods))}
+        return to_quart(problem(error.code or 500, headers=headers))
+
+    async def on_error(error: Exception) -> Response:
+        app.logger.error("unexpected error while answering %s", request.method, exc_info=error)
+        return to_quart(problem(500, "an unexpected error; the server's log says more"))
+
+    app.register_error_handler(HTTPException, on_http_error)
+    app.register_error_handler(Exception, on_error)
+
+
+def plain_request(idle_seconds_max: float) -> HttpRequest:
+    """The current request as plain values, in the sender's own spelling."""
+    scope: Any = request.scope
+    raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
+    return HttpRequest(
+        method=request.method,
+        raw_path=raw_path.partition(b"?")[0].decode("latin-1"),
+        raw_query=scope["query_string"].decode("latin-1"),
+        headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]),
+        body=_body(idle_seconds_max),
+        peer=(scope.get("client") or ("",))[0],
+        scheme=scope["scheme"],
+    )
+
+
+async def _body(idle_seconds_max: float) -> AsyncIterator[bytes]:
+    """The body's chunks; a sender who stays silent for too long is cut off (408)."""
+    chunks = aiter(request.body)
+    while True:
+        with trio.fail_after(idle_seconds_max):
+            try:
+                chunk = await anext(chunks)
+            except StopAsyncIteration:
+                return
+        yield chunk
+
+
+def query_parameters() -> Mapping[str, list[str]]:
+    """The current request's query as name to list of values."""
+    return request.args.to_dict(flat=False)
+
+
+def to_quart(response: HttpResponse) -> Response:
+    """Hand a plain answer to Quart."""
+    made = Response(response.body, status=response.status)
+    made.headers.clear()
+    for name, value in response.headers:
+        made.headers.add(name, value)
+    if response.status != 204:
+        made.headers["Content-Length"] = str(len(response.body))
+    return made

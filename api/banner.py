@@ -1,0 +1,60 @@
+"""What `hookledger serve` prints once it listens: the address, ready curl lines, where the credentials are."""
+
+import shlex
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from hookledger.api.webhook.route import PREFIXES, rendered_key
+from hookledger.runtime.triggers.webhook import WebhookSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hookledger.actors.engine import Engine
+    from hookledger.api.config import Config
+    from hookledger.api.credentials import Opened
+
+
+def banner(engine: "Engine", config: "Config", opened: "Opened", bound: "Sequence[str]") -> Iterator[str]:
+    """Yield the lines."""
+    address = config.server.public_url.rstrip("/") or (bound[0] if bound else "")
+    yield ""
+    yield f"Hookledger listens on {address}   (journal: {config.data})"
+    yield from _webhooks(engine, address)
+    yield ""
+    yield from _credentials(opened, address)
+    yield "Ctrl-C stops it."
+
+
+def webhook_url(address: str, namespace: str, flow_id: str, key: str) -> str:
+    """The URL of a webhook."""
+    return (
+        f"{address}{PREFIXES[0]}{quote(namespace, safe='')}/{quote(flow_id, safe='')}/{quote(key, safe='')}"
+    )
+
+
+def _webhooks(engine: "Engine", address: str) -> Iterator[str]:
+    lines: list[str] = []
+    for revision in engine.flows:
+        if revision.flow is None:
+            lines += [f"{revision.registered.namespace}/{revision.registered.flow}: does not parse any more"]
+            continue
+        for trigger in revision.flow.triggers:
+            if isinstance(trigger.settings, WebhookSettings):
+                key = rendered_key(engine, revision.flow, trigger, trigger.settings)
+                url = webhook_url(address, revision.flow.namespace, revision.flow.id, key or "KEY")
+                lines += [f"{revision.flow.name} ({trigger.id})", f"    curl {shlex.quote(url)}"]
+    yield ""
+    yield from lines or ["No webhooks yet: put a flow with a Webhook trigger into the flows directory."]
+
+
+def _credentials(opened: "Opened", address: str) -> Iterator[str]:
+    user = opened.credentials.username
+    if opened.generated:
+        yield f"API user {user}, password {opened.generated}   (shown only now; its hash is in {opened.origin})"
+        credentials = shlex.quote(f"{user}:{opened.generated}")
+    else:
+        yield f"API user {user}, password as in {opened.origin}"
+        credentials = shlex.quote(f"{user}:PASSWORD")
+    yield f"    curl -u {credentials} {shlex.quote(f'{address}/api/v1/main/executions/search')}"

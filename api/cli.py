@@ -1,0 +1,119 @@
+"""The `hookledger` command. Everything heavy is imported by the command that needs it."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hookledger.journal.cli import journal
+from hookledger.journal.cli.reading import JournalFile, reading
+from hookledger.journal.errors import JournalError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="hookledger", prog_name="hookledger")
+def main() -> None:
+    """Runs YAML flows when a webhook arrives and keeps a journal an auditor can believe."""
+
+
+main.add_command(journal)
+
+
+@main.command()
+@click.argument("flows", type=click.Path(file_okay=False, exists=True), required=False)
+@click.option("--data", help="Data directory. [default: ./data]")
+@click.option("--host", help="Address to listen on. [default: 127.0.0.1]")
+@click.option("--port", type=int, help="Port to listen on. [default: 8080]")
+@click.option(
+    "--config", "config_file", type=click.Path(dir_okay=False, path_type=Path), help="Settings file."
+)
+def serve(
+    flows: str | None, data: str | None, host: str | None, port: int | None, config_file: Path | None
+) -> None:
+    """Serve the flows of a directory."""
+    from hookledger.api.serve import run
+
+    config = _config(config_file, {"flows": flows, "data": data, "server.host": host, "server.port": port})
+    try:
+        sys.exit(run(config))
+    except* JournalError as group:
+        raise _fail(str(group.exceptions[0])) from None
+    except* OSError as group:
+        raise _fail(
+            f"cannot listen on {config.server.host}:{config.server.port}: {group.exceptions[0]}"
+        ) from None
+
+
+@main.group()
+def config() -> None:
+    """Look at the settings."""
+
+
+@config.command("show")
+@click.option(
+    "--config", "config_file", type=click.Path(dir_okay=False, path_type=Path), help="Settings file."
+)
+def config_show(config_file: Path | None) -> None:
+    """Print the settings that apply, secrets masked."""
+    import yaml
+
+    from hookledger.api.config import masked
+
+    click.echo(yaml.safe_dump(masked(_config(config_file, {})), sort_keys=False).rstrip())
+
+
+@main.group()
+def flow() -> None:
+    """Check flows."""
+
+
+@flow.command("validate")
+@click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path))
+def flow_validate(files: tuple[Path, ...]) -> None:
+    """Check flow files; exit code 1 when one of them has a problem."""
+    from hookledger.runtime.flow.parse import FlowInvalid, parse_flow
+
+    broken = 0
+    for path in files:
+        try:
+            parsed = parse_flow(path.read_text(encoding="utf-8"), file=str(path))
+        except FlowInvalid as error:
+            broken += 1
+            for problem in error.problems:
+                click.echo(str(problem), err=True)
+        except (OSError, UnicodeDecodeError) as error:
+            broken += 1
+            click.echo(f"{path}: {error}", err=True)
+        else:
+            for warning in parsed.warnings:
+                click.echo(f"{warning} (warning)")
+            click.echo(f"{path}: valid, {parsed.name}")
+    sys.exit(1 if broken else 0)
+
+
+@journal.command("replay")
+@click.argument("execution")
+@click.option("--at", type=click.IntRange(min=0), help="Stop after the event with this sequence number.")
+@reading
+def journal_replay(reader: JournalFile, execution: str, at: int | None) -> None:
+    """Rebuild an execution's state by folding its events, and print it."""
+    from hookledger.api.replay import replayed
+
+    execution_id, entries = reader.history(execution)
+    click.echo(json.dumps(replayed(execution_id, entries, at), ensure_ascii=False, indent=2))
+
+
+def _config(file: Path | None, flags: dict[str, Any]) -> Any:
+    from hookledger.api.config import ConfigInvalid, load_config
+
+    try:
+        return load_config(file=file, flags=flags)
+    except ConfigInvalid as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _fail(message: str) -> SystemExit:
+    click.echo(message, err=True)
+    return SystemExit(1)

@@ -1,0 +1,185 @@
+"""Settings: `hookledger.yaml`, then `HOOKLEDGER_*` variables, then flags; the later one wins."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta
+
+from hookledger.runtime.durations import DurationInvalid, parse_duration
+from hookledger.runtime.flow.problems import suggestion
+from hookledger.runtime.flow.source import SourceInvalid, load
+
+FILE: Final = "hookledger.yaml"
+PREFIX: Final = "HOOKLEDGER_"
+MIB: Final = 1024 * 1024
+
+
+class ConfigInvalid(Exception):
+    """A setting that cannot be used; the text says which and what to do."""
+
+
+class ServerConfig(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """`server`: where it listens and what it lets through."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8080
+    public_url: str = ""
+    """How the world reaches it, such as `https://hooks.example.com`; goes into links."""
+    trusted_proxies: list[str] = []
+    body_limit: Annotated[int, Meta(ge=0)] = 16 * MIB
+    """Bytes."""
+    idle_timeout: str = "PT30S"
+
+
+class WebhookConfig(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """`webhook`."""
+
+    wait_limit: str = "PT1H"
+    """Longest wait for an execution; ends in 504, and the execution goes on."""
+    require_auth: bool = False
+    """Ask for the API's credentials on webhook URLs too."""
+
+
+class AuthConfig(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """`auth`: who may use the API. Generated at first start when nothing is set."""
+
+    username: str = ""
+    password: str = ""
+    realm: str = "Hookledger"
+
+
+class TasksConfig(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """`tasks`: what flows may do."""
+
+    processes: bool = False
+    """Allow tasks that run commands on this machine."""
+
+
+class Config(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """Everything that can be set."""
+
+    data: str = "./data"
+    flows: str = ""
+    server: ServerConfig = msgspec.field(default_factory=ServerConfig)
+    webhook: WebhookConfig = msgspec.field(default_factory=WebhookConfig)
+    auth: AuthConfig = msgspec.field(default_factory=AuthConfig)
+    tasks: TasksConfig = msgspec.field(default_factory=TasksConfig)
+
+    @property
+    def wait_seconds_max(self) -> float:
+        """`webhook.waitLimit` in seconds."""
+        return _seconds("webhook.waitLimit", self.webhook.wait_limit)
+
+    @property
+    def idle_seconds_max(self) -> float:
+        """`server.idleTimeout` in seconds."""
+        return _seconds("server.idleTimeout", self.server.idle_timeout)
+
+
+def _seconds(name: str, text: str) -> float:
+    try:
+        return parse_duration(text) / 1_000_000
+    except DurationInvalid as error:
+        raise ConfigInvalid(f"{name}: {error}") from error
+
+
+_VARIABLES: Final[dict[str, tuple[str, ...]]] = {
+    "DATA": ("data",),
+    "FLOWS": ("flows",),
+    "HOST": ("server", "host"),
+    "PORT": ("server", "port"),
+    "PUBLIC_URL": ("server", "publicUrl"),
+    "TRUSTED_PROXIES": ("server", "trustedProxies"),
+    "BODY_LIMIT": ("server", "bodyLimit"),
+    "IDLE_TIMEOUT": ("server", "idleTimeout"),
+    "WAIT_LIMIT": ("webhook", "waitLimit"),
+    "WEBHOOK_AUTH": ("webhook", "requireAuth"),
+    "USERNAME": ("auth", "username"),
+    "PASSWORD": ("auth", "password"),
+    "PROCESSES": ("tasks", "processes"),
+}
+"""Environment variables without their prefix, and the setting each of them is."""
+
+_ELSEWHERE: Final = ("SECRET_", "CONFIG")
+
+
+def load_config(
+    *,
+    file: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    flags: Mapping[str, Any] | None = None,
+) -> Config:
+    """Read the settings.
+
+    Args:
+        file: A file that must exist; by default `hookledger.yaml` in the working directory, if there is one.
+        flags: Dotted names and values from the command line; None means not given.
+
+    Raises:
+        ConfigInvalid: With what is wrong and where.
+    """
+    merged = _read_file(file)
+    for name, value in _from_environment(os.environ if environment is None else environment):
+        _set(merged, name, value)
+    for dotted, value in (flags or {}).items():
+        if value is not None:
+            _set(merged, tuple(dotted.split(".")), value)
+    try:
+        config = msgspec.convert(merged, Config, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigInvalid(_explained(str(error))) from error
+    assert config.wait_seconds_max >= 0
+    assert config.idle_seconds_max >= 0
+    return config
+
+
+def masked(config: Config) -> dict[str, Any]:
+    """The settings as plain data, secrets replaced."""
+    plain = msgspec.to_builtins(config)
+    if plain["auth"]["password"]:
+        plain["auth"]["password"] = "******"
+    return plain  # type: ignore[no-any-return]
+
+
+def _read_file(file: Path | None) -> dict[str, Any]:
+    path = file or Path(FILE)
+    if file is None and not path.exists():
+        return {}
+    try:
+        data = load(path.read_text(encoding="utf-8"), file=str(path)).data
+    except OSError as error:
+        raise ConfigInvalid(f"{path} cannot be read: {error.strerror}") from error
+    except SourceInvalid as error:
+        raise ConfigInvalid(str(error)) from error
+    if data is not None and not isinstance(data, dict):
+        raise ConfigInvalid(f"{path}: expected settings as `name: value`")
+    return dict(data or {})
+
+
+def _from_environment(environment: Mapping[str, str]) -> list[tuple[tuple[str, ...], Any]]:
+    found: list[tuple[tuple[str, ...], Any]] = []
+    for name, value in environment.items():
+        short = name.removeprefix(PREFIX)
+        if short == name or short.startswith(_ELSEWHERE):
+            continue
+        if short not in _VARIABLES:
+            raise ConfigInvalid(f"unknown variable {name}; {suggestion(short, _VARIABLES)}")
+        lists = short == "TRUSTED_PROXIES"
+        found.append((_VARIABLES[short], [part.strip() for part in value.split(",")] if lists else value))
+    return found
+
+
+def _set(target: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
+    *sections, name = path
+    for section in sections:
+        inner = target.get(section)
+        target[section] = dict(inner) if isinstance(inner, dict) else {}
+        target = target[section]
+    target[name] = value
+
+
+def _explained(message: str) -> str:
+    return f"{message}; `hookledger config show` prints what is set, docs/configuration.md lists what can be"

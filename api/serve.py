@@ -1,0 +1,119 @@
+"""Serving: the engine, the application on Hypercorn, the flows directory, and what is printed at start."""
+
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import click
+import trio
+from hypercorn.config import Config as HypercornConfig
+from hypercorn.trio import serve as hypercorn_serve
+
+from hookledger.actors.engine import Engine
+from hookledger.actors.ports import Ports
+from hookledger.api.app import Settings, make_app
+from hookledger.api.banner import banner
+from hookledger.api.config import Config
+from hookledger.api.credentials import open_credentials
+from hookledger.api.flows_directory import FlowsDirectory
+from hookledger.api.webhook.handler import WebhookHandler, WebhookLimits
+
+WATCH_SECONDS: Final = 1.0
+
+
+async def serve(config: Config, *, shutdown: trio.Event, say: Callable[[str], None] = click.echo) -> None:
+    """Run until `shutdown` is set.
+
+    Raises:
+        JournalLocked: Another server has the data directory.
+        OSError: The address cannot be bound.
+    """
+    directory = Path(config.data)
+    async with Engine.open(directory, ports=Ports()) as engine, trio.open_nursery() as nursery:
+        flows = FlowsDirectory(engine, Path(config.flows)) if config.flows else None
+        if flows is not None:
+            for line in await flows.load():
+                say(line)
+            nursery.start_soon(_watch, flows, say)
+        opened = open_credentials(directory, username=config.auth.username, password=config.auth.password)
+        limits = WebhookLimits(
+            body_bytes_max=config.server.body_limit,
+            wait_seconds_max=config.wait_seconds_max,
+        )
+        settings = Settings(
+            realm=config.auth.realm,
+            webhook_auth=config.webhook.require_auth,
+            idle_seconds_max=config.idle_seconds_max,
+        )
+        handler = WebhookHandler(engine, limits, config.server.public_url)
+        app = make_app(engine, handler, opened.credentials, settings)
+        bound = await nursery.start(_serve_http, app, config, shutdown)
+        for line in banner(engine, config, opened, bound):
+            say(line)
+        await shutdown.wait()
+        nursery.cancel_scope.cancel()
+    say("stopped; the journal is closed")
+
+
+async def _serve_http(
+    app: object,
+    config: Config,
+    shutdown: trio.Event,
+    *,
+    task_status: "trio.TaskStatus[list[str]]" = trio.TASK_STATUS_IGNORED,
+) -> None:
+    await hypercorn_serve(
+        app,  # type: ignore[arg-type]
+        hypercorn_config(config),
+        shutdown_trigger=shutdown.wait,
+        task_status=task_status,
+        mode="asgi",
+    )
+
+
+def hypercorn_config(config: Config) -> HypercornConfig:
+    """Hypercorn's settings: raw header names, no banner headers, our own logging."""
+    made = HypercornConfig()
+    host = f"[{config.server.host}]" if ":" in config.server.host else config.server.host
+    made.bind = [f"{host}:{config.server.port}"]
+    made.h11_pass_raw_headers = True
+    made.include_server_header = False
+    made.accesslog = None
+    made.errorlog = logging.getLogger("hookledger.http")
+    made.graceful_timeout = 3
+    made.keep_alive_timeout = max(5, int(config.idle_seconds_max))
+    made.backlog = 1024
+    return made
+
+
+async def _watch(flows: FlowsDirectory, say: Callable[[str], None]) -> None:
+    while True:
+        await trio.sleep(WATCH_SECONDS)
+        for line in await flows.load():
+            say(line)
+
+
+def run(config: Config) -> int:
+    """Serve until Ctrl-C or SIGTERM; returns the exit code."""
+    import signal
+
+    async def main() -> None:
+        shutdown = trio.Event()
+        async with trio.open_nursery() as nursery:
+            with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+                nursery.start_soon(serve_then_stop, shutdown, nursery)
+                async for _ in signals:
+                    shutdown.set()
+                    break
+
+    async def serve_then_stop(shutdown: trio.Event, nursery: trio.Nursery) -> None:
+        await serve(config, shutdown=shutdown)
+        nursery.cancel_scope.cancel()
+
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
+    )
+    trio.run(main)
+    return 0

@@ -1,0 +1,270 @@
+"""The commands of `hookledger journal`."""
+
+import base64
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import msgspec
+
+from hookledger.journal.cli.reading import (
+    UNREADABLE,
+    VIOLATED,
+    JournalFile,
+    json_option,
+    located,
+    location,
+    opened,
+    reading,
+)
+from hookledger.journal.cli.statistics import statistics
+from hookledger.journal.cli.text import aligned, duration, moment, size
+from hookledger.journal.cli.timeline import details, fields, heading, place, timeline, why
+from hookledger.journal.entry import Entry, decode_header
+from hookledger.journal.events import AnyEvent, type_name
+from hookledger.journal.index import ExecutionRow
+from hookledger.journal.store import Query
+from hookledger.journal.verify import RULES, Report, SqliteSource, Verifier, Violation
+
+POLL_SECONDS: Final = 0.2
+
+_NOTHING_YET: Final = (
+    "no executions yet; start `hookledger serve examples/flows` and send a request to one of the webhook "
+    "addresses it prints"
+)
+
+
+@click.group()
+def journal() -> None:
+    """Read and check the journal of a data directory."""
+
+
+@journal.command("ls")
+@click.option("--namespace", help="Only this namespace.")
+@click.option("--flow", help="Only this flow.")
+@click.option("--state", "states", multiple=True, help="Only this state; may be given more than once.")
+@click.option("--limit", type=click.IntRange(min=1), default=25, show_default=True)
+@json_option
+@reading
+def ls(
+    reader: JournalFile,
+    namespace: str | None,
+    flow: str | None,
+    states: tuple[str, ...],
+    limit: int,
+    as_json: bool,
+) -> None:
+    """List executions, newest first."""
+    wanted = tuple(state.upper() for state in states)
+    rows, total = reader.rows(Query(namespace=namespace, flow=flow, states=wanted, limit=limit))
+    listed = [(row, _events(reader, row.execution)) for row in rows]
+    if as_json:
+        _print_json({"executions": [_row_fields(row, count) for row, count in listed], "total": total})
+    elif not listed:
+        filtered = namespace or flow or states
+        click.echo("no execution matches" if filtered else _NOTHING_YET)
+    else:
+        _table(listed)
+        click.echo(f"{len(listed)} of {total}")
+
+
+@journal.command("show")
+@click.argument("execution")
+@json_option
+@reading
+def show(reader: JournalFile, execution: str, as_json: bool) -> None:
+    """Show what happened in an execution. A unique beginning of its id is enough."""
+    execution, entries = reader.history(execution)
+    events = [event for entry in entries for event in entry.events()]
+    if as_json:
+        _print_json(
+            {
+                "execution": execution,
+                "events": [fields(event) for event in events],
+                "entries": [_entry_fields(entry) for entry in entries],
+            }
+        )
+        return
+    row = reader.row(execution)
+    for line in (*heading(execution, row, entries), "", *timeline(entries)):
+        click.echo(line)
+    if row is not None and (reason := why(events)):
+        click.echo(f"\n{reason}")
+
+
+@journal.command("logs")
+@click.argument("execution")
+@json_option
+@reading
+def logs(reader: JournalFile, execution: str, as_json: bool) -> None:
+    """Print the log lines of an execution's tasks."""
+    lines = reader.logs(reader.find(execution))
+    if as_json:
+        for line in lines:
+            _print_json_line(msgspec.to_builtins(line))
+        return
+    for cells in aligned([(moment(line.at), line.level, line.path, line.message) for line in lines]):
+        click.echo(cells)
+
+
+@journal.command("tail")
+@click.option("-f", "--follow", is_flag=True, help="Wait for more; end with Ctrl-C.")
+@click.option("-n", "count", type=click.IntRange(min=0), default=20, show_default=True, help="Newest events.")
+@json_option
+@located
+def tail(data: Path, follow: bool, count: int, as_json: bool) -> None:
+    """Print the newest events of the whole journal."""
+    with opened(data) as reader:
+        end = reader.end()
+        newest = _last_events(reader, end, count)
+        _print_events(newest, as_json)
+        while follow:
+            time.sleep(POLL_SECONDS)
+            entries = list(reader.scan(end))
+            _print_events([(entry, event) for entry in entries for event in entry.events()], as_json)
+            end += len(entries)
+
+
+@journal.command("stats")
+@json_option
+@reading
+def stats(reader: JournalFile, as_json: bool) -> None:
+    """Count what is in the journal."""
+    found = statistics(reader)
+    if as_json:
+        _print_json(msgspec.to_builtins(found))
+        return
+    first, last = (f"{moment(at)} UTC" if at else "-" for at in (found.first, found.last))
+    counted = (
+        *(("", name, str(number)) for name, number in found.events_by_type.items()),
+        *(("", name, str(number)) for name, number in found.executions_by_state.items()),
+    )
+    lines = [
+        ("log", found.log, found.origin),
+        ("entries", str(found.entries), f"{size(found.bytes)} on disk"),
+        ("time", first, last),
+        ("epochs", str(found.epochs), ""),
+        ("events", str(sum(found.events_by_type.values())), ""),
+        *counted[: len(found.events_by_type)],
+        ("executions", str(sum(found.executions_by_state.values())), ""),
+        *counted[len(found.events_by_type) :],
+    ]
+    for line in aligned(lines):
+        click.echo(line)
+
+
+@journal.command("verify")
+@click.argument("execution", required=False)
+@json_option
+@located
+def verify_command(data: Path, execution: str | None, as_json: bool) -> None:
+    """Check every rule of structure and life cycle; exit code 0 only if all hold.
+
+    With EXECUTION only that one and the system stream are checked.
+    """
+    began = time.monotonic_ns()
+    if execution is not None:
+        with opened(data) as reader:
+            execution = reader.find(execution)
+    source = SqliteSource(location(data))
+    try:
+        verifier = Verifier(source, execution=execution)
+        for violation in verifier.run():
+            verifier.report.add(violation)
+            if not as_json:
+                click.echo(_violation_line(violation))
+    finally:
+        source.close()
+    report, spent = verifier.report, (time.monotonic_ns() - began) // 1000
+    if as_json:
+        _print_json({"ok": report.ok, "duration": spent, **msgspec.to_builtins(report)})
+    else:
+        _summary(report, spent)
+    if not report.ok:
+        raise SystemExit(UNREADABLE if report.damaged else VIOLATED)
+
+
+def _summary(report: Report, spent: int) -> None:
+    click.echo(
+        f"checked {report.entries} entries, {report.events} events, {report.executions} executions, "
+        f"{report.erased} erased payloads, last position {report.last_position}, in {duration(spent)}"
+    )
+    found = len(report.violations) + report.suppressed
+    click.echo(click.style("OK", fg="green") if report.ok else click.style(f"{found} VIOLATIONS", fg="red"))
+
+
+def _violation_line(violation: Violation) -> str:
+    where = [violation.execution or "journal"]
+    if violation.position is not None:
+        where.append(f"position {violation.position}")
+    if violation.sequence is not None:
+        where.append(f"event {violation.sequence}")
+    return f"{violation.rule}  {', '.join(where)}: {violation.message}  [rule: {RULES[violation.rule]}]"
+
+
+def _events(reader: JournalFile, execution: str) -> int:
+    """How many events an execution has; its newest header says it."""
+    headers = reader.newest_header(execution)
+    if headers is None:
+        return 0
+    header = decode_header(headers)
+    return header.seq + len(header.types)
+
+
+def _table(listed: list[tuple[ExecutionRow, int]]) -> None:
+    head = ("EXECUTION", "FLOW", "STATE", "STARTED (UTC)", "DURATION", "EVENTS")
+    body = [
+        (
+            row.execution,
+            f"{row.namespace}/{row.flow}",
+            row.state,
+            moment(row.started),
+            duration(row.ended - row.started) if row.ended else "open",
+            str(count),
+        )
+        for row, count in listed
+    ]
+    for line in aligned([head, *body], paint=2):
+        click.echo(line)
+
+
+def _row_fields(row: ExecutionRow, count: int) -> dict[str, Any]:
+    return {**msgspec.to_builtins(row), "events": count}
+
+
+def _entry_fields(entry: Entry) -> dict[str, Any]:
+    return {"header": msgspec.to_builtins(entry.header), "leaf": base64.b64encode(entry.leaf).decode()}
+
+
+def _last_events(reader: JournalFile, end: int, count: int) -> list[tuple[Entry, AnyEvent]]:
+    """The newest events, found from the end backwards: every entry has at least one, unless it was erased."""
+    if not count:
+        return []
+    found = [(entry, event) for entry in reader.scan(max(0, end - count)) for event in entry.events()]
+    return found[-count:]
+
+
+def _print_events(events: list[tuple[Entry, AnyEvent]], as_json: bool) -> None:
+    for entry, event in events:
+        header = entry.header
+        if as_json:
+            _print_json_line({"position": header.pos, "execution": header.exec, **fields(event)})
+        else:
+            cells = (
+                moment(event.at),
+                header.exec.ljust(22),
+                f"{event.sequence:>3}",
+                type_name(event).ljust(16),
+                place(event),
+                details(event),
+            )
+            click.echo("  ".join(cell for cell in cells if cell))
+
+
+def _print_json(value: Any) -> None:
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def _print_json_line(value: Any) -> None:
+    click.echo(msgspec.json.encode(value).decode())

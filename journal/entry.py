@@ -1,0 +1,148 @@
+"""Entries: the unit of writing and of proof.
+
+An entry holds all events that one execution decided up to a barrier. It is one row, one hash, one leaf of the
+partition's Merkle tree. Its header is canonical JSON (RFC 8785 for the subset used: sorted ASCII keys, strings
+and integers below 2^53, no floats, no nulls, every key present) and commits to the payload by a salted hash, so
+a payload can be erased and every proof stays valid. Hashes are taken over stored bytes, never over a re-encoding.
+"""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from hookledger.journal.events import AnyEvent, decode_events, encode_events, type_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FORMAT_VERSION: Final = 1
+SALT_BYTES: Final = 16
+SYSTEM: Final = "system"
+"""Execution id of the partition's own stream."""
+INTEGER_MAX: Final = 2**53 - 1
+
+
+class Header(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The committed part of an entry. Keys are short because every proof carries them."""
+
+    actor: str
+    """Principal as `kind:id`; no personal data."""
+    ep: int
+    """Writer epoch."""
+    exec: str
+    """Execution id, or `system`."""
+    log: str
+    """Identity of the partition's log: first 8 bytes of SHA-256(origin), hex."""
+    n: int
+    """Entry number in the execution, from 0."""
+    ph: str
+    """Base64 SHA-256(salt ‖ payload)."""
+    pos: int
+    """Dense position in the partition, from 0."""
+    prev: str
+    """Base64 leaf hash of the execution's previous entry, or empty."""
+    seq: int
+    """Sequence of the entry's first event."""
+    ts: int
+    """Wall time of the append, microseconds; never below the previous entry's."""
+    types: tuple[str, ...]
+    """Event type names in order."""
+    v: int
+    """Format version."""
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One stored row; `payload` and `salt` are None once erased."""
+
+    header: Header
+    raw: bytes
+    """The header's stored bytes, which the leaf hash covers."""
+    leaf: bytes
+    payload: bytes | None
+    salt: bytes | None
+
+    def events(self) -> list[AnyEvent]:
+        """Decode the payload; an erased entry has no events left to show."""
+        return [] if self.payload is None else decode_events(self.payload)
+
+
+_header_encoder = msgspec.json.Encoder(order="sorted")
+decode_header: "Callable[[bytes], Header]" = msgspec.json.Decoder(Header).decode
+
+
+def encode_header(header: Header) -> bytes:
+    """Return the canonical bytes of a header."""
+    return _header_encoder.encode(header)
+
+
+def leaf_hash(raw_header: bytes) -> bytes:
+    """RFC 6962 section 2.1: SHA-256 over 0x00 and the leaf's bytes."""
+    return hashlib.sha256(b"\x00" + raw_header).digest()
+
+
+def payload_hash(salt: bytes, payload: bytes) -> str:
+    """The salted commitment that stands in the header as `ph`."""
+    return base64.b64encode(hashlib.sha256(salt + payload).digest()).decode()
+
+
+def log_id(origin: str) -> str:
+    """Short identity of a log, so that an entry cannot be moved into another journal."""
+    return hashlib.sha256(origin.encode()).digest()[:8].hex()
+
+
+class Chain(msgspec.Struct, kw_only=True):
+    """The growing end of one execution's entries: what the next header must continue."""
+
+    execution: str
+    n: int = 0
+    seq: int = 0
+    prev: bytes = b""
+
+    @classmethod
+    def after(cls, entry: Entry) -> "Chain":
+        """Continue behind a stored entry."""
+        header = entry.header
+        return cls(
+            execution=header.exec,
+            n=header.n + 1,
+            seq=header.seq + len(header.types),
+            prev=entry.leaf,
+        )
+
+
+def seal(
+    chain: Chain,
+    events: Sequence[AnyEvent],
+    *,
+    log: str,
+    epoch: int,
+    position: int,
+    timestamp: int,
+    actor: str,
+    salt: bytes,
+) -> Entry:
+    """Make the chain's next entry and move the chain past it."""
+    if not events or events[0].sequence != chain.seq:
+        raise AssertionError(f"{chain.execution}: events must begin at sequence {chain.seq}")
+    payload = encode_events(tuple(events))
+    header = Header(
+        actor=actor,
+        ep=epoch,
+        exec=chain.execution,
+        log=log,
+        n=chain.n,
+        ph=payload_hash(salt, payload),
+        pos=position,
+        prev=base64.b64encode(chain.prev).decode(),
+        seq=chain.seq,
+        ts=timestamp,
+        types=tuple(type_name(event) for event in events),
+        v=FORMAT_VERSION,
+    )
+    raw = encode_header(header)
+    entry = Entry(header=header, raw=raw, leaf=leaf_hash(raw), payload=payload, salt=salt)
+    chain.n, chain.seq, chain.prev = chain.n + 1, chain.seq + len(events), entry.leaf
+    return entry

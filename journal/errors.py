@@ -1,0 +1,77 @@
+"""Errors of the journal: each says who has to act and what to do next. Pages: docs/errors/."""
+
+from typing import ClassVar
+
+
+class JournalError(Exception):
+    """Base of everything the journal raises."""
+
+    code: ClassVar[str] = "J000"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"{self.code}: {message}")
+
+
+class JournalLocked(JournalError):
+    """Another process writes to this data directory."""
+
+    code = "J001"
+
+    def __init__(self, path: str, holder: str) -> None:
+        super().__init__(
+            f"{path} is in use by {holder or 'another process'}; "
+            "stop that server first, or use another --data directory"
+        )
+
+
+class JournalGap(JournalError):
+    """An event is missing; replay stopped before inventing state."""
+
+    code = "J002"
+
+    def __init__(self, *, expected: int, found: int) -> None:
+        self.expected, self.found = expected, found
+        super().__init__(
+            f"expected sequence {expected}, found {found}; "
+            "run `hookledger journal verify` to see the first bad entry"
+        )
+
+
+class JournalPoisoned(JournalError):
+    """A commit failed; what is on disk is unknown, so nothing more is written."""
+
+    code = "J003"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"the journal stopped because a commit failed ({reason}); "
+            "free the disk or repair it, then start again: every acknowledged execution is recovered"
+        )
+
+
+class JournalMissing(JournalError):
+    """There is no journal where one was expected."""
+
+    code = "J004"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"no journal in {path}; name the data directory with --data DIR")
+
+
+class ExecutionUnknown(JournalError):
+    """No execution of that id in this journal."""
+
+    code = "J005"
+
+    def __init__(self, execution: str) -> None:
+        self.execution = execution
+        super().__init__(f"no execution {execution} here; `hookledger journal ls` lists what there is")
+
+
+class JournalUnreadable(JournalError):
+    """The file is there but is not a journal this version can read."""
+
+    code = "J006"
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path} cannot be read as a journal: {reason}")

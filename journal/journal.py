@@ -1,0 +1,267 @@
+"""The journal: gives appended events their order and hashes at once, and makes them durable in groups.
+
+`append` never waits: it seals an entry, queues it and returns a ticket. One loop takes everything queued,
+commits it in one transaction with one fsync and wakes all waiters of that batch. There is no timer: batches
+form only while the previous commit runs. A failed commit poisons the partition; it is never tried again, because
+nobody knows what reached the disk.
+"""
+
+import os
+import platform
+import socket
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import TypeVar
+
+import trio
+
+from hookledger.journal.entry import SALT_BYTES, SYSTEM, Chain, Entry, log_id, seal
+from hookledger.journal.errors import JournalPoisoned
+from hookledger.journal.events import (
+    AnyEvent,
+    EpochStarted,
+    JournalClosed,
+    JournalOpened,
+    SystemEvent,
+    decode_events,
+)
+from hookledger.journal.index import ExecutionRow, project
+from hookledger.journal.ports import Clock, Entropy, SystemClock, SystemEntropy
+from hookledger.journal.store import Batch, LogLine, Reader, Store, Tip
+
+T = TypeVar("T")
+
+
+class Ticket:
+    """Proof that events have their place; `durable` waits until they can no longer be lost."""
+
+    __slots__ = ("_committed", "_journal", "entry")
+
+    def __init__(self, journal: "Journal", entry: Entry, committed: trio.Event) -> None:
+        self.entry = entry
+        self._journal = journal
+        self._committed = committed
+
+    async def durable(self) -> None:
+        """Wait for the group commit that carries this entry.
+
+        Raises:
+            JournalPoisoned: That commit failed.
+        """
+        await self._committed.wait()
+        if self._journal.poisoned_at(self.entry.header.pos):
+            raise JournalPoisoned(self._journal.poison)
+
+
+class Journal:
+    """One partition, open for writing. Make it with `open_journal`."""
+
+    def __init__(self, store: Store, tip: Tip, system: Chain, clock: Clock, entropy: Entropy) -> None:
+        self._store = store
+        self._clock = clock
+        self._entropy = entropy
+        self._log = log_id(tip.origin)
+        self._epoch = tip.epoch + 1
+        self._position = tip.position
+        self._durable = tip.position
+        self._timestamp = tip.timestamp
+        self._system = system
+        self._batch, self._committed = Batch(), trio.Event()
+        self._work = trio.Event()
+        self._closing = False
+        self._followers: list[Callable[[Sequence[Entry]], None]] = []
+        self.poison = ""
+
+    @property
+    def clock(self) -> Clock:
+        """The clock every event's `at` comes from."""
+        return self._clock
+
+    @property
+    def entropy(self) -> Entropy:
+        """The source of salts, ids and seeds."""
+        return self._entropy
+
+    def append(
+        self,
+        chain: Chain,
+        events: Sequence[AnyEvent],
+        *,
+        actor: str,
+        row: ExecutionRow | None = None,
+        logs: Sequence[LogLine] = (),
+    ) -> Ticket:
+        """Seal the events as the chain's next entry and queue it. Order is fixed when this returns.
+
+        Args:
+            chain: The execution's end; moved past the new entry.
+            events: In sequence, at least one.
+            actor: Principal as `kind:id`, without personal data.
+            row: The execution's index row after these events.
+            logs: Lines to be kept beside the journal.
+
+        Raises:
+            JournalPoisoned: An earlier commit failed.
+        """
+        if self.poison:
+            raise JournalPoisoned(self.poison)
+        self._timestamp = max(self._timestamp, self._clock.now())
+        entry = seal(
+            chain,
+            events,
+            log=self._log,
+            epoch=self._epoch,
+            position=self._position,
+            timestamp=self._timestamp,
+            actor=actor,
+            salt=self._entropy.token(SALT_BYTES),
+        )
+        self._position += 1
+        return self._queue(entry, row, logs)
+
+    def append_system(self, make: Callable[[int, int], SystemEvent], *, actor: str = "engine:self") -> Ticket:
+        """Append to the partition's own stream; `make` gets the event's sequence and time."""
+        event = make(self._system.seq, max(self._timestamp, self._clock.now()))
+        return self.append(self._system, (event,), actor=actor)
+
+    def follow(self, follower: Callable[[Sequence[Entry]], None]) -> Callable[[], None]:
+        """Call `follower` with the entries of each commit once they are durable; returns the way to stop."""
+        self._followers.append(follower)
+        return lambda: self._followers.remove(follower)
+
+    async def read(self, execution: str) -> list[AnyEvent]:
+        """Return an execution's durable events; empty when there is none."""
+        return [event for entry in await self.entries(execution) for event in entry.events()]
+
+    async def entries(self, execution: str) -> list[Entry]:
+        """Return an execution's durable entries."""
+        return await self._store.ask(lambda reader: reader.entries(execution))
+
+    async def ask(self, question: Callable[[Reader], T]) -> T:
+        """Answer a question about what is durable, without blocking the event loop."""
+        return await self._store.ask(question)
+
+    def reader(self) -> Reader:
+        """A reader for synchronous callers; theirs to close."""
+        return self._store.reader()
+
+    def poisoned_at(self, position: int) -> bool:
+        """True when the entry at `position` was not committed and never will be."""
+        return bool(self.poison) and position >= self._durable
+
+    async def run(self) -> None:
+        """Commit until `close` was called and nothing is left."""
+        while True:
+            await self._work.wait()
+            if not self._batch.entries:
+                return
+            await self._commit_queued()
+
+    def close(self) -> None:
+        """Commit what is queued, then let `run` end."""
+        self._closing = True
+        self._work.set()
+
+    def _queue(self, entry: Entry, row: ExecutionRow | None, logs: Sequence[LogLine]) -> Ticket:
+        batch = self._batch
+        batch.entries.append(entry)
+        batch.logs.extend(logs)
+        if row is not None:
+            batch.rows[row.execution] = row
+        self._work.set()
+        return Ticket(self, entry, self._committed)
+
+    async def _commit_queued(self) -> None:
+        batch, committed = self._batch, self._committed
+        self._batch, self._committed = Batch(), trio.Event()
+        if not self._closing:
+            self._work = trio.Event()
+        try:
+            with trio.CancelScope(shield=True):
+                await self._store.commit(batch)
+        except Exception as error:
+            self.poison = str(error) or type(error).__name__
+            self._release(committed)
+            raise JournalPoisoned(self.poison) from error
+        self._durable += len(batch.entries)
+        committed.set()
+        for follower in tuple(self._followers):
+            follower(batch.entries)
+
+    def _release(self, committed: trio.Event) -> None:
+        """Wake everybody who waits, so that they learn of the poison."""
+        committed.set()
+        self._committed.set()
+
+
+@asynccontextmanager
+async def open_journal(
+    store: Store,
+    *,
+    partition: int = 0,
+    clock: Clock | None = None,
+    entropy: Entropy | None = None,
+) -> AsyncGenerator[Journal]:
+    """Own a partition until the block ends: a new epoch, a commit loop, and a JournalClosed at the end.
+
+    Raises:
+        JournalPoisoned: A commit failed; the block is cancelled.
+    """
+    clock, entropy = clock or SystemClock(), entropy or SystemEntropy()
+    reader = store.reader()
+    try:
+        tip = reader.tip() or _create(store, entropy)
+        system = reader.entries(SYSTEM)
+    finally:
+        reader.close()
+    chain = Chain.after(system[-1]) if system else Chain(execution=SYSTEM)
+    journal = Journal(store, tip, chain, clock, entropy)
+    _announce(journal, tip, partition)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(journal.run)
+        try:
+            yield journal
+        except BaseException:
+            nursery.cancel_scope.cancel()
+            raise
+        epoch = tip.epoch + 1
+        journal.append_system(lambda sequence, at: JournalClosed(sequence=sequence, at=at, epoch=epoch))
+        journal.close()
+
+
+def software() -> str:
+    """Name and version, as they stand in the journal."""
+    try:
+        return f"hookledger/{version('hookledger')}"
+    except PackageNotFoundError:
+        return "hookledger/0+unknown"
+
+
+def _create(store: Store, entropy: Entropy) -> Tip:
+    origin = f"hookledger/{entropy.token(16).hex()}"
+    store.create(origin)
+    return Tip(origin=origin, position=0, timestamp=0, epoch=0)
+
+
+def _announce(journal: Journal, tip: Tip, partition: int) -> None:
+    if tip.position == 0:
+        journal.append_system(
+            lambda sequence, at: JournalOpened(
+                sequence=sequence, at=at, origin=tip.origin, partition=partition, software=software()
+            )
+        )
+    journal.append_system(
+        lambda sequence, at: EpochStarted(
+            sequence=sequence,
+            at=at,
+            epoch=tip.epoch + 1,
+            host=socket.gethostname() or platform.node(),
+            process=os.getpid(),
+            software=software(),
+            recovered=tip.position,
+        )
+    )
+
+
+__all__ = ["Journal", "Ticket", "decode_events", "open_journal", "project", "software"]

@@ -1,0 +1,84 @@
+"""A store in memory that can crash: what was committed stays, the rest is gone."""
+
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import trio
+
+from hookledger.journal.entry import Entry
+from hookledger.journal.index import ExecutionRow
+from hookledger.journal.store import Batch, LogLine, Query, Reader, Tip
+
+T = TypeVar("T")
+
+
+class MemoryStore:
+    """Keeps a partition in lists. Survives `close`, so a test can open it again after a crash."""
+
+    def __init__(self, *, commit_seconds: float = 0.0) -> None:
+        self._origin = ""
+        self._entries: list[Entry] = []
+        self._rows: dict[str, ExecutionRow] = {}
+        self._logs: list[LogLine] = []
+        self._commit_seconds = commit_seconds
+        self.commits = 0
+
+    def create(self, origin: str) -> None:
+        self._origin = origin
+
+    async def commit(self, batch: Batch) -> None:
+        """Durable after `commit_seconds` on trio's clock, all at once; a cancelled commit wrote nothing."""
+        await trio.sleep(self._commit_seconds)
+        self._entries.extend(batch.entries)
+        self._rows.update(batch.rows)
+        self._logs.extend(batch.logs)
+        self.commits += 1
+
+    async def ask(self, question: Callable[[Reader], T]) -> T:
+        await trio.lowlevel.checkpoint()
+        return question(self)
+
+    def reader(self) -> Reader:
+        return self
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    def tip(self) -> Tip | None:
+        if not self._origin:
+            return None
+        last = self._entries[-1].header if self._entries else None
+        return Tip(
+            origin=self._origin,
+            position=len(self._entries),
+            timestamp=last.ts if last else 0,
+            epoch=last.ep if last else 0,
+        )
+
+    def entries(self, execution: str) -> list[Entry]:
+        return [entry for entry in self._entries if entry.header.exec == execution]
+
+    def scan(self, position: int = 0, limit: int | None = None) -> Iterator[Entry]:
+        end = None if limit is None else position + limit
+        yield from self._entries[position:end]
+
+    def rows(self, query: Query) -> tuple[list[ExecutionRow], int]:
+        found = [row for row in self._rows.values() if _matches(row, query)]
+        found.sort(key=lambda row: (row.started, row.execution), reverse=True)
+        return found[query.offset : query.offset + query.limit], len(found)
+
+    def row(self, execution: str) -> ExecutionRow | None:
+        return self._rows.get(execution)
+
+    def logs(self, execution: str) -> list[LogLine]:
+        return [line for line in self._logs if line.execution == execution]
+
+
+def _matches(row: ExecutionRow, query: Query) -> bool:
+    return (
+        query.namespace in (None, row.namespace)
+        and query.flow in (None, row.flow)
+        and (not query.states or row.state in query.states)
+        and query.open in (None, row.open)
+        and row.started >= query.since
+    )

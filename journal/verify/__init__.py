@@ -1,0 +1,22 @@
+"""Checks a journal against the rules that need nothing but the journal.
+
+Structure rules (S..) say that the log is the one that was written, life-cycle rules (L..) that what it tells can
+have happened. Rules about the meaning of flows need the flow language and live with it.
+"""
+
+from hookledger.journal.verify.report import RULES, Finding, Report, Violation
+from hookledger.journal.verify.source import ReaderSource, Row, Source, SqliteSource
+from hookledger.journal.verify.verifier import Verifier, verify
+
+__all__ = [
+    "RULES",
+    "Finding",
+    "ReaderSource",
+    "Report",
+    "Row",
+    "Source",
+    "SqliteSource",
+    "Verifier",
+    "Violation",
+    "verify",
+]

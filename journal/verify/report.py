@@ -1,0 +1,101 @@
+"""What the verifier says: rules with stable ids, violations of them, and what was looked at.
+
+Ids are part of the product's surface: a rule may be added, but an id never changes its meaning.
+"""
+
+from typing import Final, NamedTuple
+
+import msgspec
+
+RULES: Final[dict[str, str]] = {
+    "S00": "the store can be read to its end",
+    "S01": "a header is canonical JSON of a known version",
+    "S02": "stored columns agree with the header",
+    "S03": "the leaf is SHA-256(0x00 ‖ header)",
+    "S04": "the payload is the one the header commits to; an erased one has neither payload nor salt",
+    "S05": "the payload holds the event types the header names",
+    "S06": "an entry's events count on from its `seq`",
+    "S07": "the entry belongs to this log",
+    "S08": "positions are dense from 0",
+    "S09": "entry numbers of an execution are dense from 0",
+    "S10": "sequences of an execution are dense from 0",
+    "S11": "an entry names its predecessor's leaf",
+    "S12": "the writer epoch never falls",
+    "S13": "the time of entries never falls",
+    "S14": "the time of events never falls within an execution and is never after its entry's",
+    "S15": "the system stream begins with JournalOpened, once, with the log's origin",
+    "S16": "an epoch begins with its EpochStarted, once",
+    "S17": "system events stand in the system stream, all others in an execution's",
+    "L01": "an execution begins with TriggerReceived or ExecutionForked, once",
+    "L02": "an execution ends once per generation",
+    "L03": "no decision follows the end, except ExecutionRestarted and LabelsSet",
+    "L04": "a TaskReturned closes one open TaskStarted of the same task, path and attempt",
+    "L05": "attempts are 1..k without gaps, each after the first behind a `retry`",
+    "L06": "an attempt does not begin before its `retryAt`",
+    "L07": "nothing is open when an execution ends",
+    "L08": "no TaskStarted while an operator's pause lasts",
+    "L09": "no TaskStarted after KillRequested",
+    "L10": "a TimerFired belongs to a TimerSet and is not before its time",
+    "L11": "the pinned revision has a FlowRegistered with that hash, earlier in the log",
+    "L12": "a registered source hashes to its `sha256`",
+    "L13": "a flow has one execution per deduplication key",
+    "L14": "the execution index equals the one rebuilt from the entries",
+    "L15": "an ExecutionResumed or ChildReturned ends a wait that was open",
+    "L16": "a restart opens what had ended and counts the generation up by one",
+    "L17": "a fork stands on the origin entry it names",
+}
+
+VIOLATIONS_MAX: Final = 1000
+"""How many a report keeps; the rest is only counted."""
+
+
+class Finding(NamedTuple):
+    """A broken rule, before its place is known."""
+
+    rule: str
+    message: str
+    sequence: int | None = None
+
+
+class Violation(msgspec.Struct, frozen=True, kw_only=True):
+    """A broken rule and where."""
+
+    rule: str
+    execution: str
+    position: int | None
+    """Of the entry; None when it is not about one."""
+    sequence: int | None
+    """Of the event; None when it is about the whole entry."""
+    message: str
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """What was checked and what is wrong with it."""
+
+    log: str = ""
+    entries: int = 0
+    events: int = 0
+    executions: int = 0
+    erased: int = 0
+    """Payloads that are gone; their entries are checked by their headers alone."""
+    last_position: int = -1
+    violations: list[Violation] = msgspec.field(default_factory=list[Violation])
+    suppressed: int = 0
+    """Violations beyond `VIOLATIONS_MAX`."""
+
+    @property
+    def ok(self) -> bool:
+        """True when every rule held."""
+        return not self.violations
+
+    @property
+    def damaged(self) -> bool:
+        """True when the file itself is broken, so that not everything could be looked at."""
+        return any(violation.rule == "S00" for violation in self.violations)
+
+    def add(self, violation: Violation) -> None:
+        """Keep a violation, or count it when there are too many."""
+        if len(self.violations) < VIOLATIONS_MAX:
+            self.violations.append(violation)
+        else:
+            self.suppressed += 1

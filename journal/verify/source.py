@@ -1,0 +1,212 @@
+"""Where the verifier reads from: rows as they are stored, and the index they are compared with.
+
+`SqliteSource` reads one snapshot of a partition file, with or without a running server. `ReaderSource` works over
+any store's reader.
+"""
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
+
+import apsw
+import msgspec
+
+from hookledger.journal.entry import Entry
+from hookledger.journal.errors import JournalUnreadable
+from hookledger.journal.index import ExecutionRow
+from hookledger.journal.sqlite import SqliteReader
+from hookledger.journal.store import Query, Reader
+
+RawRow: TypeAlias = tuple[int, str, int, bytes, bytes, bytes | None, bytes | None]
+
+DAMAGE_MAX: Final = 20
+INDEX_PAGE: Final = 1000
+NO_ROW: Final = "there is no row"
+
+
+class Row(NamedTuple):
+    """An entry as it is stored; nothing of it is believed."""
+
+    position: int
+    execution: str
+    n: int
+    header: bytes
+    leaf: bytes
+    payload: bytes | None
+    salt: bytes | None
+
+
+class Source(Protocol):
+    """What the verifier needs of a store."""
+
+    def origin(self) -> str | None:
+        """The log's identity, None while it has none."""
+        ...
+
+    def damage(self) -> Iterator[str]:
+        """Say what is wrong with the container itself."""
+        ...
+
+    def raw_rows(self) -> Iterator[RawRow]:
+        """Yield all rows in their stored order.
+
+        Raises:
+            JournalUnreadable: The container is broken from here on.
+        """
+        ...
+
+    def raw_history(self, execution: str) -> Iterator[RawRow]:
+        """Yield the rows of one execution."""
+        ...
+
+    def index_difference(self, rebuilt: ExecutionRow) -> str:
+        """Say how the stored index row differs from a rebuilt one; empty when it does not."""
+        ...
+
+    def index_size(self) -> int:
+        """How many executions the index has."""
+        ...
+
+    def index_ids(self) -> Iterator[str]:
+        """Yield the executions of the index."""
+        ...
+
+
+class ReaderSource:
+    """A source over any reader of a store."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def origin(self) -> str | None:
+        tip = self._reader.tip()
+        return tip.origin if tip else None
+
+    def damage(self) -> Iterator[str]:
+        yield from ()
+
+    def raw_rows(self) -> Iterator[RawRow]:
+        if isinstance(self._reader, SqliteReader):
+            yield from self._reader.raw_rows()
+        else:
+            yield from map(_raw, self._reader.scan())
+
+    def raw_history(self, execution: str) -> Iterator[RawRow]:
+        try:
+            yield from map(_raw, self._reader.entries(execution))
+        except msgspec.DecodeError:
+            return
+
+    def index_difference(self, rebuilt: ExecutionRow) -> str:
+        return difference(self._reader.row(rebuilt.execution), rebuilt)
+
+    def index_size(self) -> int:
+        return self._reader.rows(Query(limit=0))[1]
+
+    def index_ids(self) -> Iterator[str]:
+        offset = 0
+        while page := self._reader.rows(Query(limit=INDEX_PAGE, offset=offset))[0]:
+            yield from (row.execution for row in page)
+            offset += len(page)
+
+
+class SqliteSource(SqliteReader):
+    """A partition file, read in one transaction so that a running server does not move it meanwhile."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file and take a snapshot.
+
+        Raises:
+            JournalMissing: There is no such file.
+            JournalUnreadable: It is no journal, or damaged beyond opening.
+        """
+        self._path = path
+        with translated(path):
+            super().__init__(path)
+            self._all("BEGIN")
+
+    def origin(self) -> str | None:
+        with translated(self._path):
+            found = self._one("SELECT value FROM meta WHERE key = 'origin'")
+        return found[0] if found else None
+
+    def damage(self) -> Iterator[str]:
+        try:
+            with translated(self._path):
+                lines = self._all(f"PRAGMA integrity_check({DAMAGE_MAX})")
+        except JournalUnreadable as error:
+            yield str(error)
+            return
+        yield from (line for (line,) in lines if line != "ok")
+
+    def raw_rows(self) -> Iterator[RawRow]:
+        with translated(self._path):
+            yield from super().raw_rows()
+
+    def raw_history(self, execution: str) -> Iterator[RawRow]:
+        query = "SELECT pos, exec, n, header, leaf, payload, salt FROM entry WHERE exec = ? ORDER BY pos"
+        with translated(self._path):
+            yield from self._each(query, execution)
+
+    def index_difference(self, rebuilt: ExecutionRow) -> str:
+        with translated(self._path):
+            found = self._one(
+                "SELECT namespace, flow, state, started, open, row FROM execution WHERE execution = ?",
+                rebuilt.execution,
+            )
+        return NO_ROW if found is None else _stored_difference(found, rebuilt)
+
+    def index_size(self) -> int:
+        with translated(self._path):
+            found = self._one("SELECT count(*) FROM execution")
+        return found[0] if found else 0
+
+    def index_ids(self) -> Iterator[str]:
+        with translated(self._path):
+            yield from (row[0] for row in self._each("SELECT execution FROM execution"))
+
+    def _each(self, query: str, *values: Any) -> Iterator[Any]:
+        connection: Any = self._connection
+        yield from connection.execute(query, values)
+
+
+def difference(stored: ExecutionRow | None, rebuilt: ExecutionRow) -> str:
+    """Name the first field in which two index rows differ; empty when they are equal."""
+    if stored is None:
+        return NO_ROW
+    for name in ExecutionRow.__struct_fields__:
+        has, wants = getattr(stored, name), getattr(rebuilt, name)
+        if has != wants:
+            return f"`{name}` is {has!r}, the entries say {wants!r}"
+    return ""
+
+
+@contextmanager
+def translated(path: Path) -> Generator[None]:
+    """Turn what SQLite says about a broken file into an error that says what to do."""
+    try:
+        yield
+    except (apsw.Error, UnicodeDecodeError) as error:
+        raise JournalUnreadable(
+            str(path), f"{error}; work on a copy, restore a backup, or recover with `sqlite3 FILE .recover`"
+        ) from error
+
+
+def _raw(entry: Entry) -> RawRow:
+    header = entry.header
+    return header.pos, header.exec, header.n, entry.raw, entry.leaf, entry.payload, entry.salt
+
+
+def _stored_difference(found: tuple[Any, ...], rebuilt: ExecutionRow) -> str:
+    """Lists and recovery ask the columns, people see the row: both must be right."""
+    *columns, text = found
+    expected = [rebuilt.namespace, rebuilt.flow, rebuilt.state, rebuilt.started, int(rebuilt.open)]
+    try:
+        stored = msgspec.json.decode(text, type=ExecutionRow)
+    except msgspec.DecodeError as error:
+        return f"the row cannot be read: {error}"
+    wrong = difference(stored, rebuilt)
+    if not wrong and columns != expected:
+        wrong = f"its columns are {columns}, the entries say {expected}"
+    return wrong

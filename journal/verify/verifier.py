@@ -1,0 +1,257 @@
+"""One pass over a partition that checks every rule which needs the journal alone.
+
+Memory is bounded by the executions that are open at one time (plus a fixed number of recently ended ones and a
+hash per deduplication key). When something is written to an execution that ended long ago, its earlier entries
+are read again.
+"""
+
+import base64
+from collections.abc import Iterator, Sequence
+from heapq import merge
+from itertools import chain
+from typing import Final
+
+from hookledger.journal.entry import SYSTEM, Header, leaf_hash, log_id
+from hookledger.journal.errors import JournalUnreadable
+from hookledger.journal.events import AnyEvent, ExecutionForked, ExecutionRestarted, TriggerReceived
+from hookledger.journal.index import ExecutionRow, project
+from hookledger.journal.verify.lifecycle import Life, Order
+from hookledger.journal.verify.pins import Pins
+from hookledger.journal.verify.report import Finding, Report, Violation
+from hookledger.journal.verify.source import NO_ROW, RawRow, Row, Source
+from hookledger.journal.verify.structure import Partition, Stream, identity, read_header, read_payload
+
+ENDED_MAX: Final = 1024
+"""How many ended executions stay in memory, because what follows an end mostly follows soon."""
+
+
+class Tracked:
+    """What is remembered of one execution while the pass is inside it."""
+
+    __slots__ = ("blind", "life", "order", "position", "row", "stream")
+
+    def __init__(self) -> None:
+        self.stream, self.order, self.life = Stream(), Order(), Life()
+        self.row: ExecutionRow | None = None
+        self.position = 0
+        self.blind = False
+        """A payload is gone or not to be believed: rules that need events are silent from there on."""
+
+    def follow(self, row: Row, header: Header, events: Sequence[AnyEvent] | None) -> Iterator[Finding]:
+        """Check one entry and move past it."""
+        yield from self.stream.follow(row, header, events)
+        self.position, self.blind = row.position, self.blind or events is None
+        if header.exec == SYSTEM:
+            return
+        for offset, name in enumerate(header.types):
+            for finding in self.order.follow(name):
+                yield finding._replace(sequence=header.seq + offset)
+        if not self.blind:
+            yield from self._live(header.exec, events or ())
+
+    def _live(self, execution: str, events: Sequence[AnyEvent]) -> Iterator[Finding]:
+        for event in events:
+            yield from self.life.follow(event)
+        self.row = project(self.row, execution, events)
+
+
+class Verifier:
+    """Checks one source; `run` yields violations as it finds them and fills `report` with what was looked at."""
+
+    def __init__(self, source: Source, *, execution: str | None = None) -> None:
+        """Prepare a pass.
+
+        Args:
+            source: The rows and the index.
+            execution: Check this one and the system stream only.
+        """
+        self.report = Report()
+        self._source = source
+        self._only = execution
+        self._origin = source.origin() or ""
+        self._log = self.report.log = log_id(self._origin)
+        self._partition = Partition(self._origin, whole=execution is None)
+        self._pins = Pins()
+        self._open: dict[str, Tracked] = {}
+        self._ended: dict[str, Tracked] = {}
+        self._unequal: dict[str, tuple[str, int]] = {}
+
+    def run(self) -> Iterator[Violation]:
+        """Make the pass."""
+        if self._only is None:
+            for line in self._source.damage():
+                yield _violation(Finding("S00", line))
+        try:
+            for raw in self._rows():
+                row = Row(*raw)
+                for finding in self._entry(row):
+                    yield _violation(finding, row.execution, row.position)
+            yield from self._finish()
+        except JournalUnreadable as error:
+            yield _violation(
+                Finding("S00", f"{error}; nothing after this place was read"), "", self.report.last_position
+            )
+
+    def _rows(self) -> Iterator[RawRow]:
+        if self._only is None:
+            return self._source.raw_rows()
+        streams = {SYSTEM, self._only}
+        return merge(*map(self._source.raw_history, sorted(streams)), key=lambda raw: raw[0])
+
+    def _entry(self, row: Row) -> Iterator[Finding]:
+        self.report.entries += 1
+        self.report.last_position = row.position
+        yield from self._partition.place(row)
+        header, found = read_header(row)
+        yield from found
+        if header is None:
+            self._lose(row)
+            return
+        yield from identity(row, header, self._log)
+        events, found = read_payload(row, header)
+        yield from found
+        self.report.events += len(header.types)
+        self.report.erased += row.payload is None and row.salt is None
+        yield from self._partition.follow(header, events)
+        yield from self._execution(row, header, events)
+
+    def _lose(self, row: Row) -> None:
+        """Not even the header can be read: what the entry said is unknown, what follows it is still checked."""
+        self._partition.lose()
+        tracked = self._tracked(row.execution, row.n, row.position)
+        tracked.stream.lose()
+        tracked.order.lose()
+        tracked.blind = True
+        self._open[row.execution] = tracked
+
+    def _execution(self, row: Row, header: Header, events: Sequence[AnyEvent] | None) -> Iterator[Finding]:
+        tracked = self._tracked(header.exec, header.n, row.position)
+        self._open[header.exec] = tracked
+        if header.exec == SYSTEM:
+            yield from tracked.follow(row, header, events)
+            yield from self._pins.learn(events)
+            return
+        yield from self._fork(tracked, events or ())
+        yield from tracked.follow(row, header, events)
+        yield from self._across(tracked, header.exec, events or ())
+        if tracked.order.ended:
+            self._end(header.exec)
+
+    def _tracked(self, execution: str, n: int, position: int) -> Tracked:
+        """What is known of an execution; read again when it had ended long ago."""
+        for known in (self._open, self._ended):
+            if execution in known:
+                return known.pop(execution)
+        tracked = Tracked()
+        earlier = self._replayed(execution, tracked, position) if n > 0 else False
+        self.report.executions += not earlier and execution != SYSTEM
+        return tracked
+
+    def _replayed(self, execution: str, tracked: Tracked, position: int) -> bool:
+        """Follow the entries before a position without judging them: they were judged when they came by."""
+        found = False
+        for raw in self._source.raw_history(execution):
+            row = Row(*raw)
+            header = read_header(row)[0]
+            if row.position >= position or header is None:
+                break
+            events = read_payload(row, header)[0]
+            for findings in (self._fork(tracked, events or ()), tracked.follow(row, header, events)):
+                for _ in findings:
+                    pass
+            found = True
+        return found
+
+    def _across(self, tracked: Tracked, execution: str, events: Sequence[AnyEvent]) -> Iterator[Finding]:
+        for event in events:
+            match event:
+                case TriggerReceived():
+                    yield from self._pinned(event, event.sequence)
+                    yield from self._pins.deduplicated(execution, event)
+                case ExecutionForked():
+                    yield from self._pinned(event.received, event.sequence)
+                case ExecutionRestarted() if tracked.row is not None:
+                    row = tracked.row
+                    yield from self._pins.pinned(
+                        row.namespace, row.flow, event.revision, event.source_sha256, event.sequence
+                    )
+                case _:
+                    pass
+
+    def _pinned(self, received: TriggerReceived, sequence: int) -> Iterator[Finding]:
+        yield from self._pins.pinned(
+            received.namespace, received.flow, received.revision, received.source_sha256, sequence
+        )
+
+    def _fork(self, tracked: Tracked, events: Sequence[AnyEvent]) -> Iterator[Finding]:
+        """Begin where the origin's prefix ends (L17)."""
+        if not events or not isinstance(events[0], ExecutionForked):
+            return
+        forked, before, leaf = events[0], Tracked(), b""
+        for raw in self._source.raw_history(forked.origin):
+            row = Row(*raw)
+            header = read_header(row)[0]
+            if header is None or header.seq >= forked.origin_sequence:
+                break
+            counted = [e for e in read_payload(row, header)[0] or () if e.sequence < forked.origin_sequence]
+            for _ in chain.from_iterable(map(before.life.follow, counted)):
+                pass
+            leaf = leaf_hash(row.header)
+        if base64.b64encode(leaf).decode() != forked.origin_leaf:
+            yield Finding(
+                "L17", f"{forked.origin} has no such entry at {forked.origin_sequence}", forked.sequence
+            )
+        tracked.life = before.life
+        tracked.life.fork(forked.forget)
+
+    def _end(self, execution: str) -> None:
+        """An ended execution moves out of the way; its index row is compared now, while it is at hand."""
+        tracked = self._ended[execution] = self._open.pop(execution)
+        self._compare(tracked)
+        if len(self._ended) > ENDED_MAX:
+            del self._ended[next(iter(self._ended))]
+
+    def _compare(self, tracked: Tracked) -> None:
+        """Remember a row that differs: what follows in the log may still explain it (a label set after the end)."""
+        if tracked.row is None or tracked.blind:
+            return
+        if wrong := self._source.index_difference(tracked.row):
+            self._unequal[tracked.row.execution] = wrong, tracked.position
+        else:
+            self._unequal.pop(tracked.row.execution, None)
+
+    def _finish(self) -> Iterator[Violation]:
+        for finding in self._partition.finish():
+            yield _violation(finding, SYSTEM, self.report.last_position)
+        for tracked in self._open.values():
+            self._compare(tracked)
+        for execution, (wrong, position) in self._unequal.items():
+            yield _violation(Finding("L14", wrong), execution, position)
+        if self._only is None and self._source.index_size() != self.report.executions - self._missing():
+            yield from self._orphans()
+
+    def _missing(self) -> int:
+        return sum(1 for wrong, _ in self._unequal.values() if wrong == NO_ROW)
+
+    def _orphans(self) -> Iterator[Violation]:
+        for execution in self._source.index_ids():
+            if next(self._source.raw_history(execution), None) is None:
+                yield _violation(Finding("L14", "the index has a row, the log has no entry"), execution)
+
+
+def verify(source: Source, *, execution: str | None = None) -> Report:
+    """Check a source and return everything that was found."""
+    verifier = Verifier(source, execution=execution)
+    for violation in verifier.run():
+        verifier.report.add(violation)
+    return verifier.report
+
+
+def _violation(finding: Finding, execution: str = "", position: int | None = None) -> Violation:
+    return Violation(
+        rule=finding.rule,
+        execution=execution,
+        position=position,
+        sequence=finding.sequence,
+        message=finding.message,
+    )

@@ -1,0 +1,200 @@
+"""Reads the properties of one element against a Struct: unknown names, missing ones, wrong types, all at once.
+
+A text that holds an expression is not checked against the property's type: what it becomes is known when it is
+rendered. It is compiled, so that its syntax and the names of its filters and functions are checked now.
+"""
+
+import re
+from collections.abc import Container, Iterator, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import NODEFAULT
+
+from hookledger.runtime.expressions import check
+from hookledger.runtime.flow.problems import Path, Problem, suggestion
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+_AT = re.compile(r" - at `\$(?P<path>.*)`$")
+_STEP = re.compile(r"\.(?P<name>[^.\[\]]+)|\[(?P<index>\d+|\.\.\.)\]")
+
+
+class Collector:
+    """Gathers problems while a flow is read."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
+
+    def add(self, path: Path, message: str, *, on_key: bool = False) -> None:
+        """Record a problem of the value (or the key) at `path`."""
+        self.problems.append(Problem(message, path=path, on_key=on_key))
+
+    def warn(self, path: Path, message: str) -> None:
+        """Record something that works but is probably not meant."""
+        self.warnings.append(Problem(message, path=path))
+
+    def expressions(self, value: object, path: Path) -> bool:
+        """Check every expression below `value`; True when all of them compile."""
+        before = len(self.problems)
+        for text, where in texts(value, path):
+            for problem in check(text):
+                self.add(where, problem.message)
+        return len(self.problems) == before
+
+
+def has_expression(value: object) -> bool:
+    """True when a text below `value` is rendered at run time."""
+    return any("{{" in text or "{%" in text or "{#" in text for text, _ in texts(value, ()))
+
+
+def texts(value: object, path: Path) -> Iterator[tuple[str, Path]]:
+    """Yield every text below `value` (keys included) and where it stands."""
+    match value:
+        case str():
+            yield value, path
+        case Mapping():
+            for key, item in value.items():
+                if isinstance(key, str) and "{" in key:
+                    yield key, (*path, key)
+                yield from texts(item, (*path, key))
+        case list() | tuple():
+            for index, item in enumerate(value):
+                yield from texts(item, (*path, index))
+        case _:
+            return
+
+
+def check_fields(
+    kind: type[msgspec.Struct],
+    data: Mapping[str, Any],
+    path: Path,
+    found: Collector,
+    *,
+    elsewhere: Container[str] = (),
+    known: tuple[str, ...] = (),
+) -> None:
+    """Check `data` against the properties of `kind`.
+
+    Args:
+        elsewhere: Names that other code reads.
+        known: Those names, for suggestions.
+    """
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    for name, value in data.items():
+        if name in elsewhere:
+            continue
+        if name not in fields:
+            found.add(
+                (*path, name),
+                f"unknown property `{name}`; {suggestion(name, (*fields, *known))}",
+                on_key=True,
+            )
+            continue
+        if found.expressions(value, (*path, name)) and not has_expression(value):
+            convert(value, fields[name].type, (*path, name), found)
+    for name, field in fields.items():
+        if name not in data and field.default is NODEFAULT and field.default_factory is NODEFAULT:
+            found.add(path, f"`{name}` is missing here")
+
+
+def read_struct(
+    kind: type[S],
+    data: object,
+    path: Path,
+    found: Collector,
+    *,
+    elsewhere: Container[str] = (),
+) -> S | None:
+    """Read an element without expressions; None when it has problems."""
+    if not isinstance(data, Mapping):
+        found.add(path, "expected properties here, one `name: value` a line")
+        return None
+    before = len(found.problems)
+    check_fields(kind, data, path, found, elsewhere=elsewhere)
+    if len(found.problems) > before:
+        return None
+    own = {name: value for name, value in data.items() if name not in elsewhere}
+    made: S | None = convert(own, kind, path, found)
+    return made
+
+
+def convert(value: object, kind: Any, path: Path, found: Collector) -> Any:
+    """Convert plain data to a type; a problem at the precise place when it does not fit."""
+    try:
+        return convert_lax(value, kind)
+    except msgspec.ValidationError as error:
+        message, where = explain(error)
+        found.add((*path, *where), message)
+        return None
+
+
+def convert_lax(value: object, kind: Any) -> Any:
+    """As msgspec's lax mode; where a text is wanted, numbers and booleans are taken as their YAML text.
+
+    Raises:
+        msgspec.ValidationError: It does not fit.
+    """
+    try:
+        return msgspec.convert(value, kind, strict=False)
+    except msgspec.ValidationError:
+        texted = scalar_texts(value)
+        if texted == value:
+            raise
+        try:
+            return msgspec.convert(texted, kind, strict=False)
+        except msgspec.ValidationError:
+            pass
+        raise
+
+
+def scalar_texts(value: object) -> object:
+    """The same data with numbers and booleans as text."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return str(value)
+        case Mapping():
+            return {key: scalar_texts(item) for key, item in value.items()}
+        case list() | tuple():
+            return [scalar_texts(item) for item in value]
+        case _:
+            return value
+
+
+def explain(error: msgspec.ValidationError) -> tuple[str, Path]:
+    """Split msgspec's message into words for an author and the path it names."""
+    text = str(error)
+    match = _AT.search(text)
+    if match is None:
+        return _plain(text), ()
+    return _plain(text[: match.start()]), tuple(_steps(match["path"]))
+
+
+def _steps(path: str) -> Iterator[str | int]:
+    for step in _STEP.finditer(path):
+        if step["name"] is not None:
+            yield step["name"]
+        elif step["index"] != "...":
+            yield int(step["index"])
+
+
+_WORDS = (
+    ("`str`", "a text"),
+    ("`int`", "a whole number"),
+    ("`float`", "a number"),
+    ("`bool`", "true or false"),
+    ("`object`", "properties"),
+    ("`array`", "a list"),
+    ("`null`", "nothing"),
+)
+
+
+def _plain(message: str) -> str:
+    for term, words in _WORDS:
+        message = message.replace(term, words)
+    return message.replace("Expected", "expected").replace(
+        "Invalid enum value", "not one of the possible values:"
+    )

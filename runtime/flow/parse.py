@@ -1,0 +1,123 @@
+"""From YAML source to a checked `Flow`: every problem at once, each with its line and column."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from hookledger.runtime.flow.fields import Collector, check_fields, read_struct
+from hookledger.runtime.flow.inputs import parse_inputs, parse_outputs
+from hookledger.runtime.flow.labels import read_labels
+from hookledger.runtime.flow.model import Concurrency, Flow
+from hookledger.runtime.flow.problems import Path, Problem, ProblemsFound
+from hookledger.runtime.flow.retries import read_retry
+from hookledger.runtime.flow.source import Document, SourceInvalid, load
+from hookledger.runtime.flow.sources import ConcurrencySource, FlowSource, PluginDefaultSource
+from hookledger.runtime.flow.tasks import TaskReader
+from hookledger.runtime.flow.templates import compile_tree
+from hookledger.runtime.flow.triggers import read_triggers
+from hookledger.runtime.tasks.registry import TaskRegistry, installed
+
+_BLOCKS = ("tasks", "errors", "finally", "afterExecution")
+
+
+class FlowInvalid(ProblemsFound):
+    """A flow that cannot be used; `problems` says everything that is wrong with it."""
+
+
+def parse_flow(source: str, *, file: str = "", registry: TaskRegistry | None = None) -> Flow:
+    """Read and check a flow.
+
+    Raises:
+        FlowInvalid: With all problems, in the order in which they stand in the file.
+    """
+    try:
+        document = load(source, file=file or "<flow>")
+    except SourceInvalid as error:
+        raise FlowInvalid(error.problems) from error
+    found = Collector()
+    flow = _read(document, source, file, registry or installed(), found)
+    if found.problems or flow is None:
+        raise FlowInvalid(_located(document, found.problems))
+    return flow
+
+
+def _located(document: Document, problems: Iterable[Problem]) -> list[Problem]:
+    located = [document.locate(problem) for problem in problems]
+    return sorted(located, key=lambda problem: (problem.line, problem.column))
+
+
+def _read(
+    document: Document, source: str, file: str, registry: TaskRegistry, found: Collector
+) -> Flow | None:
+    data: Any = document.data
+    if not isinstance(data, dict):
+        found.add((), "a flow begins with `id:`, `namespace:` and `tasks:`")
+        return None
+    check_fields(FlowSource, data, (), found, elsewhere=_OWN)
+    retry = read_retry(data.get("retry"), ("retry",), found)
+    reader = TaskReader(registry, _plugin_defaults(data, found), retry, found)
+    blocks = {name: reader.block(data.get(name), (name,), name in data) for name in _BLOCKS}
+    _unique_ids(reader.ids, found)
+    if not data.get("tasks"):
+        found.add(("tasks",) if "tasks" in data else (), "a flow needs at least one task under `tasks:`")
+    inputs, input_problems = parse_inputs(data.get("inputs") or [])
+    outputs, output_problems = parse_outputs(data.get("outputs") or [])
+    found.problems += [*input_problems, *output_problems]
+    triggers = read_triggers(data.get("triggers"), ("triggers",), found)
+    concurrency = _concurrency(data.get("concurrency"), found)
+    labels = read_labels(data.get("labels"), ("labels",), found)
+    found.expressions(data.get("outputs"), ("outputs",))
+    if found.problems:
+        return None
+    return Flow(
+        namespace=data["namespace"],
+        id=str(data["id"]),
+        source=source,
+        sha256=hashlib.sha256(source.encode()).hexdigest(),
+        file=file,
+        description=data.get("description") or "",
+        disabled=bool(data.get("disabled", False)),
+        labels=labels,
+        inputs=inputs,
+        outputs=outputs,
+        output_templates={output.id: compile_tree(output.value) for output in outputs},
+        variables=data.get("variables") or {},
+        tasks=blocks["tasks"],
+        errors=blocks["errors"],
+        finally_=blocks["finally"],
+        after_execution=blocks["afterExecution"],
+        triggers=triggers,
+        concurrency=concurrency,
+        retry=retry,
+        document=data,
+        warnings=tuple(str(problem) for problem in _located(document, found.warnings)),
+    )
+
+
+_OWN = frozenset({"retry", "variables", "labels", "inputs", "outputs", "triggers", *_BLOCKS, "concurrency"})
+
+
+def _concurrency(data: object, found: Collector) -> Concurrency | None:
+    if data is None:
+        return None
+    source = read_struct(ConcurrencySource, data, ("concurrency",), found)
+    return None if source is None else Concurrency(limit=source.limit, behavior=source.behavior)
+
+
+def _plugin_defaults(data: Mapping[str, Any], found: Collector) -> list[PluginDefaultSource]:
+    defaults: list[PluginDefaultSource] = []
+    for name in ("pluginDefaults", "taskDefaults"):
+        items = data.get(name) or []
+        for index, item in enumerate(items if isinstance(items, list) else []):
+            source = read_struct(PluginDefaultSource, item, (name, index), found)
+            if source is not None:
+                defaults.append(source)
+    return defaults
+
+
+def _unique_ids(ids: Iterable[tuple[str, Path]], found: Collector) -> None:
+    first: dict[str, Path] = {}
+    for task_id, path in ids:
+        if task_id in first:
+            found.add((*path, "id"), f"the task id `{task_id}` is used twice; ids are unique within a flow")
+        first.setdefault(task_id, path)

@@ -1,0 +1,52 @@
+"""Reads a `retry`: of a task, of a flowable for its children, or of the whole flow."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from hookledger.runtime.durations import DurationInvalid, parse_duration
+from hookledger.runtime.flow.fields import Collector, read_struct
+from hookledger.runtime.flow.model import Retry
+from hookledger.runtime.flow.problems import Path
+from hookledger.runtime.flow.sources import RetrySource
+
+_DURATIONS: Final = ("maxDuration", "interval", "maxInterval", "minInterval")
+_NEEDED: Final = {
+    "constant": ("interval",),
+    "exponential": ("interval", "maxInterval"),
+    "random": ("minInterval", "maxInterval"),
+}
+
+
+def read_retry(data: object, path: Path, found: Collector) -> Retry | None:
+    """Read a `retry`; None when there is none or it has problems."""
+    if data is None:
+        return None
+    source = read_struct(RetrySource, data, path, found)
+    if source is None or not isinstance(data, Mapping):
+        return None
+    for name in _NEEDED[source.type]:
+        if name not in data:
+            found.add(path, f"a retry of type {source.type} needs `{name}`, such as `{name}: PT5S`")
+    durations = {name: duration(data.get(name), (*path, name), found) for name in _DURATIONS}
+    return Retry(
+        type=source.type,
+        max_attempts=source.max_attempts or source.max_attempt or 0,
+        max_duration=durations["maxDuration"],
+        interval=durations["interval"],
+        max_interval=durations["maxInterval"],
+        min_interval=durations["minInterval"],
+        delay_factor=source.delay_factor,
+        warning_on_retry=source.warning_on_retry,
+        behavior=source.behavior,
+    )
+
+
+def duration(value: object, path: Path, found: Collector) -> int:
+    """Microseconds of an ISO 8601 duration; 0 when there is none."""
+    if value is None:
+        return 0
+    try:
+        return parse_duration(str(value))
+    except DurationInvalid as error:
+        found.add(path, str(error))
+        return 0

@@ -1,0 +1,124 @@
+"""Reads the triggers of a flow."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from hookledger.runtime.flow.fields import Collector, check_fields
+from hookledger.runtime.flow.model import Trigger
+from hookledger.runtime.flow.problems import Path, suggestion
+from hookledger.runtime.flow.sources import IGNORED, TriggerSource
+from hookledger.runtime.flow.templates import Tree, compile_tree, source_of
+from hookledger.runtime.triggers.webhook import WebhookSettings, WebhookSource, read_webhook
+
+_COMMON = TriggerSource.__struct_encode_fields__
+
+Reader = Callable[[dict[str, Any], Path, Collector], Any]
+
+KINDS: tuple[tuple[type[msgspec.Struct], Reader], ...] = ((WebhookSource, read_webhook),)
+
+
+def trigger_types() -> dict[str, tuple[type[msgspec.Struct], Reader, str]]:
+    """Every name of a trigger type, with its shape, its reader and its canonical name."""
+    return {
+        name: (source, reader, source.types[0])  # type: ignore[attr-defined]
+        for source, reader in KINDS
+        for name in source.types  # type: ignore[attr-defined]
+    }
+
+
+def read_triggers(data: object, path: Path, found: Collector) -> tuple[Trigger, ...]:
+    """Read a flow's `triggers`."""
+    if data is None:
+        return ()
+    if not isinstance(data, list):
+        found.add(path, "expected a list of triggers, each beginning with `- id:`")
+        return ()
+    triggers = [_trigger(item, (*path, index), found) for index, item in enumerate(data)]
+    _unique([trigger for trigger in triggers if trigger is not None], path, found)
+    return tuple(trigger for trigger in triggers if trigger is not None)
+
+
+def _trigger(data: object, path: Path, found: Collector) -> Trigger | None:
+    if not isinstance(data, Mapping):
+        found.add(path, "expected a trigger with `id:` and `type:`")
+        return None
+    known = trigger_types()
+    name = data.get("type")
+    if not isinstance(name, str) or name not in known:
+        found.add((*path, "type"), f"unknown trigger type `{name}`; {suggestion(str(name), known)}")
+        return None
+    source, reader, canonical = known[name]
+    before = len(found.problems)
+    check_fields(TriggerSource, {n: v for n, v in data.items() if n in _COMMON}, path, found)
+    check_fields(source, data, path, found, elsewhere=_COMMON, known=_COMMON)
+    settings = reader(dict(data), path, found) if len(found.problems) == before else None
+    _ignored(data, path, found)
+    if settings is None:
+        return None
+    return Trigger(
+        id=str(data["id"]),
+        type=canonical,
+        settings=settings,
+        disabled=bool(data.get("disabled", False)),
+        when=_condition(data.get("when")),
+        conditions=_conditions(data, path, found),
+        inputs=compile_tree(data.get("inputs")),
+        labels=compile_tree(_label_map(data.get("labels"))),
+        stop_after=tuple(data.get("stopAfter") or ()),
+    )
+
+
+def _condition(value: object) -> Tree | None:
+    if value is None:
+        return None
+    return compile_tree(str(value).lower() if isinstance(value, bool) else value)
+
+
+_CONDITION_TYPES = ("Expression", "ExpressionCondition", "VariableCondition")
+
+
+def _conditions(data: Mapping[str, Any], path: Path, found: Collector) -> tuple[Tree, ...]:
+    """The expression conditions of Kestra 1; all must hold."""
+    trees: list[Tree] = []
+    for index, item in enumerate(data.get("conditions") or ()):
+        where = (*path, "conditions", index)
+        short = str(item.get("type", "")).rpartition(".")[2]
+        if short not in _CONDITION_TYPES or not isinstance(item.get("expression"), str):
+            found.add(
+                where, f"unknown condition `{item.get('type')}`; use `when:` with an expression instead"
+            )
+            continue
+        trees.append(compile_tree(item["expression"]))
+    return tuple(trees)
+
+
+def _label_map(labels: object) -> object:
+    if isinstance(labels, list):
+        return {str(item.get("key")): item.get("value") for item in labels if isinstance(item, Mapping)}
+    return labels
+
+
+def _unique(triggers: list[Trigger], path: Path, found: Collector) -> None:
+    """Ids are unique; so are the keys of a flow's webhooks, or one of them could never be reached."""
+    ids: set[str] = set()
+    keys: dict[str, str] = {}
+    for index, trigger in enumerate(triggers):
+        if trigger.id in ids:
+            found.add((*path, index, "id"), f"the trigger id `{trigger.id}` is used twice")
+        ids.add(trigger.id)
+        if isinstance(trigger.settings, WebhookSettings):
+            key = str(source_of(trigger.settings.key)).strip()
+            if key in keys:
+                message = (
+                    f"`{keys[key]}` has the same key, so this trigger could never be reached; give it another"
+                )
+                found.add((*path, index, "key"), message)
+            keys.setdefault(key, trigger.id)
+
+
+def _ignored(data: Mapping[str, Any], path: Path, found: Collector) -> None:
+    for name in ("workerGroup", "logToFile"):
+        if name in data:
+            found.warn((*path, name), f"`{name}` has no effect: {IGNORED[name]}")

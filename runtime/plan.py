@@ -1,0 +1,356 @@
+"""The plan: which task may begin now, given what has happened. Pure walking over a flow's tree.
+
+`Planner.progress` looks at one task at one place and says either how it ended or what should happen next.
+Flowable task types (If, ForEach, Parallel, ...) answer for their children through the same planner; they never
+run anything themselves.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
+
+import msgspec
+
+from hookledger.journal.events import BranchTaken
+from hookledger.runtime.flow.model import Task
+from hookledger.runtime.state import FINISHED, State
+from hookledger.runtime.tasks.base import TaskKind
+
+if TYPE_CHECKING:
+    from hookledger.runtime.tasks.base import Outputs, TaskContext
+
+
+class Frame(msgspec.Struct, frozen=True, kw_only=True):
+    """One flowable around a task: what `parent`, `parents` and `taskrun.value` are made of."""
+
+    task: str
+    path: str
+    value: str | None = None
+    iteration: int | None = None
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where in the plan: the prefix of its children's paths and the flowables around it."""
+
+    prefix: str = ""
+    frames: tuple[Frame, ...] = ()
+
+    def path(self, task: Task) -> str:
+        """The path of a task that stands here."""
+        return f"{self.prefix}{task.id}"
+
+    def inside(self, task: Task, *, value: str | None = None, iteration: int | None = None) -> "Place":
+        """The place of a flowable's children, in one iteration if it iterates."""
+        path = self.path(task)
+        mark = "" if iteration is None else f"[{iteration}]"
+        frame = Frame(task=task.id, path=path, value=value, iteration=iteration)
+        return Place(prefix=f"{path}{mark}/", frames=(*self.frames, frame))
+
+
+# --- what decide may ask for ------------------------------------------------------------------------------
+
+
+def locate(
+    tasks: Iterable[Task], branches: Mapping[str, BranchTaken], path: str
+) -> tuple[Task, Place] | None:
+    """Find the task a path names, and its place; None when the plan has no such task."""
+    known = {task.id: task for top in tasks for task in top.walk()}
+    *parents, last = path.split("/")
+    place = Place()
+    for segment in parents:
+        name, bracket, index = segment.partition("[")
+        if name not in known:
+            return None
+        iteration = int(index[:-1]) if bracket else None
+        taken = branches.get(f"{place.prefix}{name}")
+        value = taken.values[iteration] if taken and taken.values and iteration is not None else None
+        place = place.inside(known[name], value=value, iteration=iteration)
+    return (known[last], place) if last in known else None
+
+
+class StartAttempt(msgspec.Struct, frozen=True, kw_only=True):
+    """Begin an attempt."""
+
+    task: Task
+    place: Place
+    attempt: int
+
+
+class TakeBranch(msgspec.Struct, frozen=True, kw_only=True):
+    """Render a flowable's expression and record what it chose."""
+
+    task: Task
+    place: Place
+    round: int = 0
+
+
+class StartChild(msgspec.Struct, frozen=True, kw_only=True):
+    """Start the execution a Subflow task asks for."""
+
+    task: Task
+    place: Place
+
+
+class BeginWait(msgspec.Struct, frozen=True, kw_only=True):
+    """Record a pause or a timer, as the task's type says."""
+
+    task: Task
+    place: Place
+
+
+class FireTimer(msgspec.Struct, frozen=True, kw_only=True):
+    """The time of a recorded timer has come."""
+
+    path: str
+    due: int
+
+
+class EndWait(msgspec.Struct, frozen=True, kw_only=True):
+    """A pause has outlived its own limit."""
+
+    path: str
+
+
+class AwaitTime(msgspec.Struct, frozen=True, kw_only=True):
+    """Nothing to do here before `due` (microseconds)."""
+
+    path: str
+    due: int
+    reason: str
+
+
+class AwaitEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """Nothing to do here until something else happens: an attempt, an operator, a child."""
+
+    path: str
+    reason: str
+
+
+class EndAttempts(msgspec.Struct, frozen=True, kw_only=True):
+    """Stop these attempts: their results are no longer wanted."""
+
+    paths: tuple[str, ...]
+
+
+class KillChildren(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask the executions this one waits for to stop."""
+
+    children: tuple[str, ...]
+
+
+class Finish(msgspec.Struct, frozen=True, kw_only=True):
+    """Resolve the outputs and end."""
+
+    state: str
+    path: str = ""
+
+
+class FinishKilled(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything is closed: record that it was killed."""
+
+
+Command: TypeAlias = (
+    StartAttempt
+    | TakeBranch
+    | StartChild
+    | BeginWait
+    | FireTimer
+    | EndWait
+    | AwaitTime
+    | AwaitEvent
+    | EndAttempts
+    | KillChildren
+    | Finish
+    | FinishKilled
+)
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far something is: what should happen next, and its state once it has ended."""
+
+    commands: tuple[Command, ...] = ()
+    state: str | None = None
+    failed_path: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """True when it ended in a way that stops what comes behind it."""
+        return self.state in ("FAILED", "KILLED")
+
+
+WAITING: Final = Progress()
+_WEIGHT: Final = {"KILLED": 4, "FAILED": 3, "WARNING": 2, "SUCCESS": 1, "SKIPPED": 0}
+
+
+def worst(states: Iterable[str]) -> str:
+    """The state of a group: killed, else failed, else warning, else success."""
+    heaviest = max(states, key=lambda state: _WEIGHT.get(state, 1), default="SUCCESS")
+    return "SUCCESS" if heaviest in ("SKIPPED", "CANCELLED") else heaviest
+
+
+def ended(state: str, failed_path: str = "") -> Progress:
+    """Nothing left to do."""
+    return Progress(state=state, failed_path=failed_path)
+
+
+class Flowable(TaskKind, frozen=True, kw_only=True):
+    """Base of the task types that only plan."""
+
+    instant: ClassVar[bool] = True
+
+    @classmethod
+    def plan(cls, task: Task, place: Place, planner: "Planner") -> Progress:
+        """Say how far this task is."""
+        raise NotImplementedError
+
+    def choose(self, moment: "Moment") -> "Choice":
+        """Choose from the rendered properties.
+
+        Raises:
+            TaskFailed: They allow no choice.
+        """
+        return Choice()
+
+    def waiting(self) -> "Wait":
+        """Say what to wait for; only for types that wait.
+
+        Raises:
+            TaskFailed: The properties are unusable.
+        """
+        raise NotImplementedError
+
+    async def run(self, context: "TaskContext") -> "Outputs":
+        raise AssertionError("a flowable task never runs")
+
+
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
+    """When a flowable chooses: the round it is in, and how long it has been at it (microseconds)."""
+
+    round: int = 0
+    elapsed: int = 0
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """What a flowable chose: recorded in BranchTaken."""
+
+    chosen: str = ""
+    values: tuple[str, ...] | None = None
+    outputs: Mapping[str, object] = {}
+    delay: int = 0
+    """Microseconds until the next round."""
+
+
+class Wait(msgspec.Struct, frozen=True, kw_only=True):
+    """What a flowable that waits wants recorded: a timer, or a pause with an optional end."""
+
+    timer: bool
+    duration: int = 0
+    """Microseconds; 0 for no end."""
+    expiry: str = "resume"
+    on_resume: tuple[Mapping[str, object], ...] = ()
+
+
+class Planner(msgspec.Struct, frozen=True, kw_only=True):
+    """A state and a moment to plan at."""
+
+    state: State
+    now: int
+
+    def progress(self, task: Task, place: Place) -> Progress:
+        """Say how far a task at a place is."""
+        path = place.path(task)
+        if issubclass(task.kind, Flowable):
+            return self._flowable(task, place, task.kind)
+        run = self.state.runs.get(path)
+        if run is None:
+            return Progress(commands=(StartAttempt(task=task, place=place, attempt=1),))
+        if run.state in FINISHED:
+            return ended(run.state, path if run.state in ("FAILED", "KILLED") else "")
+        if run.state == "RETRYING":
+            return self._retrying(task, place, run.retry_at, run.attempts)
+        return self._open(path)
+
+    def sequence(self, tasks: Sequence[Task], place: Place) -> Progress:
+        """One after the other; the first failure stops the rest."""
+        states: list[str] = []
+        for task in tasks:
+            progress = self.progress(task, place)
+            if progress.state is None or progress.failed:
+                return progress
+            states.append(progress.state)
+            if self.state.exit_state:
+                break
+        return ended(worst(states))
+
+    def together(
+        self, parts: Iterable[Progress], *, at_once: int = 0, stop_at_failure: bool = False
+    ) -> Progress:
+        """Side by side, at most `at_once` unfinished parts at a time (0 for all).
+
+        A failure leaves the others alone, unless nothing may begin behind it.
+        """
+        commands: list[Command] = []
+        states: list[str] = []
+        unfinished, failed_path = 0, ""
+        for part in parts:
+            if part.state is None:
+                unfinished += 1
+                commands.extend(part.commands)
+                if at_once and unfinished >= at_once:
+                    break
+            else:
+                states.append(part.state)
+                failed_path = failed_path or part.failed_path
+                if stop_at_failure and part.failed:
+                    break
+        if unfinished:
+            return Progress(commands=tuple(commands))
+        return ended(worst(states), failed_path)
+
+    def guarded(self, task: Task, place: Place, body: Progress) -> Progress:
+        """A flowable's own `errors` after a failed body, then its `finally`, whatever happened."""
+        if body.state is None:
+            return body
+        inside = place.inside(task)
+        if body.failed and task.block("errors"):
+            handled = self.sequence(task.block("errors"), inside)
+            if handled.state is None:
+                return handled
+        last = self.sequence(task.block("finally"), inside)
+        if last.state is None:
+            return last
+        return ended(worst((body.state, last.state)), body.failed_path or last.failed_path)
+
+    def branch(self, task: Task, place: Place) -> BranchTaken | None:
+        """What a flowable chose, if it did; a type that chooses asks for it first."""
+        return self.state.branches.get(place.path(task))
+
+    def _flowable(self, task: Task, place: Place, kind: type[Flowable]) -> Progress:
+        path = place.path(task)
+        taken = self.state.branches.get(path)
+        if taken is not None and taken.skipped:
+            return ended("SKIPPED")
+        if taken is not None and taken.error is not None:
+            return softened(task, self.guarded(task, place, ended("FAILED", path)))
+        if task.run_if is not None and taken is None:
+            return Progress(commands=(TakeBranch(task=task, place=place),))
+        return softened(task, kind.plan(task, place, self))
+
+    def _retrying(self, task: Task, place: Place, retry_at: int, attempts: int) -> Progress:
+        if self.now >= retry_at:
+            return Progress(commands=(StartAttempt(task=task, place=place, attempt=attempts + 1),))
+        return Progress(commands=(AwaitTime(path=place.path(task), due=retry_at, reason="retry"),))
+
+    def _open(self, path: str) -> Progress:
+        pause = self.state.pauses.get(path)
+        reason = "operator" if pause is not None else "attempt"
+        return Progress(commands=(AwaitEvent(path=path, reason=reason),))
+
+
+def softened(task: Task, progress: Progress) -> Progress:
+    """Apply `allowFailure` and `allowWarning` of a flowable to the state of its children."""
+    state = progress.state
+    if state == "FAILED" and task.allow_failure:
+        state = "WARNING"
+    if state == "WARNING" and task.allow_warning:
+        state = "SUCCESS"
+    return progress if state == progress.state else ended(state or "SUCCESS")

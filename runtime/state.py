@@ -1,0 +1,280 @@
+"""What an execution is after its events: a pure fold.
+
+No clock, no randomness, no I/O, no flow: the events alone say it. `fold` names every event it knows and refuses
+the rest, because a silent default is how an unknown event erases state. The same fold serves recovery, the
+command line, the API and the pages.
+"""
+
+from collections.abc import Iterable, Mapping
+from functools import reduce
+from typing import Any, Final, assert_never
+
+import msgspec
+from msgspec.structs import replace
+
+from hookledger.journal.errors import JournalGap
+from hookledger.journal.events import (
+    BranchTaken,
+    ChildReturned,
+    ChildStarted,
+    DuplicateDelivery,
+    ExecutionCancelled,
+    ExecutionEvent,
+    ExecutionFailed,
+    ExecutionForked,
+    ExecutionKilled,
+    ExecutionPaused,
+    ExecutionRestarted,
+    ExecutionResumed,
+    Failure,
+    KillRequested,
+    LabelsSet,
+    OperatorNote,
+    OutputsResolved,
+    ResponseSent,
+    StaleResultDropped,
+    TaskReturned,
+    TaskStarted,
+    Terminal,
+    TimerFired,
+    TimerSet,
+    TriggerReceived,
+)
+
+FINISHED: Final = frozenset({"SUCCESS", "WARNING", "FAILED", "KILLED", "CANCELLED", "SKIPPED"})
+"""States in which a task run changes no more."""
+
+_STATE_BY_NEXT: Final = {
+    "next": "SUCCESS",
+    "exit": "SUCCESS",
+    "continue": "WARNING",
+    "fail": "FAILED",
+    "retry": "RETRYING",
+}
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One task at one place of the plan. Times are microseconds."""
+
+    path: str
+    task: str
+    state: str
+    attempts: int = 0
+    started: int = 0
+    ended: int = 0
+    first_started: int = 0
+    begun: TaskStarted | None = None
+    """The newest attempt's first event."""
+    outputs: Mapping[str, Any] = {}
+    error: Failure | None = None
+    retry_at: int = 0
+    values: tuple[str, ...] = ()
+    """Values of the loops around it, outermost first."""
+    history: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def open(self) -> bool:
+        """True while an attempt is under way."""
+        return self.state == "RUNNING"
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """An execution as its journal tells it."""
+
+    sequence: int = 0
+    """Of the event that comes next."""
+    at: int = 0
+    received: TriggerReceived | None = None
+    generation: int = 0
+    runs: Mapping[str, Run] = {}
+    branches: Mapping[str, BranchTaken] = {}
+    timers: Mapping[str, int] = {}
+    """Waits by path: when they are due."""
+    fired: frozenset[str] = frozenset()
+    pauses: Mapping[str, ExecutionPaused] = {}
+    resumed: Mapping[str, ExecutionResumed] = {}
+    children: Mapping[str, ChildStarted] = {}
+    returned: Mapping[str, ChildReturned] = {}
+    labels: Mapping[str, str] = {}
+    exit_state: str = ""
+    kill: KillRequested | None = None
+    terminal: Terminal | None = None
+    history: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def status(self) -> str:
+        """The execution's state name; derived, never stored."""
+        return self.history[-1][0] if self.history else "CREATED"
+
+    @property
+    def outputs(self) -> Mapping[str, Any]:
+        """Flow outputs; empty while there are none."""
+        return getattr(self.terminal, "outputs", None) or {}
+
+    def open_runs(self) -> tuple[Run, ...]:
+        """Runs with an attempt under way."""
+        return tuple(run for run in self.runs.values() if run.open)
+
+
+def fold(state: State, event: ExecutionEvent) -> State:
+    """Return the state after `event`.
+
+    Raises:
+        JournalGap: It is not the event that comes next.
+    """
+    if event.sequence != state.sequence:
+        raise JournalGap(expected=state.sequence, found=event.sequence)
+    state = replace(state, sequence=event.sequence + 1)
+    if event.observation:
+        return state
+    return _decided(replace(state, at=event.at), event)
+
+
+def fold_all(events: Iterable[ExecutionEvent], state: State | None = None) -> State:
+    """Fold a whole history, or the rest of one."""
+    return reduce(fold, events, state or State())
+
+
+def _decided(state: State, event: ExecutionEvent) -> State:
+    match event:
+        case TriggerReceived():
+            return _received(state, event, event.at)
+        case TaskStarted():
+            return _moved(_started(state, event), "RUNNING", event.at)
+        case TaskReturned():
+            return _returned(state, event)
+        case OutputsResolved():
+            return _moved(replace(state, terminal=event), event.state, event.at)
+        case ExecutionFailed():
+            return _moved(replace(state, terminal=event), "FAILED", event.at)
+        case ExecutionKilled():
+            return _moved(replace(state, terminal=event), "KILLED", event.at)
+        case ExecutionCancelled():
+            return _moved(replace(state, terminal=event), "CANCELLED", event.at)
+        case KillRequested():
+            return _moved(replace(state, kill=event), "KILLING", event.at)
+        case ExecutionPaused():
+            return _moved(_paused(state, event), "PAUSED", event.at)
+        case ExecutionResumed():
+            return _resumed(state, event)
+        case TimerSet():
+            return replace(state, timers={**state.timers, event.path: event.due})
+        case TimerFired():
+            timers = {path: due for path, due in state.timers.items() if path != event.path}
+            return replace(state, timers=timers, fired=state.fired | {event.path})
+        case BranchTaken():
+            branches = {**state.branches, event.path: event}
+            return _moved(replace(state, branches=branches), "RUNNING", event.at)
+        case ChildStarted():
+            children = {**state.children, event.path: event}
+            return _moved(replace(state, children=children), "RUNNING", event.at)
+        case ChildReturned():
+            return replace(state, returned={**state.returned, event.path: event})
+        case LabelsSet():
+            return replace(state, labels={**state.labels, **event.labels})
+        case ExecutionRestarted():
+            return _moved(_restarted(state, event), "RESTARTED", event.at)
+        case ExecutionForked():
+            return _received(state, event.received, event.at)
+        case DuplicateDelivery() | ResponseSent() | StaleResultDropped() | OperatorNote():
+            return state
+        case _:
+            assert_never(event)
+
+
+def _received(state: State, received: TriggerReceived, at: int) -> State:
+    return replace(state, received=received, labels=received.labels, history=(("CREATED", at),))
+
+
+def _started(state: State, event: TaskStarted) -> State:
+    before = state.runs.get(event.path)
+    run = Run(
+        path=event.path,
+        task=event.task,
+        state="RUNNING",
+        attempts=event.attempt,
+        started=event.at,
+        first_started=before.first_started if before else event.at,
+        begun=event,
+        values=loop_values(state.branches, event.path),
+        history=(*(before.history if before else (("CREATED", event.at),)), ("RUNNING", event.at)),
+    )
+    return _with_run(state, run)
+
+
+def _returned(state: State, event: TaskReturned) -> State:
+    reached = {"killed": "KILLED", "skipped": "SKIPPED"}.get(event.outcome, _STATE_BY_NEXT[event.next])
+    before = state.runs[event.path]
+    run = replace(
+        before,
+        state=reached,
+        ended=event.at,
+        outputs=event.outputs,
+        error=event.error,
+        retry_at=event.retry_at,
+        history=(*before.history, (reached, event.at)),
+    )
+    if event.next == "exit":
+        state = replace(state, exit_state=event.exit_state)
+    return _with_run(state, run)
+
+
+def _paused(state: State, event: ExecutionPaused) -> State:
+    resumed = {path: old for path, old in state.resumed.items() if path != event.path}
+    return replace(state, pauses={**state.pauses, event.path: event}, resumed=resumed)
+
+
+def _resumed(state: State, event: ExecutionResumed) -> State:
+    pauses = {path: pause for path, pause in state.pauses.items() if path != event.path}
+    state = replace(state, pauses=pauses, resumed={**state.resumed, event.path: event})
+    return state if pauses else _moved(state, "RUNNING", event.at)
+
+
+def _restarted(state: State, event: ExecutionRestarted) -> State:
+    """What is named is forgotten with everything below it; the rest stays done."""
+
+    def kept(path: str) -> bool:
+        return not any(path == gone or path.startswith((f"{gone}/", f"{gone}[")) for gone in event.paths)
+
+    return replace(
+        state,
+        generation=event.generation,
+        runs={path: run for path, run in state.runs.items() if kept(path)},
+        branches={path: taken for path, taken in state.branches.items() if kept(path)},
+        timers={path: due for path, due in state.timers.items() if kept(path)},
+        fired=frozenset(path for path in state.fired if kept(path)),
+        pauses={path: pause for path, pause in state.pauses.items() if kept(path)},
+        resumed={path: resumed for path, resumed in state.resumed.items() if kept(path)},
+        children={path: child for path, child in state.children.items() if kept(path)},
+        returned={path: child for path, child in state.returned.items() if kept(path)},
+        exit_state="",
+        kill=None,
+        terminal=None,
+    )
+
+
+def _moved(state: State, status: str, at: int) -> State:
+    """Enter a status once; one that is being killed stays so until it ends."""
+    if status == state.status or (state.status == "KILLING" and status in ("RUNNING", "PAUSED")):
+        return state
+    return replace(state, history=(*state.history, (status, at)))
+
+
+def _with_run(state: State, run: Run) -> State:
+    return replace(state, runs={**state.runs, run.path: run})
+
+
+def loop_values(branches: Mapping[str, BranchTaken], path: str) -> tuple[str, ...]:
+    """Values of the value-carrying loops around a path, outermost first.
+
+    A path is made of task ids joined by `/`; an id inside a loop's iteration carries `[i]`.
+    """
+    values: list[str] = []
+    prefix = ""
+    for segment in path.split("/")[:-1]:
+        name, bracket, index = segment.partition("[")
+        branch = branches.get(f"{prefix}{name}")
+        if bracket and branch is not None and branch.values:
+            values.append(branch.values[int(index[:-1])])
+        prefix = f"{prefix}{segment}/"
+    return tuple(values)

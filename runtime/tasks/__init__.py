@@ -1,0 +1,1 @@
+"""Task types: a small file each."""

@@ -1,0 +1,105 @@
+"""What a task type is: a Struct of its properties, an effect class, and `run`.
+
+A type of your own subclasses `TaskKind`, names itself in `types`, declares its effect and implements `run`:
+
+    class Shout(TaskKind, frozen=True, kw_only=True):
+        types = ("com.example.Shout",)
+        text: str
+
+        async def run(self, context: TaskContext) -> Outputs:
+            return {"value": self.text.upper()}
+
+Properties arrive rendered and converted to the Struct's types; the author may write an expression for any of them.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias
+
+import msgspec
+
+Effect = Literal["pure", "read", "idempotent", "write"]
+"""What an attempt does to the world, hence what happens to one that a crash interrupted.
+
+pure: nothing; read: asks; idempotent: changes, but twice is once under the same attempt key: these run again.
+write: may not happen twice: the execution waits for an operator.
+"""
+
+Outputs: TypeAlias = "Mapping[str, Any] | Result | None"
+
+
+class TaskFailed(Exception):
+    """The attempt failed, in words for the flow's author."""
+
+    def __init__(
+        self, message: str, *, kind: str = "TaskFailed", outputs: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.outputs = dict(outputs or {})
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """More than outputs: labels for the execution, or an early end."""
+
+    outputs: Mapping[str, Any] = {}
+    labels: Mapping[str, str] = {}
+    exit_state: str = ""
+
+
+class TaskContext(Protocol):
+    """What an attempt may ask of its surroundings; a simulation replaces all of it."""
+
+    @property
+    def attempt_key(self) -> str:
+        """Equal for every run of this attempt, also after a crash: send it along as an idempotency key."""
+        ...
+
+    @property
+    def execution(self) -> str:
+        """The execution's id."""
+        ...
+
+    @property
+    def namespace(self) -> str:
+        """The flow's namespace."""
+        ...
+
+    def log(self, message: str, level: str = "INFO") -> None:
+        """Write a line beside the journal; secrets are masked, the number of lines is bounded."""
+        ...
+
+    def port(self, name: str) -> Any:
+        """An outside thing by name: `http`, `processes`, `kv`; raises TaskFailed when it is switched off."""
+        ...
+
+
+class TaskKind(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Base of every task type."""
+
+    types: ClassVar[tuple[str, ...]] = ()
+    """Canonical name first, then the aliases under which old flows know it."""
+    effect: ClassVar[Effect] = "pure"
+    instant: ClassVar[bool] = False
+    """True when `run` never waits for anything: such a task needs no task of its own."""
+    blocks: ClassVar[tuple[str, ...]] = ()
+    """Names of properties that hold child tasks."""
+
+    wrapped: ClassVar[bool] = False
+    """True when the items of its blocks are `task:` with `dependsOn:`."""
+
+    @classmethod
+    def derived(cls, blocks: Mapping[str, Any]) -> dict[str, Any]:
+        """Properties that follow from the blocks an author gave."""
+        return {}
+
+    def effect_of(self) -> Effect:
+        """The effect class of this very task; a type whose properties decide overrides it."""
+        return self.effect
+
+    async def run(self, context: TaskContext) -> Outputs:
+        """Do it once.
+
+        Raises:
+            TaskFailed: It did not work; the flow's retry rules apply.
+        """
+        raise NotImplementedError

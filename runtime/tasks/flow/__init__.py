@@ -1,0 +1,1 @@
+"""Flowable task types: they plan, and never run anything themselves."""

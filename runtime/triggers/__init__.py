@@ -1,0 +1,1 @@
+"""Triggers: their settings and what they tell a flow."""

@@ -1,0 +1,148 @@
+"""What an expression sees: `flow`, `execution`, `trigger`, `inputs`, `outputs`, `task`, `taskrun`, `parent`, ...
+
+All of it is a pure function of the flow and the events, so rendering again gives the recorded values.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from hookledger.journal.events import ChildReturned, TriggerReceived
+from hookledger.runtime.flow.model import Flow, Task
+from hookledger.runtime.plan import Place
+from hookledger.runtime.state import Run, State, loop_values
+from hookledger.runtime.triggers.received import trigger_variables
+
+TENANT = "main"
+
+
+class Scope:
+    """The variables of one execution: what never changes is computed once."""
+
+    def __init__(self, flow: Flow, execution: str, received: TriggerReceived) -> None:
+        self._flow = flow
+        self._fixed: dict[str, Any] = {
+            "flow": {
+                "id": flow.id,
+                "namespace": flow.namespace,
+                "revision": flow.revision,
+                "tenantId": TENANT,
+            },
+            "trigger": trigger_variables(received),
+            "vars": dict(flow.variables),
+        }
+        if flow.inputs or received.inputs:
+            self._fixed["inputs"] = received.inputs
+        self._execution = {
+            "id": execution,
+            "originalId": execution,
+            "startDate": iso_time(received.at),
+        }
+
+    def at(self, state: State) -> dict[str, Any]:
+        """The variables of the execution as a whole."""
+        return {
+            **self._fixed,
+            "execution": {**self._execution, "state": state.status},
+            "outputs": outputs(state),
+            "labels": nested_labels(state.labels),
+            "tasks": _task_states(state),
+        }
+
+    def of(self, state: State, task: Task, place: Place) -> dict[str, Any]:
+        """The variables of a task at a place."""
+        return {
+            **self.at(state),
+            "task": {"id": task.id, "type": task.type},
+            "taskrun": _taskrun(state, task, place),
+            **_parents(place),
+        }
+
+
+def iso_time(at: int) -> str:
+    """Microseconds as ISO 8601 in UTC, `2026-06-26T06:34:36.123456Z`."""
+    return (
+        datetime.fromtimestamp(at / 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at % 1_000_000:06d}Z"
+    )
+
+
+def outputs(state: State) -> dict[str, Any]:
+    """Task outputs by task id; inside a loop that carries values nested by value: `outputs.task[value].name`."""
+    found: dict[str, Any] = {}
+    for run in state.runs.values():
+        if run.outputs:
+            _place_outputs(found, run.task, run.values, run.outputs)
+    for path, taken in state.branches.items():
+        if taken.outputs:
+            _place_outputs(found, taken.task, loop_values(state.branches, path), taken.outputs)
+    for path, resumed in state.resumed.items():
+        if resumed.inputs:
+            task = path.rpartition("/")[2]
+            _place_outputs(found, task, loop_values(state.branches, path), {"onResume": resumed.inputs})
+    for path, returned in state.returned.items():
+        task = state.children[path].task
+        _place_outputs(found, task, loop_values(state.branches, path), _child_outputs(returned))
+    return found
+
+
+def nested_labels(labels: Mapping[str, str]) -> dict[str, Any]:
+    """Labels as a map; dotted names nest: `labels.system.correlationId`."""
+    found: dict[str, Any] = {}
+    for name, value in labels.items():
+        *parents, last = name.split(".")
+        target = found
+        for parent in parents:
+            inner = target.setdefault(parent, {})
+            target = inner if isinstance(inner, dict) else {}
+        target.setdefault(last, value)
+    return found
+
+
+def _place_outputs(
+    found: dict[str, Any], task: str, values: tuple[str, ...], made: Mapping[str, Any]
+) -> None:
+    target = found.setdefault(task, {})
+    for value in values:
+        target = target.setdefault(value, {})
+    target.update(made)
+
+
+def _child_outputs(returned: ChildReturned) -> dict[str, Any]:
+    return {"executionId": returned.child, "state": returned.state, "outputs": returned.outputs}
+
+
+def _task_states(state: State) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for run in state.runs.values():
+        _place_outputs(found, run.task, run.values, {"state": run.state})
+    return found
+
+
+def _taskrun(state: State, task: Task, place: Place) -> dict[str, Any]:
+    run: Run | None = state.runs.get(place.path(task))
+    found: dict[str, Any] = {
+        "id": place.path(task),
+        "startDate": iso_time(run.first_started if run else state.at),
+        "attemptsCount": run.attempts if run else 0,
+    }
+    if place.frames:
+        found["parentId"] = place.frames[-1].path
+    carrier = next((frame for frame in reversed(place.frames) if frame.value is not None), None)
+    if carrier is not None:
+        found["value"] = carrier.value
+    counter = next((frame for frame in reversed(place.frames) if frame.iteration is not None), None)
+    if counter is not None:
+        found["iteration"] = counter.iteration
+    return found
+
+
+def _parents(place: Place) -> dict[str, Any]:
+    """`parent` is the nearest flowable around, `parents` all of them, nearest first."""
+    found = [
+        {
+            "task": {"id": frame.task},
+            "taskrun": {} if frame.value is None else {"value": frame.value},
+        }
+        for frame in reversed(place.frames)
+    ]
+    return {"parent": found[0], "parents": found} if found else {}
