@@ -6,6 +6,9 @@ own clock only in one overridable method, which is switched off here: a
 verdict depends on the `now` it was given.
 """
 
+# The library is typed only in part, and re-exports its names without __all__:
+# pyright: reportPrivateImportUsage=false, reportUnknownMemberType=false
+
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 

@@ -72,7 +72,7 @@ def _delivery_id(name: str, table: HeaderTable) -> str | Reason:
 
 
 def _timestamp_text(family: Family, table: HeaderTable, offered: Offered) -> str | Reason:
-    texts = offered.timestamps if family.timestamp is None else table.all(family.timestamp)
+    texts = list(offered.timestamps) if family.timestamp is None else table.all(family.timestamp)
     if not texts:
         return Reason.TIMESTAMP_MISSING
     return Reason.TIMESTAMP_DUPLICATE if len(texts) > 1 else texts[0]

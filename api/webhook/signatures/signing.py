@@ -4,6 +4,9 @@ Shares the recipes with the verifiers, so a preset cannot sign one thing and
 check another. Pure: the time, the id and the secret are handed in.
 """
 
+# The library is typed only in part, and re-exports its names without __all__:
+# pyright: reportPrivateImportUsage=false, reportUnknownMemberType=false
+
 import base64
 import hashlib
 from collections.abc import Callable
