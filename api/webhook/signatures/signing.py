@@ -17,9 +17,9 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from http_message_signatures import (
+    HTTPMessageSignaturesException,
     HTTPMessageSigner,
     HTTPSignatureKeyResolver,
-    InvalidSignature,
     SigningKey,
     VerificationKey,
     algorithms,
@@ -185,9 +185,9 @@ def _sign_messages(recipe: Recipe, secret: str, draft: Draft) -> SignedRequest:
     try:
         signer.sign(
             message, key_id="hookledger", created=created, label="sig1",
-            covered_component_ids=covered, nonce=draft.delivery_id,
+            covered_component_ids=covered, nonce=draft.delivery_id, use_existing_digest="content-digest" in covered,
         )  # fmt: skip
-    except InvalidSignature as error:
+    except HTTPMessageSignaturesException as error:
         raise ValueError(f"cannot sign: {error}") from error
     given = {name.lower() for name, _ in draft.headers}
     return SignedRequest(
