@@ -5,7 +5,7 @@ or that somebody is making names up: so it asks for a fetch at most once a
 minute.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import jwt
 import msgspec
@@ -36,9 +36,10 @@ def read_jwks(document: bytes, *, now: float) -> JwksEntry:
     except (msgspec.DecodeError, RecursionError, ValueError):
         return JwksEntry(keys=(), fetched_at=now)
     try:
-        keys = msgspec.convert(value.get("keys"), list[dict[str, Any]])[:KEYS_MAX]
+        items = msgspec.convert(value.get("keys"), list[Any])[:KEYS_MAX]
     except msgspec.ValidationError:
-        keys = []
+        items = []
+    keys = (cast("dict[str, Any]", item) for item in items if isinstance(item, dict))
     return JwksEntry(keys=tuple(keys), fetched_at=now)
 
 

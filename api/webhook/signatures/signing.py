@@ -185,7 +185,8 @@ def _sign_messages(recipe: Recipe, secret: str, draft: Draft) -> SignedRequest:
     try:
         signer.sign(
             message, key_id="hookledger", created=created, label="sig1",
-            covered_component_ids=covered, nonce=draft.delivery_id, use_existing_digest="content-digest" in covered,
+            covered_component_ids=covered, nonce=draft.delivery_id,
+            use_existing_digest="content-digest" in covered,
         )  # fmt: skip
     except HTTPMessageSignaturesException as error:
         raise ValueError(f"cannot sign: {error}") from error
