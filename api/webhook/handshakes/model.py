@@ -1,5 +1,6 @@
 """The words of handshakes: what a sender may ask before it delivers, and what we may answer."""
 
+import json
 from enum import StrEnum
 from typing import Any, cast
 
@@ -107,6 +108,6 @@ def text_answer(kind: HandshakeType, text: str) -> Answer | Refusal:
 
 
 def json_answer(kind: HandshakeType, value: object) -> Answer:
-    """Answer with JSON."""
+    """Answer with JSON, escaped to ASCII: a sender may ask for half a surrogate pair."""
     headers = (("Content-Type", "application/json"), *SAFE)
-    return Answer(kind=kind, headers=headers, body=msgspec.json.encode(value))
+    return Answer(kind=kind, headers=headers, body=json.dumps(value, separators=(",", ":")).encode())

@@ -11,10 +11,11 @@ ALGORITHMS = {"sha-256": hashlib.sha256, "sha-512": hashlib.sha512}
 
 
 class BodyDigests:
-    """Hashes a body as it arrives, with every algorithm that its Content-Digest may name."""
+    """Hashes a body as it arrives, with the algorithms that its Content-Digest names and we know."""
 
-    def __init__(self) -> None:
-        self._hashes = {name: make() for name, make in ALGORITHMS.items()}
+    def __init__(self, header: str) -> None:
+        self._stated = parse_digests(header)
+        self._hashes = {name: make() for name, make in ALGORITHMS.items() if name in self._stated}
         self.size = 0
 
     def update(self, chunk: bytes) -> None:
@@ -23,13 +24,10 @@ class BodyDigests:
         for one in self._hashes.values():
             one.update(chunk)
 
-    def agrees(self, header: str) -> bool:
-        """Say whether every digest in `header` that we know is right, and at least one is known."""
-        stated = parse_digests(header)
-        known = [
-            self._hashes[name].digest() == digest for name, digest in stated.items() if name in ALGORITHMS
-        ]
-        return bool(known) and all(known)
+    def agree(self) -> bool:
+        """Say whether every digest that we know is right, and at least one is known."""
+        right = [one.digest() == self._stated[name] for name, one in self._hashes.items()]
+        return bool(right) and all(right)
 
 
 def parse_digests(header: str) -> dict[str, bytes]:

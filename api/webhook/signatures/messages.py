@@ -100,8 +100,7 @@ class MessagesVerifier:
     def __init__(self, recipe: Recipe, found: Found, table: HeaderTable) -> None:
         self._recipe, self._found = recipe, found
         self._covered = COVERED_DIGEST in found[1].covered_components
-        self._header = table.first(DIGEST_HEADER) or ""
-        self._digests = BodyDigests()
+        self._digests = BodyDigests((table.first(DIGEST_HEADER) or "") if self._covered else "")
 
     def update(self, chunk: bytes) -> None:
         """Take the next bytes of the body, exactly as received."""
@@ -113,7 +112,7 @@ class MessagesVerifier:
 
     def _judge_body(self) -> Reason | None:
         if self._covered:
-            return None if self._digests.agrees(self._header) else Reason.BODY_DIGEST_MISMATCH
+            return None if self._digests.agree() else Reason.BODY_DIGEST_MISMATCH
         if self._digests.size and self._recipe.components is None:
             return Reason.BODY_NOT_COVERED
         return None

@@ -45,7 +45,7 @@ class Encoding(StrEnum):
 class TimestampUnit(StrEnum):
     """How the sender writes the time of signing."""
 
-    AUTO = "AUTO"  # seconds, or milliseconds from 10^11 on
+    AUTO = "AUTO"  # seconds, milliseconds from 10^11 on, or ISO 8601
     SECONDS = "SECONDS"
     MILLIS = "MILLIS"
     ISO8601 = "ISO8601"

@@ -75,7 +75,7 @@ _ROWS = (
     ),
     _base64(
         "ZENDESK", "X-Zendesk-Webhook-Signature", _header("X-Zendesk-Webhook-Invocation-Id"),
-        timestamp="X-Zendesk-Webhook-Signature-Timestamp", timestamp_unit="ISO8601",
+        timestamp="X-Zendesk-Webhook-Signature-Timestamp", timestamp_unit="AUTO", written_unit="ISO8601",
         payload="{timestamp}{body}",
     ),
     _base64(

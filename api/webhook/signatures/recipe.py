@@ -51,6 +51,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     encoding: Encoding = Encoding.HEX
     payload: tuple[Part, ...] = (Part(name="body"),)
     timestamp_unit: TimestampUnit = TimestampUnit.SECONDS
+    written_unit: TimestampUnit | None = None  # for signing, where AUTO is read
     tolerance_seconds: float = TOLERANCE_SECONDS_DEFAULT
     secret_encoding: SecretEncoding = SecretEncoding.UTF8
     url_rule: UrlRule = UrlRule.AS_IS

@@ -89,7 +89,7 @@ def _own_id(recipe: Recipe, draft: Draft, signed: SignedRequest) -> HeaderLines:
 def _sign_generic(recipe: Recipe, secret: str, draft: Draft) -> SignedRequest:
     family = recipe.families[0]
     surroundings = _surroundings(recipe, family, draft)
-    time_text = WRITE_TIME[recipe.timestamp_unit](draft.now)
+    time_text = _time_text(recipe, draft)
     head = Incoming(draft.method, draft.url, HeaderTable([*draft.headers, *surroundings]), draft.now)
     signed = read_signed(_lenient(recipe), family, head, Offered(timestamps=(time_text,)))
     if isinstance(signed, Reason):
@@ -109,8 +109,12 @@ def _surroundings(recipe: Recipe, family: Family, draft: Draft) -> HeaderLines:
     if family.id is not None:
         lines.append((family.id, draft.delivery_id or derived_id(draft)))
     if family.timestamp is not None and recipe.timed:
-        lines.append((family.timestamp, WRITE_TIME[recipe.timestamp_unit](draft.now)))
+        lines.append((family.timestamp, _time_text(recipe, draft)))
     return lines
+
+
+def _time_text(recipe: Recipe, draft: Draft) -> str:
+    return WRITE_TIME[recipe.written_unit or recipe.timestamp_unit](draft.now)
 
 
 def derived_id(draft: Draft) -> str:

@@ -96,7 +96,9 @@ def _millis(text: str) -> int | None:
 
 def _either(text: str) -> int | None:
     value = _seconds(text)
-    return value // 1000 if value is not None and value >= MILLIS_FROM else value
+    if value is None:
+        return iso_seconds(text)
+    return value // 1000 if value >= MILLIS_FROM else value
 
 
 def iso_seconds(text: str) -> int | None:

@@ -92,7 +92,7 @@ VECTORS: list[tuple[str, str, dict[str, Any], str, Lines, bytes]] = [
     ("D7-slack", "SLACK", {}, KEY, [("X-Slack-Signature", D7), ("X-Slack-Request-Timestamp", TS)], BODY),
     ("D7-zoom", "ZOOM", {}, KEY, [("x-zm-signature", D7), ("x-zm-request-timestamp", TS)], BODY),
     ("D7-customerio", "CUSTOMER_IO", {}, KEY, [("X-CIO-Signature", D7[3:]), ("X-CIO-Timestamp", TS)], BODY),
-    ("D8", "ZENDESK", {"timestampUnit": "SECONDS"}, KEY, [
+    ("D8", "ZENDESK", {}, KEY, [
         ("X-Zendesk-Webhook-Signature", "IuGvs8J2Bydrhhjpie6nRjUrZTkh1gdeNsecKBF6iVo="),
         ("X-Zendesk-Webhook-Signature-Timestamp", TS)], BODY),
     ("D9", "HUBSPOT", {}, KEY, [
