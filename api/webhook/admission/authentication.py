@@ -149,6 +149,8 @@ def _check_jwt(problems: list[Problem], entry: Authentication, path: str) -> Non
     symmetric = [one for one in entry.algorithms if one.startswith("HS")]
     mixed = bool(symmetric) and entry.secret is None
     check(problems, f"{path}.algorithms", mixed, f"{symmetric} need `secret`; a public key is no secret")
+    short = entry.secret is not None and not is_template(entry.secret) and len(entry.secret.encode()) < 32
+    check(problems, f"{path}.secret", short, "is shorter than 32 bytes (RFC 7518 section 3.2); lengthen it")
     uri = entry.jwks_uri
     plain = uri is not None and not is_template(uri) and not uri.startswith("https://")
     check(problems, f"{path}.jwksUri", plain, "must begin with https://")

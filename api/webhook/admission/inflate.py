@@ -51,8 +51,8 @@ class Inflater:
             InflateProblem: Malformed, or beyond the size or ratio limit.
         """
         self._read += len(chunk)
-        rest = chunk
-        while rest:
+        rest, piece = chunk, b""
+        while rest or len(piece) == PIECE_BYTES:  # a full piece may hide more output without more input
             machine = self._ready(rest)
             try:
                 piece = machine.decompress(rest, PIECE_BYTES)
@@ -77,7 +77,7 @@ class Inflater:
         """Return the machine for these bytes: the first, the same, or one for the next gzip member."""
         if self._machine is None:  # deflate is zlib by the letter, and raw from some senders
             self._machine = zlib.decompressobj(ZLIB if rest[0] & 0x0F == 8 else RAW)
-        elif self._machine.eof:
+        elif self._machine.eof and rest:
             self._members += 1
             if self._coding != "gzip" or self._members >= MEMBERS_MAX:
                 raise InflateProblem("malformed", "data after the end")

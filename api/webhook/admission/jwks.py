@@ -26,6 +26,11 @@ class JwksEntry(msgspec.Struct, frozen=True, kw_only=True):
         """Return the keys a token may mean: those of its name, or all when it has none."""
         return [key for key in self.keys if kid is None or key.get("kid") == kid]
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Return the keys as JSON texts, for the `public_keys` of a signature with `jwksUri`."""
+        return tuple(msgspec.json.encode(key).decode() for key in self.keys)
+
 
 def read_jwks(document: bytes, *, now: float) -> JwksEntry:
     """Return the key set of a fetched document; anything unusable is left out."""

@@ -21,6 +21,7 @@ OPTIONS: Any = {
     "verify_nbf": False,
     "verify_iat": False,
     "require": ["exp", "iss", "aud"],
+    "enforce_minimum_key_length": True,  # RFC 7518 section 3.2; a warning otherwise
 }
 
 

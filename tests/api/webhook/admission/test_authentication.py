@@ -2,6 +2,7 @@
 
 import base64
 import json
+import warnings
 from typing import Any
 
 import jwt
@@ -11,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 from jwt.algorithms import RSAAlgorithm
+from msgspec.structs import replace
 
 from hookledger.api.webhook.admission.authentication import (
     AuthVerdict,
@@ -93,8 +95,6 @@ def test_credentials_that_rendered_to_nothing_accept_nothing(way: dict[str, str]
     """
     An empty secret never equals an empty or missing credential.
     """
-    from msgspec.structs import replace
-
     ways, _ = parse_authentication([way])
     empty = [replace(one, password="", token="", value="") for one in ways]
     headers = (basic("ann:"), ("X-Api-Key", ""), bearer(""))
@@ -165,6 +165,24 @@ def test_algorithm_confusion() -> None:
     for way in (JWT_WAY, {**JWT_WAY, "jwksUri": None, "publicKey": PUBLIC}):
         for one in (unsigned, confused):
             assert not accepted([way], bearer(one), key_sets={URI: JWKS})
+
+
+def test_shared_secrets_must_be_long() -> None:
+    """
+    HS256 works with 32 bytes or more; a shorter secret accepts nothing (RFC 7518 section 3.2).
+    """
+    for secret, works in (("s" * 32, True), ("s" * 31, False)):
+        way = {**JWT_WAY, "jwksUri": None, "secret": "{{ secret('J') }}", "algorithms": ["HS256"]}
+        ways, problems = parse_authentication([way])
+        assert problems == []
+        rendered = [replace(one, secret=secret) for one in ways]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the library warns while signing
+            made = token(secret, "HS256")
+        verdict = authenticate(rendered, Credentials(headers=(bearer(made),), now=NOW))
+        assert isinstance(verdict, AuthVerdict)
+        assert verdict.accepted == works
+    assert parse_authentication([{**way, "secret": "short"}])[1][0].path == "authentication[0].secret"
 
 
 def test_claims_decide_between_401_and_403() -> None:

@@ -174,6 +174,18 @@ def test_inflating_is_the_inverse(body: bytes, size: int) -> None:
     assert inflate("deflate", raw.compress(body) + raw.flush(), size) == body
 
 
+@pytest.mark.parametrize("size", [65_535, 65_536, 65_537, 131_072, 196_608])
+def test_output_of_whole_pieces_is_complete(size: int) -> None:
+    """
+    Output that fills the pieces exactly is neither cut nor taken for a cut body.
+    """
+    body = (b"abcdefgh" * size)[:size]
+    raw = zlib.compressobj(9, wbits=-15)
+    assert inflate("deflate", raw.compress(body) + raw.flush(), 7) == body
+    assert inflate("gzip", gzip.compress(body), 10**6) == body
+    assert inflate("deflate", zlib.compress(bytes(size)), 10**6) == bytes(size)
+
+
 def test_a_bomb_ends_early() -> None:
     """
     A gigabyte of zeros stops at the limit after a few pieces, whichever limit it meets first.

@@ -1,9 +1,13 @@
 """What an author may write under `signature:`, and what is said when it does not work."""
 
+import base64
+import json
 from typing import Any
 
 import pytest
 
+from hookledger.api.webhook import signatures
+from hookledger.api.webhook.admission.jwks import read_jwks
 from hookledger.api.webhook.signatures import PRESETS, Draft, parse_signature, sign
 
 SECRET = "{{ secret('S') }}"
@@ -90,6 +94,34 @@ def test_a_payload_of_everything() -> None:
     assert not scheme.check(b"hi", method="PUT", headers=[tenant, *made.headers], **request).accepted
     missing = scheme.check(b"hi", method="POST", headers=made.headers, **request)
     assert missing.reason == "header-missing"
+
+
+def test_the_public_names() -> None:
+    """
+    A wider surface is a visible change.
+    """
+    assert signatures.__all__ == [
+        "BUFFER_BYTES_MAX", "PRESETS", "Algorithm", "Configured", "DedupSource", "Draft", "Encoding", "Format",
+        "Problem", "Reason", "Recipe", "Scheme", "SecretEncoding", "SecretUnusable", "Signature",
+        "SignedRequest", "TimestampUnit", "Verdict", "Verifier", "parse_signature", "sign", "to_recipe",
+    ]  # fmt: skip
+
+
+def test_keys_of_a_key_set() -> None:
+    """
+    A fetched key set gives the public keys of a signature with `jwksUri`; no secret is needed then.
+    """
+    raw = {"preset": "STANDARD_WEBHOOKS", "jwksUri": "https://sender.example/keys"}
+    scheme = parse_signature(raw).scheme
+    assert scheme is not None
+    jwk = {"kty": "OKP", "crv": "Ed25519", "x": "A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg"}
+    keys = read_jwks(json.dumps({"keys": [jwk]}).encode(), now=0)
+    whsk = "whsk_" + base64.b64encode(bytes(range(32))).decode()
+    made = sign(scheme, whsk, Draft(body=b"{}", now=1_700_000_000))
+    request: dict[str, Any] = {"method": "POST", "url": "https://x/", "now": 1_700_000_000}
+    request["headers"] = made.headers
+    assert scheme.check(b"{}", public_keys=keys.texts, **request).accepted
+    assert scheme.check(b"{}", **request).unavailable
 
 
 def test_methods_narrow_the_check() -> None:
