@@ -101,8 +101,8 @@ def test_the_public_names() -> None:
     A wider surface is a visible change.
     """
     assert signatures.__all__ == [
-        "BUFFER_BYTES_MAX", "PRESETS", "Algorithm", "Configured", "DedupSource", "Draft", "Encoding", "Format",
-        "Problem", "Reason", "Recipe", "Scheme", "SecretEncoding", "SecretUnusable", "Signature",
+        "BUFFER_BYTES_MAX", "PRESETS", "Algorithm", "Configured", "DedupSource", "Draft", "Encoding",
+        "Format", "Problem", "Reason", "Recipe", "Scheme", "SecretEncoding", "SecretUnusable", "Signature",
         "SignedRequest", "TimestampUnit", "Verdict", "Verifier", "parse_signature", "sign", "to_recipe",
     ]  # fmt: skip
 
