@@ -1,0 +1,93 @@
+"""Cost of checking one delivery, for each preset, as a ratio to hashing the same bytes once.
+
+Run: python benchmarks/signatures.py [--rounds N] [--json FILE]
+
+The yardstick is hmac.digest(key, body, "sha256"). The body arrives in chunks of
+64 KiB, as it would from a socket. Each figure is the best of five rounds, so a
+busy machine shows less.
+"""
+
+import argparse
+import base64
+import hmac
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from hookledger.api.webhook.signatures import PRESETS, Draft, Scheme, parse_signature, sign
+
+CHUNK = 65_536
+NOW = 1_700_000_000
+SEED = bytes(range(32)).hex()
+PUBLIC = "03a107bff3ce10be1d70dd18e74bc09967e4d6309ba50d5f1ddc8664125531b8"
+WHSEC = "whsec_" + base64.b64encode(b"0123456789abcdef01234567").decode()
+SECRETS = {
+    "DISCORD": (SEED, PUBLIC), "ONFLEET": ("00ff" * 8, "00ff" * 8),
+    "STANDARD_WEBHOOKS": (WHSEC, WHSEC), "SVIX": (WHSEC, WHSEC), "GITLAB": (WHSEC, WHSEC),
+}  # fmt: skip
+SIZES = {"1 KiB": 1024, "1 MiB": 2**20}
+
+
+def best_us(run: Callable[[], object], rounds: int) -> float:
+    """Return microseconds per call, the best of five rounds."""
+    times: list[float] = []
+    for _ in range(5):
+        begun = time.perf_counter()
+        for _ in range(rounds):
+            run()
+        times.append((time.perf_counter() - begun) / rounds)
+    return min(times) * 1e6
+
+
+def checker(preset: str, body: bytes) -> Callable[[], object]:
+    """Return one whole check of a delivery that the preset accepts."""
+    configured = parse_signature({"preset": preset, "secret": "x"})
+    assert configured.scheme is not None
+    scheme: Scheme = configured.scheme
+    signing, secret = SECRETS.get(preset, ("webhook-secret", "webhook-secret"))
+    content = ("Content-Type", "application/json")
+    made = sign(scheme, signing, Draft(body=body, now=NOW, headers=(content,)))
+    chunks = [body[start : start + CHUNK] for start in range(0, len(body), CHUNK)]
+    headers = (content, *made.headers)
+
+    def run() -> None:
+        verifier = scheme.begin(method="POST", url=made.url, headers=headers, now=NOW, secrets=[secret])
+        for chunk in chunks:
+            verifier.update(chunk)
+        assert verifier.finish().accepted
+
+    return run
+
+
+def measure(rounds: int) -> dict[str, dict[str, float]]:
+    """Return, for each preset and size, microseconds and the ratio to plain HMAC."""
+    found: dict[str, dict[str, float]] = {}
+    for label, size in SIZES.items():
+        body = b"x" * size
+        count = max(3, rounds * 1024 // size) if size > 1024 else rounds
+        plain = best_us(lambda body=body: hmac.digest(b"webhook-secret", body, "sha256"), count)
+        found.setdefault("(plain hmac-sha256)", {}).update({f"{label} us": plain, f"{label} ratio": 1.0})
+        for preset in PRESETS:
+            took = best_us(checker(preset, body), count)
+            found.setdefault(preset, {}).update({f"{label} us": took, f"{label} ratio": took / plain})
+    return found
+
+
+def main() -> None:
+    """Print the table; write it as JSON when asked."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--rounds", type=int, default=200)
+    options.add_argument("--json", type=Path)
+    chosen = options.parse_args()
+    found = measure(chosen.rounds)
+    columns = list(next(iter(found.values())))
+    print(f"{'preset':22}" + "".join(f"{column:>14}" for column in columns))
+    for preset, row in found.items():
+        print(f"{preset:22}" + "".join(f"{row[column]:14.2f}" for column in columns))
+    if chosen.json:
+        chosen.json.write_text(json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main()
