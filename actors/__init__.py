@@ -11,7 +11,7 @@ from hookledger.actors.errors import (
     StillRunning,
 )
 from hookledger.actors.handle import Execution
-from hookledger.actors.operators import Kill, Note, Pause, Resume, SetLabels
+from hookledger.actors.operators import Kill, Note, Pause, Restart, Resume, SetLabels
 from hookledger.actors.ports import Ports
 from hookledger.actors.reception import Delivery
 from hookledger.runtime.flow.parse import FlowInvalid
@@ -31,6 +31,7 @@ __all__ = [
     "Note",
     "Pause",
     "Ports",
+    "Restart",
     "Resume",
     "SetLabels",
     "StillRunning",

@@ -11,7 +11,7 @@ Nothing here knows of HTTP servers: importing it pulls in neither Quart nor Hype
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, get_args
 
 import msgspec
 import trio
@@ -23,13 +23,14 @@ from hookledger.actors.operators import OperatorCommand
 from hookledger.actors.ports import Ports
 from hookledger.actors.reception import Delivery, Reception
 from hookledger.actors.rendering import Rendered, Renderer
+from hookledger.actors.schedules import Schedules
 from hookledger.actors.supervisor import Supervisor
 from hookledger.journal.entry import SYSTEM
 from hookledger.journal.errors import ExecutionUnknown
-from hookledger.journal.events import AnyEvent, ExecutionEvent, FlowRegistered, FlowRemoved
+from hookledger.journal.events import AnyEvent, ExecutionEvent, FlowRegistered, FlowRemoved, Terminal
 from hookledger.journal.journal import Journal, open_journal
 from hookledger.journal.sqlite import SqliteStore
-from hookledger.journal.store import Store
+from hookledger.journal.store import Reader, Store
 from hookledger.runtime.flow.model import Flow, Trigger
 from hookledger.runtime.flow.parse import parse_flow
 from hookledger.runtime.flow.templates import Tree
@@ -37,6 +38,10 @@ from hookledger.runtime.masking import Masker
 from hookledger.runtime.state import State, fold_all
 from hookledger.runtime.tasks.registry import TaskRegistry, installed
 from hookledger.runtime.variables import Scope
+
+FOLLOW_UP_ENTRIES: Final = 10_000
+"""How far back from the end a crash can have kept a finished execution from starting what it triggers."""
+TERMINAL_TYPES: Final = frozenset(kind.__name__ for kind in get_args(Terminal))
 
 
 class Engine:
@@ -50,6 +55,7 @@ class Engine:
         registry: TaskRegistry,
         supervisor: Supervisor,
         reception: Reception,
+        schedules: Schedules,
     ) -> None:
         self.journal = journal
         self.flows = flows
@@ -57,6 +63,7 @@ class Engine:
         self.registry = registry
         self.supervisor = supervisor
         self._reception = reception
+        self._schedules = schedules
         self._registering = trio.Lock()
 
     @classmethod
@@ -130,6 +137,7 @@ class Engine:
 
         ticket = self.journal.append_system(make)
         self.flows.learn(removed[0])
+        self._schedules.look_again()
         await ticket.durable()
 
     def flow_revision(self, namespace: str, flow_id: str) -> Revision:
@@ -278,6 +286,7 @@ class Engine:
 
         ticket = self.journal.append_system(make)
         self.flows.adopt(made[0], flow)
+        self._schedules.look_again()
         await ticket.durable()
         return flow
 
@@ -291,9 +300,29 @@ async def _started(
         flows.learn(event)
     reception = Reception(ports)
     supervisor = Supervisor(journal, flows, ports, reception, nursery)
+    schedules = Schedules(journal, flows, reception, ports, supervisor)
     nursery.start_soon(supervisor.run_timers)
     await supervisor.recover()
-    return cls(journal, flows, ports, registry, supervisor, reception)
+    if journal.crashed:
+        await _follow_up_again(journal, supervisor)
+    nursery.start_soon(schedules.run)
+    return cls(journal, flows, ports, registry, supervisor, reception, schedules)
+
+
+async def _follow_up_again(journal: Journal, supervisor: Supervisor) -> None:
+    """After a crash: what ended last may not have started what it triggers."""
+
+    def ended(reader: Reader) -> list[str]:
+        tip = reader.tip()
+        first = max(0, (tip.position if tip else 0) - FOLLOW_UP_ENTRIES)
+        return [
+            entry.header.exec
+            for entry in reader.scan(first)
+            if TERMINAL_TYPES.intersection(entry.header.types)
+        ]
+
+    for execution_id in await journal.ask(ended):
+        await supervisor.follow_up(execution_id)
 
 
 @asynccontextmanager

@@ -50,6 +50,10 @@ class ExecutionActor:
         self._flow = flow
         self._recorder = recorder
         self._performer = performer
+        self.accepting = True
+        """False from the moment the actor has decided to end: what is sent later would never be read."""
+        self.gone = trio.Event()
+        """Set by the supervisor when the actor's place is free."""
         self._outbox, self._inbox = trio.open_memory_channel[Ended | Request](INBOX_MAX)
 
     async def send(self, request: Request) -> None:
@@ -61,9 +65,9 @@ class ExecutionActor:
         async with trio.open_nursery() as nursery:
             self._performer.begin(nursery, self._outbox.clone())
             rest = await self._work()
+            if rest is None:
+                await self._end()
             nursery.cancel_scope.cancel()
-        if rest is None:
-            await self._end()
         return rest
 
     async def _work(self) -> Rest | None:
@@ -74,14 +78,18 @@ class ExecutionActor:
             if await self._performer.perform(commands):
                 continue
             due = _earliest(commands)
-            if not self._performer.busy and self._inbox.statistics().current_buffer_used == 0:
+            if not self._performer.busy and self._nothing_came():
                 await self._recorder.barrier()
-                if self._inbox.statistics().current_buffer_used == 0:
+                if self._nothing_came():
+                    self.accepting = False
                     return Rest(due)
                 continue
             self._recorder.flush()
             await self._receive(due)
         return None
+
+    def _nothing_came(self) -> bool:
+        return self._inbox.statistics().current_buffer_used == 0
 
     def _take_what_came(self) -> None:
         while True:
@@ -113,10 +121,15 @@ class ExecutionActor:
         return None
 
     async def _end(self) -> None:
+        """Make the terminal event durable, and answer whoever still asked for something meanwhile."""
         ticket = self._recorder.flush()
         assert ticket is not None
         await ticket.durable()
         self._execution.end(self._recorder.state, ticket.entry)
+        while not self._nothing_came():
+            self._take_what_came()
+            await self._recorder.barrier()
+        self.accepting = False
 
 
 def _earliest(commands: Sequence[Command]) -> int | None:

@@ -13,6 +13,7 @@ from hookledger.actors.recorder import Recorder
 from hookledger.journal.events import (
     ChildReturned,
     ExecutionPaused,
+    ExecutionRestarted,
     ExecutionResumed,
     KillRequested,
     LabelsSet,
@@ -45,6 +46,19 @@ class Resume(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class Restart(msgspec.Struct, frozen=True, kw_only=True):
+    """Open a finished execution again: what failed runs once more, what succeeded is kept."""
+
+    by: str
+    reason: str = ""
+    revision: int = 0
+    """Go on with another revision of the flow; 0 for the pinned one."""
+    source_sha256: str = ""
+    """Of that revision; the supervisor fills it in."""
+    paths: tuple[str, ...] = ()
+    """What is forgotten; the supervisor fills it in."""
+
+
 class SetLabels(msgspec.Struct, frozen=True, kw_only=True):
     """Add or replace labels."""
 
@@ -75,7 +89,10 @@ class Wake(msgspec.Struct, frozen=True, kw_only=True):
     by: str = "engine:self"
 
 
-OperatorCommand: TypeAlias = Kill | Pause | Resume | SetLabels | Note | ChildEnded | Wake
+OperatorCommand: TypeAlias = Kill | Pause | Resume | Restart | SetLabels | Note | ChildEnded | Wake
+
+_ANY_TIME = SetLabels | Note | ChildEnded | Wake | Restart
+"""Commands that an execution which has ended still takes."""
 
 
 def apply(command: OperatorCommand, recorder: Recorder) -> None:
@@ -84,7 +101,7 @@ def apply(command: OperatorCommand, recorder: Recorder) -> None:
     Raises:
         CommandRefused: It is not possible now.
     """
-    if recorder.state.terminal is not None and not isinstance(command, SetLabels | Note | ChildEnded | Wake):
+    if recorder.state.terminal is not None and not isinstance(command, _ANY_TIME):
         raise CommandRefused(f"the execution has already ended: {recorder.state.status}")
     _APPLY[type(command)](command, recorder)
 
@@ -146,6 +163,26 @@ def _choice(command: Resume, pause: ExecutionPaused) -> str:
     return command.choice
 
 
+def _restart(command: Restart, recorder: Recorder) -> None:
+    state = recorder.state
+    if state.terminal is None:
+        raise CommandRefused(f"only a finished execution can be restarted; this one is {state.status}")
+    if state.status == "SUCCESS":
+        raise CommandRefused("the execution succeeded, so there is nothing to restart; replay it instead")
+    recorder.record(
+        lambda sequence, at: ExecutionRestarted(
+            sequence=sequence,
+            at=at,
+            by=command.by,
+            generation=state.generation + 1,
+            revision=command.revision,
+            source_sha256=command.source_sha256,
+            paths=command.paths,
+            reason=command.reason,
+        )
+    )
+
+
 def _labels(command: SetLabels, recorder: Recorder) -> None:
     if any(name.startswith("system.") for name in command.labels):
         raise CommandRefused("labels that begin with `system.` are set by the engine")
@@ -187,6 +224,7 @@ _APPLY: dict[type, Callable[[Any, Recorder], None]] = {
     Kill: _kill,
     Pause: _pause,
     Resume: _resume,
+    Restart: _restart,
     SetLabels: _labels,
     Note: _note,
     ChildEnded: _child_ended,

@@ -31,6 +31,7 @@ class Recorder:
         self._last: Ticket | None = None
         self.first: Ticket | None = None
         """The entry that holds the first event, once it was appended by this recorder."""
+        self._at = 0
         self.state = State()
 
     @classmethod
@@ -40,6 +41,7 @@ class Recorder:
         events: list[ExecutionEvent] = [event for entry in entries for event in entry.events()]  # type: ignore[misc]
         recorder.state = fold_all(events)
         recorder._row = project(None, execution, events)
+        recorder._at = events[-1].at
         recorder._chain = Chain.after(entries[-1])
         return recorder
 
@@ -50,12 +52,13 @@ class Recorder:
 
     def now(self) -> int:
         """The engine's clock, never behind the execution's newest event."""
-        return max(self._journal.clock.now(), self.state.at)
+        return max(self._journal.clock.now(), self._at)
 
     def record(self, make: Callable[[int, int], ExecutionEvent]) -> ExecutionEvent:
         """Decide and remember; `make` gets the event's sequence and time."""
         event = make(self.state.sequence, self.now())
         self.state = fold(self.state, event)
+        self._at = event.at
         self._pending.append(event)
         if len(self._pending) >= EVENTS_PER_ENTRY_MAX:
             self.flush()

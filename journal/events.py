@@ -79,6 +79,12 @@ class TriggerReceived(Event, frozen=True, kw_only=True):
     parent: str = ""
     """The execution whose Subflow task started this one."""
     parent_path: str = ""
+    attempt: int = 1
+    """Counts the executions a flow-level retry made of one delivery."""
+    original: str = ""
+    """The first of them, when this is not it."""
+    not_before: int = 0
+    """Microseconds: nothing begins sooner."""
     variables: dict[str, Any] = {}
     """What a trigger that is no HTTP request says about itself; a webhook's are derived from the request."""
     inputs: dict[str, Any] = {}
@@ -422,6 +428,26 @@ class HandshakeAnswered(Event, frozen=True, kw_only=True):
     remote: str = ""
 
 
+class KeyValueSet(Event, frozen=True, kw_only=True):
+    """A value was stored under a key of a namespace, or replaced."""
+
+    namespace: str
+    key: str
+    value: Any
+    expires: int = 0
+    """Microseconds since 1970-01-01 UTC; 0 for never."""
+    by: str = ""
+    """Key of the attempt that did it, so that the same attempt run again changes nothing."""
+
+
+class KeyValueDeleted(Event, frozen=True, kw_only=True):
+    """A stored value was deleted."""
+
+    namespace: str
+    key: str
+    by: str = ""
+
+
 class AccessRecorded(Event, frozen=True, kw_only=True):
     """Somebody read or changed something worth remembering."""
 
@@ -460,6 +486,8 @@ SystemEvent = (
     | FlowRemoved
     | DeliveryRejected
     | HandshakeAnswered
+    | KeyValueSet
+    | KeyValueDeleted
     | AccessRecorded
 )
 ExecutionEvent = Decision | Observation

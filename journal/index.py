@@ -78,7 +78,7 @@ def _step(row: ExecutionRow, event: AnyEvent) -> ExecutionRow:
         case ExecutionFailed() | ExecutionKilled() | ExecutionCancelled():
             return msgspec.structs.replace(row, state=_STATE_AFTER[type(event)], ended=event.at)
         case ExecutionRestarted():
-            return msgspec.structs.replace(row, state="RESTARTED", ended=0)
+            return msgspec.structs.replace(row, state="RESTARTED", ended=0, revision=event.revision)
         case LabelsSet():
             return msgspec.structs.replace(row, labels={**row.labels, **event.labels})
         case _:

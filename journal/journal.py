@@ -72,6 +72,8 @@ class Journal:
         self._closing = False
         self._followers: list[Callable[[Sequence[Entry]], None]] = []
         self.poison = ""
+        self.crashed = False
+        """True when the previous writer did not leave in good order."""
 
     @property
     def clock(self) -> Clock:
@@ -106,7 +108,7 @@ class Journal:
         """
         if self.poison:
             raise JournalPoisoned(self.poison)
-        self._timestamp = max(self._timestamp, self._clock.now())
+        self._timestamp = max(self._timestamp, self._clock.now(), events[-1].at)
         entry = seal(
             chain,
             events,
@@ -217,6 +219,7 @@ async def open_journal(
         reader.close()
     chain = Chain.after(system[-1]) if system else Chain(execution=SYSTEM)
     journal = Journal(store, tip, chain, clock, entropy)
+    journal.crashed = bool(system) and system[-1].header.types[-1] != JournalClosed.__name__
     _announce(journal, tip, partition)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(journal.run)

@@ -64,7 +64,7 @@ class MemoryStore:
 
     def rows(self, query: Query) -> tuple[list[ExecutionRow], int]:
         found = [row for row in self._rows.values() if _matches(row, query)]
-        found.sort(key=lambda row: (row.started, row.execution), reverse=True)
+        found.sort(key=lambda row: (row.started, row.execution), reverse=not query.oldest_first)
         return found[query.offset : query.offset + query.limit], len(found)
 
     def row(self, execution: str) -> ExecutionRow | None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from urllib.parse import quote
 
 import apsw
 import msgspec
@@ -201,8 +202,9 @@ class SqliteReader:
 
     def rows(self, query: Query) -> tuple[list[ExecutionRow], int]:
         where, values = _where(query)
+        order = "ASC" if query.oldest_first else "DESC"
         found = self._all(
-            f"SELECT row FROM execution {where} ORDER BY started DESC, execution DESC LIMIT ? OFFSET ?",
+            f"SELECT row FROM execution {where} ORDER BY started {order}, execution {order} LIMIT ? OFFSET ?",
             *values,
             query.limit,
             query.offset,
@@ -301,9 +303,18 @@ def _open_reader(path: Path) -> apsw.Connection:
             next(connection.execute("PRAGMA schema_version"))
         except (apsw.CantOpenError, apsw.ReadOnlyError):
             # A copy on a read-only medium has no shared-memory file and may not make one.
-            uri = f"file:{path}?immutable=1"
+            _refuse_open_wal(path)
+            uri = f"file:{quote(str(path))}?immutable=1"
             connection = apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
         return connection
+
+
+def _refuse_open_wal(path: Path) -> None:
+    """`immutable` ignores the write-ahead log, and with it the newest commits: better nothing than half of it."""
+    wal = path.with_name(path.name + "-wal")
+    if wal.exists() and wal.stat().st_size:
+        reason = f"{wal.name} beside it holds newer commits and needs a writable directory; copy both there"
+        raise JournalUnreadable(str(path), reason)
 
 
 def _check_version(connection: apsw.Connection, path: Path) -> None:
@@ -317,7 +328,7 @@ def _check_version(connection: apsw.Connection, path: Path) -> None:
 def _readable(path: Path) -> Generator[None]:
     try:
         yield
-    except apsw.NotADBError as error:
+    except (apsw.NotADBError, apsw.CorruptError, apsw.IOError) as error:
         raise JournalUnreadable(str(path), str(error)) from error
 
 

@@ -54,6 +54,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     states: tuple[str, ...] = ()
     open: bool | None = None
     since: int = 0
+    oldest_first: bool = False
     limit: int = 25
     offset: int = 0
 

@@ -7,6 +7,7 @@ The order is Kestra's: tasks, then `errors` if they failed, then `finally`, then
 from hookledger.runtime.flow.model import Flow
 from hookledger.runtime.plan import (
     AwaitEvent,
+    AwaitTime,
     Command,
     EndAttempts,
     Finish,
@@ -35,6 +36,8 @@ def decide(flow: Flow, state: State, now: int) -> tuple[Command, ...]:
         return ()
     if state.kill is not None:
         return _killing(state)
+    if now < state.received.not_before:
+        return (AwaitTime(path="", due=state.received.not_before, reason="retry"),)
     if "" in state.pauses:
         return (AwaitEvent(path="", reason="operator"),)
     planner = Planner(state=state, now=now)

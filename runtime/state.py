@@ -86,6 +86,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     at: int = 0
     received: TriggerReceived | None = None
     generation: int = 0
+    revision: int = 0
+    """Of the flow; a restart may move to a newer one."""
     runs: Mapping[str, Run] = {}
     branches: Mapping[str, BranchTaken] = {}
     timers: Mapping[str, int] = {}
@@ -183,7 +185,13 @@ def _decided(state: State, event: ExecutionEvent) -> State:
 
 
 def _received(state: State, received: TriggerReceived, at: int) -> State:
-    return replace(state, received=received, labels=received.labels, history=(("CREATED", at),))
+    return replace(
+        state,
+        received=received,
+        revision=received.revision,
+        labels=received.labels,
+        history=(("CREATED", at),),
+    )
 
 
 def _started(state: State, event: TaskStarted) -> State:
@@ -239,6 +247,7 @@ def _restarted(state: State, event: ExecutionRestarted) -> State:
     return replace(
         state,
         generation=event.generation,
+        revision=event.revision,
         runs={path: run for path, run in state.runs.items() if kept(path)},
         branches={path: taken for path, taken in state.branches.items() if kept(path)},
         timers={path: due for path, due in state.timers.items() if kept(path)},

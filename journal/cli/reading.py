@@ -145,13 +145,12 @@ json_option: Final = click.option("--json", "as_json", is_flag=True, help="JSON 
 def reading(command: Callable[Concatenate[JournalFile, P], None]) -> Callable[..., None]:
     """Give a command the opened journal and turn its errors into exit codes."""
 
-    @located
     @wraps(command)
-    def run(data: Path, *args: P.args, **kwargs: P.kwargs) -> None:
+    def run(data: Path, /, *args: P.args, **kwargs: P.kwargs) -> None:
         with opened(data) as reader:
             command(reader, *args, **kwargs)
 
-    return run
+    return located(run)
 
 
 def located(command: Callable[Concatenate[Path, P], None]) -> Callable[..., None]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any, Final
 
 import click
@@ -42,7 +43,7 @@ def duration(microseconds: int) -> str:
 
 def _long(microseconds: int) -> str:
     units = (*_UNITS, (1_000_000, "s"))
-    for (size, name), (smaller, smaller_name) in zip(units, units[1:], strict=False):
+    for (size, name), (smaller, smaller_name) in pairwise(units):
         if microseconds >= size:
             rest = microseconds % size // smaller
             return f"{microseconds // size} {name}" + (f" {rest} {smaller_name}" if rest else "")

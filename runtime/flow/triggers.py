@@ -10,13 +10,19 @@ from hookledger.runtime.flow.model import Trigger
 from hookledger.runtime.flow.problems import Path, suggestion
 from hookledger.runtime.flow.sources import IGNORED, TriggerSource
 from hookledger.runtime.flow.templates import Tree, compile_tree, source_of
+from hookledger.runtime.triggers.after_flow import AfterFlowSource, read_after_flow
+from hookledger.runtime.triggers.schedule import ScheduleSource, read_schedule
 from hookledger.runtime.triggers.webhook import WebhookSettings, WebhookSource, read_webhook
 
 _COMMON = TriggerSource.__struct_encode_fields__
 
 Reader = Callable[[dict[str, Any], Path, Collector], Any]
 
-KINDS: tuple[tuple[type[msgspec.Struct], Reader], ...] = ((WebhookSource, read_webhook),)
+KINDS: tuple[tuple[type[msgspec.Struct], Reader], ...] = (
+    (WebhookSource, read_webhook),
+    (ScheduleSource, read_schedule),
+    (AfterFlowSource, read_after_flow),
+)
 
 
 def trigger_types() -> dict[str, tuple[type[msgspec.Struct], Reader, str]]:

@@ -1,0 +1,86 @@
+"""What a finished execution starts: flows with a matching Flow trigger, and a failed flow's next try.
+
+The id of what is started follows from the id of what ended, so that looking twice (after a crash between the end
+and the start) starts it once.
+"""
+
+import hashlib
+import logging
+from collections.abc import Iterator
+
+import msgspec
+
+from hookledger.actors.errors import DeliveryRefused, FlowUnusable
+from hookledger.actors.flows import FlowBook
+from hookledger.actors.ids import derived_id
+from hookledger.actors.reception import Delivery, Reception
+from hookledger.journal.events import TriggerReceived
+from hookledger.runtime.flow.model import Flow, Retry
+from hookledger.runtime.settle import retry_delay
+from hookledger.runtime.state import State
+from hookledger.runtime.triggers.after_flow import AfterFlowSettings, after_flow_variables
+
+logger = logging.getLogger("hookledger.actors")
+
+
+class FollowUps:
+    """Finds what comes after an execution."""
+
+    def __init__(self, flows: FlowBook, reception: Reception) -> None:
+        self._flows = flows
+        self._reception = reception
+
+    def of(
+        self, execution_id: str, flow: Flow | None, state: State
+    ) -> Iterator[tuple[str, Flow, TriggerReceived]]:
+        """Yield id, flow and first event of each execution to start."""
+        if flow is not None and state.status == "FAILED":
+            yield from self._next_try(execution_id, flow, state)
+        yield from self._triggered(execution_id, state)
+
+    def _next_try(
+        self, execution_id: str, flow: Flow, state: State
+    ) -> Iterator[tuple[str, Flow, TriggerReceived]]:
+        retry, received = flow.retry, state.received
+        if retry is None or received is None or retry.behavior != "CREATE_NEW_EXECUTION":
+            return
+        due = _due(retry, received, state)
+        if due is not None:
+            following = msgspec.structs.replace(
+                received,
+                at=state.at,
+                attempt=received.attempt + 1,
+                original=received.original or execution_id,
+                not_before=due,
+                seed=hashlib.sha256(received.seed.encode()).hexdigest()[:32],
+            )
+            yield derived_id(execution_id, "retry"), flow, following
+
+    def _triggered(self, execution_id: str, state: State) -> Iterator[tuple[str, Flow, TriggerReceived]]:
+        received = state.received
+        assert received is not None
+        for revision in self._flows:
+            flow = revision.flow
+            if flow is None or flow.disabled or flow.name == f"{received.namespace}/{received.flow}":
+                continue
+            for trigger in flow.triggers:
+                if (
+                    isinstance(trigger.settings, AfterFlowSettings)
+                    and not trigger.disabled
+                    and trigger.settings.matches(state)
+                ):
+                    delivery = Delivery(variables=after_flow_variables(execution_id, state))
+                    following = derived_id(execution_id, f"{flow.name}/{trigger.id}")
+                    try:
+                        _, first = self._reception.receive(flow, trigger, delivery, execution_id=following)
+                    except (DeliveryRefused, FlowUnusable) as error:
+                        if not getattr(error, "unmet", False):
+                            logger.warning("%s did not start %s: %s", execution_id, flow.name, error)
+                        continue
+                    yield following, flow, first
+
+
+def _due(retry: Retry, received: TriggerReceived, state: State) -> int | None:
+    if retry.max_attempts and received.attempt >= retry.max_attempts:
+        return None
+    return state.at + retry_delay(retry, received.attempt, received.seed)

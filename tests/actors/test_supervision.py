@@ -1,0 +1,229 @@
+"""Executions among others: limits, restarts, schedules, and what one starts when it ends."""
+
+from datetime import UTC, datetime
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from hookledger.actors import CommandRefused, Engine, Execution, Restart
+from hookledger.journal.index import ExecutionRow
+from hookledger.journal.memory import MemoryStore
+from hookledger.journal.store import Query
+
+from .conftest import EPOCH_US, OpenEngine
+
+NAP = """
+id: nap
+namespace: company.team
+{more}
+tasks:
+  - id: sleep
+    type: io.kestra.plugin.core.flow.Sleep
+    duration: PT1M
+"""
+LIMITED = "concurrency:\n  limit: 1\n  behavior: {behavior}\n"
+
+FLAKY = """
+id: flaky
+namespace: company.team
+tasks:
+  - id: before
+    type: io.kestra.plugin.core.debug.Return
+    format: kept
+  - id: check
+    type: io.kestra.plugin.core.flow.If
+    condition: "{{ labels.fixed ?? false }}"
+    else:
+      - id: broken
+        type: io.kestra.plugin.core.debug.Return
+        format: "{{ nothing }}"
+"""
+
+AFTER = """
+id: after
+namespace: company.team
+tasks:
+  - id: say
+    type: io.kestra.plugin.core.debug.Return
+    format: "{{ trigger.executionId }} {{ trigger.state }}"
+triggers:
+  - id: upstream
+    type: io.kestra.plugin.core.trigger.Flow
+    preconditions:
+      flows:
+        - namespace: company.team
+          flowId: nap
+          states: [SUCCESS]
+"""
+
+
+def rows(store: MemoryStore, flow: str) -> list[ExecutionRow]:
+    """The executions of a flow, oldest first."""
+    return store.rows(Query(flow=flow, oldest_first=True, limit=1000))[0]
+
+
+async def start(engine: Engine, flow: str, count: int = 1) -> list[Execution]:
+    """Start executions one after another."""
+    return [await engine.trigger("company.team", flow) for _ in range(count)]
+
+
+async def test_a_queued_execution_begins_when_its_predecessor_ends(
+    autojump_clock: MockClock, open_engine: OpenEngine
+) -> None:
+    """
+    With QUEUE at most `limit` executions run; the others wait in the order of their arrival.
+    """
+    async with open_engine(NAP.format(more=LIMITED.format(behavior="QUEUE"))) as engine:
+        executions = await start(engine, "nap", 3)
+        ends = [(await execution.finished()).at for execution in executions]
+    assert [round((end - EPOCH_US) / 60_000_000) for end in ends] == [1, 2, 3]
+
+
+async def test_the_queue_survives_a_restart(autojump_clock: MockClock, open_engine: OpenEngine) -> None:
+    """
+    Who waits and who runs is the same after the engine was opened again.
+    """
+    source = NAP.format(more=LIMITED.format(behavior="QUEUE"))
+    async with open_engine(source) as engine:
+        executions = await start(engine, "nap", 3)
+    async with open_engine() as engine:
+        states = [await (await engine.attach(execution.id)).finished() for execution in executions]
+    assert [state.status for state in states] == ["SUCCESS"] * 3
+    assert [state.at for state in states] == sorted(state.at for state in states)
+
+
+@pytest.mark.parametrize(("behavior", "state"), [("CANCEL", "CANCELLED"), ("FAIL", "FAILED")])
+async def test_one_execution_too_many_ends_at_once(
+    autojump_clock: MockClock, open_engine: OpenEngine, behavior: str, state: str
+) -> None:
+    """
+    With CANCEL and FAIL an execution beyond the limit ends without tasks, and its journal says why.
+    """
+    async with open_engine(NAP.format(more=LIMITED.format(behavior=behavior))) as engine:
+        first, second = await start(engine, "nap", 2)
+        assert (await second.finished()).status == state
+        assert not (await second.finished()).runs
+        assert (await first.finished()).status == "SUCCESS"
+
+
+async def test_a_restart_runs_again_what_failed_and_keeps_the_rest(
+    autojump_clock: MockClock, open_engine: OpenEngine
+) -> None:
+    """
+    Restart opens a failed execution: failed runs happen once more, succeeded ones are not repeated.
+    """
+    async with open_engine(FLAKY) as engine:
+        (execution,) = await start(engine, "flaky")
+        assert (await execution.finished()).status == "FAILED"
+        await engine.register(FLAKY.replace("{{ nothing }}", "mended"))
+        await engine.command(execution.id, Restart(by="user:me", revision=2))
+        state = await (await engine.attach(execution.id)).finished()
+        events = await engine.events(execution.id)
+    assert state.status == "SUCCESS"
+    assert state.generation == 1
+    started = [event.path for event in events if type(event).__name__ == "TaskStarted"]  # type: ignore[union-attr]
+    assert started == ["before", "check/broken", "check/broken"]
+
+
+async def test_only_what_did_not_succeed_can_be_restarted(
+    autojump_clock: MockClock, open_engine: OpenEngine
+) -> None:
+    """
+    Restarting an open or a succeeded execution is refused with the reason, and changes nothing.
+    """
+    async with open_engine(NAP.format(more="")) as engine:
+        (execution,) = await start(engine, "nap")
+        with pytest.raises(CommandRefused, match="only a finished"):
+            await engine.command(execution.id, Restart(by="user:me"))
+        await execution.finished()
+        with pytest.raises(CommandRefused, match="succeeded"):
+            await engine.command(execution.id, Restart(by="user:me"))
+
+
+async def test_a_finished_execution_starts_the_flows_that_wait_for_it(
+    autojump_clock: MockClock, open_engine: OpenEngine, store: MemoryStore
+) -> None:
+    """
+    A Flow trigger starts its flow once for each matching execution that ends.
+    """
+    async with open_engine(NAP.format(more=""), AFTER) as engine:
+        (execution,) = await start(engine, "nap")
+        await execution.finished()
+        await trio.sleep(1)
+        (row,) = rows(store, "after")
+        state = await engine.replay(row.execution)
+    assert state.runs["say"].outputs == {"value": f"{execution.id} SUCCESS"}
+
+
+async def test_a_follow_up_lost_in_a_crash_is_made_up_for(
+    autojump_clock: MockClock, open_engine: OpenEngine, store: MemoryStore
+) -> None:
+    """
+    Looking again after a crash starts what a finished execution triggers, once.
+    """
+    async with open_engine(NAP.format(more="")) as engine:
+        (execution,) = await start(engine, "nap")
+        await execution.finished()
+    async with open_engine(AFTER) as engine:
+        for _ in range(2):
+            await engine.supervisor.follow_up(execution.id)
+            await trio.sleep(1)
+    assert len(rows(store, "after")) == 1
+
+
+async def test_a_flow_level_retry_makes_new_executions(
+    autojump_clock: MockClock, open_engine: OpenEngine, store: MemoryStore
+) -> None:
+    """
+    With CREATE_NEW_EXECUTION a failed execution is followed by a fresh one after the delay, up to the limit.
+    """
+    retry = (
+        "retry:\n  type: constant\n  interval: PT10S\n  maxAttempts: 3\n  behavior: CREATE_NEW_EXECUTION\n"
+    )
+    async with open_engine(FLAKY + retry) as engine:
+        await start(engine, "flaky")
+        await trio.sleep(60)
+    made = sorted(rows(store, "flaky"), key=lambda row: row.ended)
+    assert [row.state for row in made] == ["FAILED"] * 3
+    assert [round((row.ended - EPOCH_US) / 10_000_000) for row in made] == [0, 1, 2]
+
+
+async def test_a_schedule_fires_on_time_in_its_zone(
+    autojump_clock: MockClock, open_engine: OpenEngine, store: MemoryStore
+) -> None:
+    """
+    A cron expression is read in the trigger's time zone; each time starts one execution.
+    """
+    trigger = """triggers:
+  - id: mornings
+    type: io.kestra.plugin.core.trigger.Schedule
+    cron: "30 8 * * *"
+    timezone: Europe/Paris
+"""
+    async with open_engine(NAP.format(more=trigger)):
+        await trio.sleep(2 * 24 * 3600)
+    times = [datetime.fromtimestamp(row.started / 1_000_000, UTC) for row in rows(store, "nap")]
+    assert [time.strftime("%d %H:%M") for time in times] == ["01 07:30", "02 07:30"]
+
+
+@pytest.mark.parametrize(("recover", "count"), [("ALL", 5), ("LAST", 1), ("NONE", 0)])
+async def test_missed_times_are_caught_up_as_configured(
+    autojump_clock: MockClock, open_engine: OpenEngine, store: MemoryStore, recover: str, count: int
+) -> None:
+    """
+    Times that passed while nothing ran start executions afterwards: all, the last, or none.
+    """
+    trigger = f"""triggers:
+  - id: hourly
+    type: io.kestra.plugin.core.trigger.Schedule
+    cron: "@hourly"
+    recoverMissedSchedules: {recover}
+"""
+    async with open_engine(NAP.format(more=trigger)):
+        pass
+    await trio.sleep(5 * 3600 + 60)
+    for _ in range(2):
+        async with open_engine():
+            await trio.sleep(120)
+    assert len(rows(store, "nap")) == count
