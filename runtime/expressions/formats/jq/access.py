@@ -4,7 +4,16 @@ from collections.abc import Callable
 from itertools import islice
 
 from hookledger.runtime.expressions.errors import LimitExceeded
-from hookledger.runtime.expressions.formats.jq.core import Env, Outputs, Path, fail, tracked, type_of
+from hookledger.runtime.expressions.formats.jq.core import (
+    Env,
+    Outputs,
+    Path,
+    fail,
+    is_array,
+    is_object,
+    tracked,
+    type_of,
+)
 from hookledger.runtime.expressions.values import Value
 
 INDEX_MAX = 1_000_000
@@ -19,14 +28,14 @@ def get(env: Env, value: Value, key: Value) -> Value:
     """`.[key]`."""
     if value is None and (key is None or isinstance(key, (str, dict)) or is_number(key)):
         return None
-    if isinstance(value, dict) and isinstance(key, str):
-        return value.get(key)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    if isinstance(value, list) and is_number(key):
-        return element(value, key)  # pyright: ignore[reportUnknownArgumentType]
-    if isinstance(value, (list, str)) and isinstance(key, dict):
-        return slice_of(value, key.get("start"), key.get("end"))  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
-    if isinstance(value, list) and isinstance(key, list):
-        return positions(env, value, key)  # pyright: ignore[reportUnknownArgumentType]
+    if is_object(value) and isinstance(key, str):
+        return value.get(key)
+    if is_array(value) and is_number(key):
+        return element(value, key)
+    if (is_array(value) or isinstance(value, str)) and is_object(key):
+        return slice_of(value, key.get("start"), key.get("end"))
+    if is_array(value) and is_array(key):
+        return positions(env, value, key)
     name = f'"{key}"' if isinstance(key, str) else type_of(key)
     raise fail(f"Cannot index {type_of(value)} with {name}")
 
@@ -78,11 +87,11 @@ def positions(env: Env, values: list[Value], wanted: list[Value]) -> Value:
 
 def iterate(_env: Env, path: Path, value: Value) -> Outputs:
     """`.[]`."""
-    if isinstance(value, dict):
-        for key, one in value.items():  # pyright: ignore[reportUnknownVariableType]
+    if is_object(value):
+        for key, one in value.items():
             yield tracked(path, key), one
-    elif isinstance(value, list):
-        for index, one in enumerate(value):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    elif is_array(value):
+        for index, one in enumerate(value):
             yield tracked(path, index), one
     else:
         raise fail(f"Cannot iterate over {type_of(value)}")
@@ -108,14 +117,14 @@ def update(env: Env, value: Value, path: "tuple[Value, ...]", change: Callable[[
 
 def put(env: Env, value: Value, key: Value, new: Value) -> Value:
     """A copy with one entry set."""
-    if isinstance(key, str) and (value is None or isinstance(value, dict)):
+    if isinstance(key, str) and (value is None or is_object(value)):
         return {**(value or {}), key: new}
-    if is_number(key) and (value is None or isinstance(value, list)):
+    if is_number(key) and (value is None or is_array(value)):
         return put_element(env, value or [], int(key), new)
-    if isinstance(key, dict) and (value is None or isinstance(value, list)):
-        if not isinstance(new, list):
+    if is_object(key) and (value is None or is_array(value)):
+        if not is_array(new):
             raise fail("A slice of an array can only be assigned another array")
-        first, last = bounds(len(value or []), key.get("start"), key.get("end"))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+        first, last = bounds(len(value or []), key.get("start"), key.get("end"))
         return [*(value or [])[:first], *new, *(value or [])[last:]]
     get(env, value, key)
     raise fail(f"Cannot update field at {type_of(key)} index of {type_of(value)}")
@@ -146,13 +155,13 @@ def delete(env: Env, value: Value, path: "tuple[Value, ...]") -> Value:
 
 def without(env: Env, value: Value, key: Value) -> Value:
     """A copy without one entry."""
-    if isinstance(value, dict) and isinstance(key, str):
-        return {name: one for name, one in value.items() if name != key}  # pyright: ignore[reportUnknownVariableType]
-    if isinstance(value, list) and is_number(key):
-        index = int(key) + (len(value) if key < 0 else 0)  # pyright: ignore[reportUnknownArgumentType]
-        return [one for at, one in enumerate(value) if at != index]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    if isinstance(value, list) and isinstance(key, dict):
-        first, last = bounds(len(value), key.get("start"), key.get("end"))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+    if is_object(value) and isinstance(key, str):
+        return {name: one for name, one in value.items() if name != key}
+    if is_array(value) and is_number(key):
+        index = int(key) + (len(value) if key < 0 else 0)
+        return [one for at, one in enumerate(value) if at != index]
+    if is_array(value) and is_object(key):
+        first, last = bounds(len(value), key.get("start"), key.get("end"))
         return [*value[:first], *value[last:]]
     get(env, value, key)
     raise fail(f"Cannot delete field at {type_of(key)} index of {type_of(value)}")

@@ -6,7 +6,7 @@ paths are asked for (`path(..)`, assignments), else None in its place.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeGuard
 
 from hookledger.runtime.expressions.errors import WrongValue
 from hookledger.runtime.expressions.run import Run
@@ -81,6 +81,31 @@ TYPES: Final[tuple[tuple[type, str, int], ...]] = (
 )
 
 
+def is_object(value: object) -> TypeGuard[dict[str, Value]]:
+    """An object."""
+    return isinstance(value, dict)
+
+
+def is_array(value: object) -> TypeGuard[list[Value]]:
+    """An array."""
+    return isinstance(value, list)
+
+
+def one_argument(function: "Callable[[Env, Value], Value]") -> Callable[..., Value]:
+    """Gives a lambda in a table its types."""
+    return function
+
+
+def two_arguments(function: "Callable[[Env, Value, Value], Value]") -> Callable[..., Value]:
+    """Gives a lambda in a table its types."""
+    return function
+
+
+def always(new: Value) -> Callable[[Value], Value]:
+    """Whatever was there, the new value."""
+    return lambda _old: new
+
+
 def type_of(value: Value) -> str:
     """jq's name of a value's type."""
     return next(name for type_, name, _ in TYPES if isinstance(value, type_))
@@ -91,10 +116,10 @@ def order_key(run: Run, value: Value) -> Value:
     run.spend(1)
     if isinstance(value, bool):
         return (2 if value else 1,)
-    if isinstance(value, list):
-        return (5, [order_key(run, one) for one in value])  # pyright: ignore[reportUnknownVariableType]
-    if isinstance(value, dict):
-        keys = sorted(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    if is_array(value):
+        return (5, [order_key(run, one) for one in value])
+    if is_object(value):
+        keys = sorted(value)
         return (6, keys, [order_key(run, value[key]) for key in keys])
     if value is None:
         return (0,)

@@ -1,6 +1,7 @@
 """How the parts of a program give their outputs."""
 
 from collections.abc import Callable
+from functools import partial
 
 from hookledger.runtime.expressions.errors import ExpressionError, LimitExceeded
 from hookledger.runtime.expressions.formats.jq.access import delete, get, get_path, iterate, update
@@ -13,6 +14,7 @@ from hookledger.runtime.expressions.formats.jq.core import (
     JqError,
     Outputs,
     Path,
+    always,
     fail,
     refused,
     shown,
@@ -294,10 +296,14 @@ def broken(name: str) -> Filter:
     def run(env: Env, _path: Path, _value: Value) -> Outputs:
         if f"*{name}" not in env.variables:
             raise refused(f"$*label-{name} is not defined")
-        raise Break(env.variables[f"*{name}"])
-        yield
+        yield from leave(env.variables[f"*{name}"])
 
     return run
+
+
+def leave(label: object) -> Outputs:
+    """Stop all outputs up to a label."""
+    raise Break(label)
 
 
 def defined(name: str, parameters: tuple[str, ...], body: Filter, rest: Filter) -> Filter:
@@ -348,7 +354,7 @@ def assigned(target: Filter, source: Filter) -> Filter:
         for new in values(source, env, value):
             result = value
             for where in paths_of(target, env, value):
-                result = update(env, result, where, lambda _old, new=new: new)
+                result = update(env, result, where, always(new))
             yield None, result
 
     return run
@@ -365,7 +371,7 @@ def updated(target: Filter, change: Filter) -> Filter:
             if new is NOTHING:
                 gone.append(where)
             else:
-                result = update(env, result, where, lambda _old, new=new: new)
+                result = update(env, result, where, always(new))
         for where in reversed(gone):
             result = delete(env, result, where)
         yield None, result
@@ -384,10 +390,15 @@ def modified(apply: Operation, target: Filter, source: Filter) -> Filter:
         for right in values(source, env, value):
             result = value
             for where in paths_of(target, env, value):
-                result = update(env, result, where, lambda old, right=right: apply(env, old, right))
+                result = update(env, result, where, partial(combined, apply, env, right))
             yield None, result
 
     return run
+
+
+def combined(apply: Operation, env: Env, right: Value, old: Value) -> Value:
+    """The old value and another one put together."""
+    return apply(env, old, right)
 
 
 def defaulted(_env: Env, left: Value, right: Value) -> Value:

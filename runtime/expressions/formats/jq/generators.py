@@ -11,7 +11,10 @@ from hookledger.runtime.expressions.formats.jq.core import (
     JqError,
     Outputs,
     Path,
+    always,
     fail,
+    is_array,
+    is_object,
     order_key,
     tracked,
     truth,
@@ -165,40 +168,40 @@ def paths(env: Env, path: Path, value: Value) -> Outputs:
 
 def getpath(env: Env, path: Path, value: Value, where: Filter) -> Outputs:
     for found in values(where, env, value):
-        if not isinstance(found, list):
+        if not is_array(found):
             raise fail("Path must be specified as an array")
         inner = path
-        for key in found:  # pyright: ignore[reportUnknownVariableType]
+        for key in found:
             inner = tracked(inner, key)
-        yield inner, get_path(env, value, found)  # pyright: ignore[reportUnknownArgumentType]
+        yield inner, get_path(env, value, found)
 
 
 def setpath(env: Env, path: Path, value: Value, where: Filter, new: Filter) -> Outputs:
     untracked(path)
     for one in values(new, env, value):
         for found in values(where, env, value):
-            if not isinstance(found, list):
+            if not is_array(found):
                 raise fail("Path must be specified as an array")
-            yield None, update(env, value, tuple(found), lambda _old, one=one: one)  # pyright: ignore[reportUnknownArgumentType]
+            yield None, update(env, value, tuple(found), always(one))
 
 
 def delpaths(env: Env, path: Path, value: Value, where: Filter) -> Outputs:
     untracked(path)
     for found in values(where, env, value):
-        if not isinstance(found, list) or not all(isinstance(one, list) for one in found):  # pyright: ignore[reportUnknownVariableType]
+        if not is_array(found) or not all(is_array(one) for one in found):
             raise fail("Paths must be specified as an array")
         result = value
-        for one in sorted(found, key=lambda one: order_key(env.run, one), reverse=True):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-            result = delete(env, result, tuple(one))  # pyright: ignore[reportUnknownArgumentType]
+        for one in sorted(found, key=lambda one: order_key(env.run, one), reverse=True):
+            result = delete(env, result, tuple(one))
         yield None, result
 
 
 def keyed(env: Env, value: Value, body: Filter) -> list[tuple[Value, Value]]:
     """The elements of a list with what they are ordered by."""
-    if not isinstance(value, list):
+    if not is_array(value):
         raise fail(f"Cannot index {type_of(value)} with number")
-    env.run.spend(len(value))  # pyright: ignore[reportUnknownArgumentType]
-    return [(order_key(env.run, list(values(body, env, one))), one) for one in value]  # pyright: ignore[reportUnknownVariableType]
+    env.run.spend(len(value))
+    return [(order_key(env.run, list(values(body, env, one))), one) for one in value]
 
 
 def ordered(finish: Callable[[list[tuple[Value, Value]]], Value]) -> Callable[..., Outputs]:
@@ -237,14 +240,14 @@ def walk(env: Env, path: Path, value: Value, body: Filter) -> Outputs:
     untracked(path)
     env.run.enter()
     try:
-        if isinstance(value, dict):
+        if is_object(value):
             value = {
                 key: inner
                 for key, one in value.items()
                 for inner in islice(values_of(walk, env, one, body), 1)
-            }  # pyright: ignore[reportUnknownVariableType]
-        elif isinstance(value, list):
-            value = [inner for one in value for inner in values_of(walk, env, one, body)]  # pyright: ignore[reportUnknownVariableType]
+            }
+        elif is_array(value):
+            value = [inner for one in value for inner in values_of(walk, env, one, body)]
         yield from body(env, None, value)
     finally:
         env.run.leave()

@@ -6,7 +6,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from hookledger.runtime.expressions.formats.jq.access import is_number
-from hookledger.runtime.expressions.formats.jq.core import Env, fail, number, shown, type_of
+from hookledger.runtime.expressions.formats.jq.core import (
+    Env,
+    fail,
+    is_array,
+    number,
+    one_argument,
+    shown,
+    type_of,
+)
 from hookledger.runtime.expressions.values import Value
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -70,8 +78,8 @@ def raised(value: float) -> float:
 
 def moment(env: Env, value: Value) -> datetime:
     """The date that seconds since 1970, or broken-down time, stand for."""
-    if isinstance(value, list):
-        return from_parts(value)  # pyright: ignore[reportUnknownArgumentType]
+    if is_array(value):
+        return from_parts(value)
     try:
         return EPOCH + timedelta(seconds=need_number(env, value))
     except (OverflowError, ValueError) as error:
@@ -109,7 +117,7 @@ def gmtime(env: Env, value: Value) -> Value:
 
 def mktime(env: Env, value: Value) -> Value:
     """Seconds since 1970 of broken-down time."""
-    if not isinstance(value, list):
+    if not is_array(value):
         raise fail("mktime requires array of 6 numbers")
     return math.floor((moment(env, value) - EPOCH).total_seconds())
 
@@ -138,6 +146,11 @@ def strptime(env: Env, value: Value, pattern: Value) -> Value:
 def from_iso(env: Env, value: Value) -> Value:
     """Seconds since 1970 of an ISO date in UTC."""
     return mktime(env, strptime(env, value, "%Y-%m-%dT%H:%M:%SZ"))
+
+
+def is_normal(env: Env, value: Value) -> bool:
+    """Neither zero, infinite, nor too small for full precision."""
+    return math.isfinite(need_number(env, value)) and abs(value) >= 2.2250738585072014e-308
 
 
 def frexp(env: Env, value: Value) -> Value:
@@ -196,16 +209,14 @@ TWO: Final[Mapping[str, Callable[[float, float], float]]] = {
 PLAIN: Final[Mapping[str, Callable[..., Value]]] = {
     **{f"{name}/0": of_one(function) for name, function in ONE.items()},
     **{f"{name}/2": of_two(function) for name, function in TWO.items()},
-    "infinite/0": lambda _env, _value: math.inf,
-    "nan/0": lambda _env, _value: math.nan,
-    "true/0": lambda _env, _value: True,
-    "false/0": lambda _env, _value: False,
-    "null/0": lambda _env, _value: None,
-    "isinfinite/0": lambda env, value: math.isinf(need_number(env, value)),
-    "isnan/0": lambda env, value: math.isnan(need_number(env, value)),
-    "isnormal/0": lambda env, value: (
-        math.isfinite(need_number(env, value)) and abs(value) >= 2.2250738585072014e-308
-    ),
+    "infinite/0": one_argument(lambda _env, _value: math.inf),
+    "nan/0": one_argument(lambda _env, _value: math.nan),
+    "true/0": one_argument(lambda _env, _value: True),
+    "false/0": one_argument(lambda _env, _value: False),
+    "null/0": one_argument(lambda _env, _value: None),
+    "isinfinite/0": one_argument(lambda env, value: math.isinf(need_number(env, value))),
+    "isnan/0": one_argument(lambda env, value: math.isnan(need_number(env, value))),
+    "isnormal/0": is_normal,
     "frexp/0": frexp,
     "gmtime/0": gmtime,
     "mktime/0": mktime,

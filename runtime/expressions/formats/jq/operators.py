@@ -5,7 +5,16 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from hookledger.runtime.expressions.formats.jq.access import is_number
-from hookledger.runtime.expressions.formats.jq.core import Env, fail, number, order_key, shown, type_of
+from hookledger.runtime.expressions.formats.jq.core import (
+    Env,
+    fail,
+    is_array,
+    is_object,
+    number,
+    order_key,
+    shown,
+    type_of,
+)
 from hookledger.runtime.expressions.values import Value
 
 Operation = Callable[[Env, Value, Value], Value]
@@ -36,11 +45,11 @@ def add(env: Env, left: Value, right: Value) -> Value:
     if isinstance(left, str) and isinstance(right, str):
         env.run.room_for(len(left) + len(right))
         return left + right
-    if isinstance(left, list) and isinstance(right, list):
-        env.run.room_for_items(len(left) + len(right))  # pyright: ignore[reportUnknownArgumentType]
+    if is_array(left) and is_array(right):
+        env.run.room_for_items(len(left) + len(right))
         return [*left, *right]
-    if isinstance(left, dict) and isinstance(right, dict):
-        env.run.room_for_items(len(left) + len(right))  # pyright: ignore[reportUnknownArgumentType]
+    if is_object(left) and is_object(right):
+        env.run.room_for_items(len(left) + len(right))
         return {**left, **right}
     raise cannot(env, left, right, "added")
 
@@ -49,9 +58,9 @@ def subtract(env: Env, left: Value, right: Value) -> Value:
     """`-`."""
     if is_number(left) and is_number(right):
         return calculated(lambda a, b: a - b, left, right)
-    if isinstance(left, list) and isinstance(right, list):
-        env.run.spend(len(left) * len(right))  # pyright: ignore[reportUnknownArgumentType]
-        return [one for one in left if not any(equal(env, one, other) for other in right)]  # pyright: ignore[reportUnknownVariableType]
+    if is_array(left) and is_array(right):
+        env.run.spend(len(left) * len(right))
+        return [one for one in left if not any(equal(env, one, other) for other in right)]
     raise cannot(env, left, right, "subtracted")
 
 
@@ -61,8 +70,8 @@ def multiply(env: Env, left: Value, right: Value) -> Value:
         return calculated(lambda a, b: a * b, left, right)
     if isinstance(left, str) and is_number(right):
         return repeated(env, left, right)
-    if isinstance(left, dict) and isinstance(right, dict):
-        return merged(env, left, right)  # pyright: ignore[reportUnknownArgumentType]
+    if is_object(left) and is_object(right):
+        return merged(env, left, right)
     raise cannot(env, left, right, "multiplied")
 
 
@@ -80,7 +89,7 @@ def merged(env: Env, left: dict[str, Value], right: dict[str, Value]) -> dict[st
     env.run.spend(1 + len(left) + len(right))
     result = dict(left)
     for key, one in right.items():
-        both = isinstance(one, dict) and isinstance(result.get(key), dict)
+        both = is_object(one) and is_object(result.get(key))
         result[key] = merged(env, result[key], one) if both else one
     return result
 

@@ -6,17 +6,20 @@ from typing import Final
 
 from hookledger.runtime.expressions.formats.jq import evaluation as make
 from hookledger.runtime.expressions.formats.jq.access import get
-from hookledger.runtime.expressions.formats.jq.builtins import BUILTINS, FORMATS, formatted
+from hookledger.runtime.expressions.formats.jq.builtins import BUILTINS, formatted
 from hookledger.runtime.expressions.formats.jq.core import (
     Closure,
     Env,
     Filter,
+    JqError,
     Outputs,
     Path,
     refused,
+    untracked,
     values,
 )
 from hookledger.runtime.expressions.formats.jq.operators import ARITHMETIC, COMPARISONS
+from hookledger.runtime.expressions.formats.jq.strings import FORMATS
 from hookledger.runtime.expressions.formats.jq.tokens import Scanner, Token
 from hookledger.runtime.expressions.values import Value
 
@@ -458,7 +461,7 @@ def either(first: Pattern, second: Pattern) -> Pattern:
     def bind(env: Env, value: Value) -> list[Env]:
         try:
             return first(env, value)
-        except make.JqError:
+        except JqError:
             return second(env, value)
 
     return bind
@@ -481,7 +484,7 @@ def interpolated(pieces: "list[str | Filter]", format_: Filter) -> Filter:
                 yield from combine(env, value, at + 1, sofar + text)
 
     def run(env: Env, path: Path, value: Value) -> Outputs:
-        make.untracked(path)
+        untracked(path)
         yield from combine(env, value, 0, "")
 
     return run

@@ -5,17 +5,27 @@ from functools import reduce
 from typing import Final
 
 from hookledger.runtime.expressions.formats.jq.access import get, is_number
-from hookledger.runtime.expressions.formats.jq.core import Env, fail, order_key, shown, truth, type_of
+from hookledger.runtime.expressions.formats.jq.core import (
+    Env,
+    fail,
+    is_array,
+    is_object,
+    one_argument,
+    order_key,
+    shown,
+    truth,
+    type_of,
+)
 from hookledger.runtime.expressions.formats.jq.operators import add, equal
 from hookledger.runtime.expressions.values import Value
 
 
 def need_list(env: Env, value: Value, what: str) -> list[Value]:
     """Require a list."""
-    if not isinstance(value, list):
+    if not is_array(value):
         raise fail(f"{type_of(value)} ({shown(env, value)}) cannot be {what}, as it is not an array")
-    env.run.spend(1 + (len(value) >> 3))  # pyright: ignore[reportUnknownArgumentType]
-    return value  # pyright: ignore[reportUnknownVariableType]
+    env.run.spend(1 + (len(value) >> 3))
+    return value
 
 
 def length(env: Env, value: Value) -> Value:
@@ -30,34 +40,34 @@ def length(env: Env, value: Value) -> Value:
 def keys(env: Env, value: Value) -> Value:
     """Keys in order, or indexes."""
     found = keys_unsorted(env, value)
-    return sorted(found) if isinstance(value, dict) else found
+    return sorted(found) if is_object(value) else found
 
 
 def keys_unsorted(env: Env, value: Value) -> list[Value]:
     """Keys as they come, or indexes."""
-    if isinstance(value, dict):
-        return list(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    if isinstance(value, list):
-        return list(range(len(value)))  # pyright: ignore[reportUnknownArgumentType]
+    if is_object(value):
+        return list(value)
+    if is_array(value):
+        return list(range(len(value)))
     raise fail(f"{type_of(value)} ({shown(env, value)}) has no keys")
 
 
 def has(env: Env, value: Value, key: Value) -> bool:
     """Whether a key or index exists."""
-    if isinstance(value, dict) and isinstance(key, str):
+    if is_object(value) and isinstance(key, str):
         return key in value
-    if isinstance(value, list) and is_number(key):
-        return 0 <= key < len(value)  # pyright: ignore[reportUnknownArgumentType]
+    if is_array(value) and is_number(key):
+        return bool(0 <= key < len(value))
     raise fail(f"Cannot check whether {type_of(value)} has a {type_of(key)} key")
 
 
 def contains(env: Env, value: Value, other: Value) -> bool:
     """Whether all of another value is somewhere in this one."""
     env.run.spend(1)
-    if isinstance(value, dict) and isinstance(other, dict):
-        return all(key in value and contains(env, value[key], one) for key, one in other.items())  # pyright: ignore[reportUnknownVariableType]
-    if isinstance(value, list) and isinstance(other, list):
-        return all(any(contains_or_equal(env, mine, one) for mine in value) for one in other)  # pyright: ignore[reportUnknownVariableType]
+    if is_object(value) and is_object(other):
+        return all(key in value and contains(env, value[key], one) for key, one in other.items())
+    if is_array(value) and is_array(other):
+        return all(any(contains_or_equal(env, mine, one) for mine in value) for one in other)
     if isinstance(value, str) and isinstance(other, str):
         return other in value
     if type_of(value) == type_of(other):
@@ -75,12 +85,12 @@ def contains_or_equal(env: Env, value: Value, other: Value) -> bool:
 
 def total(env: Env, value: Value) -> Value:
     """All elements added."""
-    parts = list(value.values()) if isinstance(value, dict) else need_list(env, value, "added")  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    parts = list(value.values()) if is_object(value) else need_list(env, value, "added")
     if parts and all(isinstance(one, str) for one in parts):
-        env.run.room_for(sum(map(len, parts)))  # pyright: ignore[reportUnknownArgumentType]
+        env.run.room_for(sum(map(len, parts)))
         return "".join(parts)
-    if parts and all(isinstance(one, list) for one in parts):
-        env.run.room_for_items(sum(map(len, parts)))  # pyright: ignore[reportUnknownArgumentType]
+    if parts and all(is_array(one) for one in parts):
+        env.run.room_for_items(sum(map(len, parts)))
         return [one for part in parts for one in part]
     env.run.spend(len(parts))
     return reduce(lambda left, right: add(env, left, right), parts, None)
@@ -130,8 +140,8 @@ def flatten(env: Env, value: Value, depth: Value = 1000) -> Value:
     while pending:
         env.run.spend(1)
         one, left = pending.pop()
-        if isinstance(one, list) and left > 0:
-            pending.extend((inner, left - 1) for inner in reversed(one))  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        if is_array(one) and left > 0:
+            pending.extend((inner, left - 1) for inner in reversed(one))
         else:
             found.append(one)
     return found
@@ -157,9 +167,9 @@ def from_entries(env: Env, value: Value) -> Value:
     result: dict[str, Value] = {}
     for one in need_list(env, value, "made an object"):
         env.run.spend(1)
-        if not isinstance(one, dict):
+        if not is_object(one):
             raise fail(f"Cannot index {type_of(one)} with key")
-        result[entry_key(one)] = next((one[name] for name in VALUE_NAMES if name in one), None)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        result[entry_key(one)] = next((one[name] for name in VALUE_NAMES if name in one), None)
     return result
 
 
@@ -219,7 +229,7 @@ def join(env: Env, value: Value, mark: Value) -> Value:
 
 PLAIN: Final[Mapping[str, Callable[..., Value]]] = {
     "length/0": length,
-    "not/0": lambda _env, value: not truth(value),
+    "not/0": one_argument(lambda _env, value: not truth(value)),
     "keys/0": keys,
     "keys_unsorted/0": keys_unsorted,
     "has/1": has,
@@ -239,6 +249,6 @@ PLAIN: Final[Mapping[str, Callable[..., Value]]] = {
     "transpose/0": transpose,
     "bsearch/1": bsearch,
     "join/1": join,
-    "type/0": lambda _env, value: type_of(value),
-    "toarray/0": lambda _env, value: value if isinstance(value, list) else [value],
+    "type/0": one_argument(lambda _env, value: type_of(value)),
+    "toarray/0": one_argument(lambda _env, value: value if is_array(value) else [value]),
 }

@@ -14,7 +14,17 @@ import regex
 from hookledger.runtime.expressions.errors import WrongValue
 from hookledger.runtime.expressions.formats.javaregex import timed
 from hookledger.runtime.expressions.formats.jq.access import is_number
-from hookledger.runtime.expressions.formats.jq.core import Env, fail, number, shown, type_of
+from hookledger.runtime.expressions.formats.jq.core import (
+    Env,
+    fail,
+    is_array,
+    is_object,
+    number,
+    one_argument,
+    shown,
+    two_arguments,
+    type_of,
+)
 from hookledger.runtime.expressions.formats.jq.operators import split_text
 from hookledger.runtime.expressions.formats.jsontext import read_json
 from hookledger.runtime.expressions.values import Value
@@ -42,12 +52,12 @@ def plain_number(value: float) -> str:
 def tojson(env: Env, value: Value) -> str:
     """JSON text, null entries included."""
     env.run.spend(1)
-    if isinstance(value, dict):
-        parts = [f"{json.dumps(key, ensure_ascii=False)}:{tojson(env, one)}" for key, one in value.items()]  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    if is_object(value):
+        parts = [f"{json.dumps(key, ensure_ascii=False)}:{tojson(env, one)}" for key, one in value.items()]
         env.run.room_for(sum(map(len, parts)))
         return "{" + ",".join(parts) + "}"
-    if isinstance(value, list):
-        parts = [tojson(env, one) for one in value]  # pyright: ignore[reportUnknownVariableType]
+    if is_array(value):
+        parts = [tojson(env, one) for one in value]
         env.run.room_for(sum(map(len, parts)))
         return "[" + ",".join(parts) + "]"
     return plain_number(value) if is_number(value) else json.dumps(value, ensure_ascii=False)
@@ -80,9 +90,9 @@ def fromjson(env: Env, value: Value) -> Value:
 
 def implode(env: Env, value: Value) -> str:
     """Text from code points."""
-    if not isinstance(value, list) or not all(is_number(one) for one in value):  # pyright: ignore[reportUnknownVariableType]
+    if not is_array(value) or not all(is_number(one) for one in value):
         raise fail("implode input must be an array of numbers")
-    return "".join(chr(int(one)) if 0 <= one < 0x110000 else "\ufffd" for one in value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    return "".join(chr(int(one)) if 0 <= one < 0x110000 else "\ufffd" for one in value)
 
 
 def split(env: Env, value: Value, mark: Value) -> Value:
@@ -92,14 +102,16 @@ def split(env: Env, value: Value, mark: Value) -> Value:
 
 def trimmer(trim: Callable[[str, str], str]) -> Callable[..., Value]:
     """`ltrimstr` and `rtrimstr` leave alone what they cannot trim."""
-    return lambda _env, value, mark: (
-        trim(value, mark) if isinstance(value, str) and isinstance(mark, str) else value
+    return two_arguments(
+        lambda _env, value, mark: (
+            trim(value, mark) if isinstance(value, str) and isinstance(mark, str) else value
+        )
     )
 
 
 def changed(what: str, change: Callable[[str], Value]) -> Callable[..., Value]:
     """A function of the input's text."""
-    return lambda env, value: change(need_text(env, value, what))
+    return one_argument(lambda env, value: change(need_text(env, value, what)))
 
 
 def begins(what: str, test: Callable[[str, str], bool]) -> Callable[..., bool]:
@@ -120,11 +132,11 @@ def indices(env: Env, value: Value, wanted: Value) -> Value:
     env.run.spend(1 + (len(value) >> 3))
     if isinstance(value, str) and isinstance(wanted, str):
         return [one.start() for one in re.finditer(f"(?={re.escape(wanted)})", value)] if wanted else None
-    if not isinstance(value, list):
+    if not is_array(value):
         raise fail(f"Cannot determine indices of {type_of(value)}")
-    part = wanted if isinstance(wanted, list) else [wanted]  # pyright: ignore[reportUnknownVariableType]
-    width = len(part)  # pyright: ignore[reportUnknownArgumentType]
-    return [at for at in range(len(value) - width + 1) if value[at : at + width] == part] if width else None  # pyright: ignore[reportUnknownArgumentType]
+    part = wanted if is_array(wanted) else [wanted]
+    width = len(part)
+    return [at for at in range(len(value) - width + 1) if value[at : at + width] == part] if width else None
 
 
 def index(env: Env, value: Value, wanted: Value) -> Value:
@@ -182,8 +194,8 @@ def limited(
 
 def regex_arguments(pattern: Value, flags: Value) -> tuple[Value, Value]:
     """Pattern and flags may come as one list."""
-    if isinstance(pattern, list):
-        return pattern[0] if pattern else None, pattern[1] if len(pattern) > 1 else flags  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    if is_array(pattern):
+        return pattern[0] if pattern else None, pattern[1] if len(pattern) > 1 else flags
     return pattern, flags
 
 
@@ -251,17 +263,17 @@ def row(separator: str, cell: Callable[[Env, Value], str]) -> Callable[[Env, Val
     """`@csv` and `@tsv`."""
 
     def run(env: Env, value: Value) -> str:
-        if not isinstance(value, list):
+        if not is_array(value):
             raise fail(f"{type_of(value)} ({shown(env, value)}) cannot be formatted, only an array can be")
-        return separator.join(cell(env, one) for one in value)  # pyright: ignore[reportUnknownVariableType]
+        return separator.join(cell(env, one) for one in value)
 
     return run
 
 
 def shell(env: Env, value: Value) -> str:
     """Quoted for a shell."""
-    parts = value if isinstance(value, list) else [value]  # pyright: ignore[reportUnknownVariableType]
-    return " ".join(shell_word(env, one) for one in parts)  # pyright: ignore[reportUnknownVariableType]
+    parts = value if is_array(value) else [value]
+    return " ".join(shell_word(env, one) for one in parts)
 
 
 def shell_word(env: Env, value: Value) -> str:
