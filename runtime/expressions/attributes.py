@@ -9,6 +9,7 @@ from typing import Final, NoReturn
 
 from hookledger.runtime.expressions.errors import MissingValue, WrongValue
 from hookledger.runtime.expressions.nearest import nearest
+from hookledger.runtime.expressions.text import need_text
 from hookledger.runtime.expressions.values import (
     MISSING,
     CaseInsensitive,
@@ -21,7 +22,7 @@ from hookledger.runtime.expressions.values import (
     kind,
 )
 
-INDEX_MAX: Final = 2**31 - 1
+BLANKS: Final = "".join(map(chr, range(33)))  # what Java's trim removes
 
 
 def attribute(value: Value, key: Value) -> Value:
@@ -108,49 +109,40 @@ def no_variable(variables: Mapping[str, Value], name: str, offset: int) -> NoRet
 Member = Callable[..., Value]
 
 
-def text_member(name: str) -> Member:
-    """A method of text which needs no more than Python's own."""
-
-    def call(value: str, *arguments: Value) -> Value:
-        return getattr(str, name)(value, *(java_text_argument(one) for one in arguments))
-
-    return call
+def no_argument(member: Callable[[Value], Value]) -> tuple[int, Member]:
+    """A member that is also reached without parentheses."""
+    return 0, member
 
 
-def java_text_argument(value: Value) -> str:
-    """Members of text take text."""
-    if not isinstance(value, str):
-        raise WrongValue(f"a member of text needs text, not {kind(value)}")
-    return value
+def one_argument(member: Callable[[Value, Value], Value]) -> tuple[int, Member]:
+    """A member that takes one argument."""
+    return 1, member
 
 
-# Name, number of arguments, what it does. No argument: also reachable without parentheses.
-SIZED: Final[Mapping[str, tuple[int, Member]]] = {
-    "size": (0, len),
-    "isEmpty": (0, lambda value: not value),
-    "empty": (0, lambda value: not value),
-}
+# Each with its number of arguments.
 TEXT_MEMBERS: Final[Mapping[str, tuple[int, Member]]] = {
-    "length": (0, len),
-    "isEmpty": (0, lambda value: not value),
-    "empty": (0, lambda value: not value),
-    "isBlank": (0, lambda value: not value.strip()),
-    "toUpperCase": (0, text_member("upper")),
-    "toLowerCase": (0, text_member("lower")),
-    "startsWith": (1, text_member("startswith")),
-    "endsWith": (1, text_member("endswith")),
-    "indexOf": (1, text_member("find")),
-    "trim": (0, lambda value: value.strip("".join(map(chr, range(33))))),
+    "length": no_argument(len),
+    "isEmpty": no_argument(lambda value: not value),
+    "empty": no_argument(lambda value: not value),
+    "isBlank": no_argument(lambda value: not value.strip()),
+    "toUpperCase": no_argument(lambda value: value.upper()),
+    "toLowerCase": no_argument(lambda value: value.lower()),
+    "trim": no_argument(lambda value: value.strip(BLANKS)),
+    "startsWith": one_argument(lambda value, other: value.startswith(need_text(other, "`startsWith()`"))),
+    "endsWith": one_argument(lambda value, other: value.endswith(need_text(other, "`endsWith()`"))),
+    "indexOf": one_argument(lambda value, other: value.find(need_text(other, "`indexOf()`"))),
 }
 MAP_MEMBERS: Final[Mapping[str, tuple[int, Member]]] = {
-    "size": (0, len),
-    "isEmpty": (0, lambda value: not value),
-    "get": (1, lambda value, key: null_if_missing(entry(value, key))),
-    "containsKey": (1, lambda value, key: entry(value, key) is not MISSING),
+    "size": no_argument(len),
+    "isEmpty": no_argument(lambda value: not value),
+    "get": one_argument(lambda value, key: null_if_missing(entry(value, key))),
+    "containsKey": one_argument(lambda value, key: entry(value, key) is not MISSING),
 }
 LIST_MEMBERS: Final[Mapping[str, tuple[int, Member]]] = {
-    **SIZED,
-    "get": (1, lambda value, key: attribute(value, key)),
+    "size": no_argument(len),
+    "isEmpty": no_argument(lambda value: not value),
+    "empty": no_argument(lambda value: not value),
+    "get": one_argument(lambda value, key: attribute(value, key)),
 }
 
 

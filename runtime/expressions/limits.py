@@ -14,9 +14,10 @@ class Limits:
 
     steps_max: int = 1_000_000  # iterations, calls, visited list elements, kilobytes of text
     text_chars_max: int = 32 * 1024 * 1024  # of any text made on the way, and of the output
+    made_chars_max: int = 128 * 1024 * 1024  # of all texts made on the way together
     items_max: int = 1_000_000  # of any list made on the way
     depth_max: int = 100  # nested macro and render() calls, nested lists and maps
-    regex_seconds_max: float = 1.0  # of matching, all regular expressions of one rendering together
+    regex_seconds_max: float = 0.5  # of matching, all regular expressions of one rendering together
 
 
 DEFAULT = Limits()

@@ -106,7 +106,8 @@ def floating(operator: str, left: float, right: float) -> float:
 def exact(operator: str, left: Value, right: Value) -> Decimal:
     """Compute with exact decimals."""
     try:
-        return EXACT[operator](as_decimal(left), as_decimal(right))
+        result: Decimal = EXACT[operator](as_decimal(left), as_decimal(right))
+        return result
     except DecimalException as error:
         raise WrongValue(f"`{operator}` of these decimal numbers is not defined") from error
 
@@ -187,7 +188,7 @@ def equal(run: Run, left: Value, right: Value) -> bool:
     """`==`: numbers by value, everything else by kind and content."""
     kind_left, kind_right = left.__class__, right.__class__
     if kind_left is kind_right and kind_left in SIMPLE:
-        return left == right
+        return bool(left == right)
     return equal_slowly(run, left, right, 0)
 
 
@@ -196,26 +197,40 @@ SIMPLE = frozenset({str, bool, type(None)})
 
 def equal_slowly(run: Run, left: Value, right: Value, depth: int) -> bool:
     """Compare values of any kind, element by element, counting the work."""
-    run.spend(1)
+    run.spend(2)
+    if left is right:
+        return bool(left == left)  # false for NaN alone
     if depth > run.limits.depth_max:
         raise LimitExceeded(f"lists and maps are nested deeper than {run.limits.depth_max}")
-    if is_number(left) and is_number(right):
-        return as_double(left) == as_double(right)
-    if is_list(left) and is_list(right):
-        return len(left) == len(right) and all(
-            equal_slowly(run, one, other, depth + 1) for one, other in zip(left, right, strict=True)
-        )
-    if is_map(left) and is_map(right):
-        return len(left) == len(right) and all(
-            key in right and equal_slowly(run, one, right[key], depth + 1) for key, one in left.items()
-        )
+    if is_number(left):
+        return is_number(right) and as_double(left) == as_double(right)
+    if is_list(left):
+        return is_list(right) and equal_lists(run, left, right, depth + 1)
+    if is_map(left):
+        return is_map(right) and equal_maps(run, left, right, depth + 1)
     return same_scalar(left, right)
+
+
+Elements = list[Value] | tuple[Value, ...]
+
+
+def equal_lists(run: Run, left: Elements, right: Elements, depth: int) -> bool:
+    """The same elements in the same order."""
+    if len(left) != len(right):
+        return False
+    pairs = zip(left, right, strict=True)
+    return all(equal_slowly(run, one, other, depth) for one, other in pairs)
+
+
+def equal_maps(run: Run, left: Mapping[Value, Value], right: Mapping[Value, Value], depth: int) -> bool:
+    """The same keys with the same values, in any order."""
+    if len(left) != len(right):
+        return False
+    return all(key in right and equal_slowly(run, one, right[key], depth) for key, one in left.items())
 
 
 def same_scalar(left: Value, right: Value) -> bool:
     """Compare two values that are neither numbers nor collections."""
-    if left is right:
-        return True
     return kind(left) == kind(right) != "foreign object" and bool(left == right)
 
 

@@ -22,13 +22,14 @@ STEPS_SHIFT = {str: 10, list: 3, dict: 3}  # a kilobyte of text, or eight elemen
 class Run:
     """Counts the work of one rendering and refuses when it becomes too much."""
 
-    __slots__ = ("_ambient", "depth", "limits", "regex_seconds", "render_nested", "steps")
+    __slots__ = ("_ambient", "depth", "limits", "made", "regex_seconds", "render_nested", "steps")
 
     def __init__(self, ambient: "Ambient | None", limits: Limits, render_nested: RenderNested) -> None:
         self._ambient = ambient
         self.limits = limits
         self.steps = limits.steps_max
         self.depth = 0
+        self.made = 0  # characters
         self.regex_seconds = limits.regex_seconds_max
         self.render_nested = render_nested
 
@@ -64,6 +65,9 @@ class Run:
         """Refuse before a text of that length is built."""
         if chars > self.limits.text_chars_max:
             raise self.too_long()
+        self.made += chars
+        if self.made > self.limits.made_chars_max:
+            raise LimitExceeded(f"texts of more than {self.limits.made_chars_max} characters were made")
         self.spend(1 + (chars >> 10))
 
     def room_for_items(self, count: int) -> None:

@@ -95,9 +95,10 @@ def measured(run: Run, result: Value) -> Value:
 def macro(run: Run, body: Callable[[Run, Mapping[str, Value]], str], given: Mapping[str, Value]) -> str:
     """Call a macro, one level deeper."""
     run.enter()
-    result = body(run, given)
-    run.leave()
-    return result
+    try:
+        return body(run, given)
+    finally:
+        run.leave()
 
 
 def printed_block(run: Run, blocks: Mapping[str, Callable[[], str]], name: Value) -> str:

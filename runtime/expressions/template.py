@@ -24,6 +24,7 @@ from hookledger.runtime.expressions.text import text
 from hookledger.runtime.expressions.values import Value, is_list, is_map
 
 CACHE_TEMPLATES_MAX: Final = 4096
+COMPILE_STEPS_PER_CHAR: Final = 8  # a character takes a few microseconds to compile
 TEMPLATE_CHARS_MAX: Final = 1024 * 1024
 
 
@@ -86,7 +87,8 @@ class Template:
     def fail(self, compiled: Compiled, error: Exception) -> NoReturn:
         """Raise what went wrong as an ExpressionError that knows its place."""
         translated = error if isinstance(error, ExpressionError) else translation(error)
-        translated.located(self.source, compiled.offset_of(error.__traceback__))
+        offset = compiled.offset_of(error.__traceback__)
+        translated.located(self.source, compiled.first_offset() if offset is None else offset)
         raise translated from (None if translated is error else error)
 
 
@@ -137,14 +139,16 @@ def render(
 def render_nested(run: Run, template: str, variables: Mapping[str, Value]) -> str:
     """Render a text from within a template; what is missing in there is caught by nobody."""
     run.enter()
+    if "{" in template:
+        run.spend(COMPILE_STEPS_PER_CHAR * len(template))  # also when it is cached: the count must not vary
     try:
-        result = compile(template).rendered(run, variables)
+        return compile(template).rendered(run, variables)
     except MissingValue as error:
         raise HardMissing(error.message, name=error.name, nearest=error.nearest).located(
             error.template or template, error.offset
         ) from error
-    run.leave()
-    return result
+    finally:
+        run.leave()
 
 
 def render_value(

@@ -193,7 +193,11 @@ class TreeWriter:
     def write(self, value: Value) -> None:
         """Append a value."""
         self.run.spend(1)
-        if is_map(value):
+        kind = value.__class__
+        if kind in WRITERS:  # most values by far; told apart without the slower questions
+            self.add(self.scalar(value))
+        elif kind is dict or is_map(value):
+            self.run.spend(1 + len(value))
             self.nested(self.map, value)
         elif is_list(value):
             self.nested(self.list, value)

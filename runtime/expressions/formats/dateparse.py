@@ -193,7 +193,13 @@ def value_of(text: str, field: Field, names: Mapping[str, int] | None) -> int:
 def together(values: Mapping[str, int], zone: Zone, locale: str) -> Moment:
     """Put the fields together."""
     day = day_from(values, locale)
+    if values.get("E", day.weekday()) != day.weekday():
+        raise WrongValue("a date is not on the day of the week that it names")
     hour = hour_from(values)
+    if hour is None:
+        values, hour = {}, 0
+    elif hour == 24 and not values.get("m") and not values.get("s"):
+        day, hour = day + timedelta(days=1), 0
     nano = values.get("S", values.get("n", 0))
     if not 0 <= nano < NANOS:
         raise WrongValue("a fraction of a second is out of range")
@@ -247,12 +253,12 @@ DATES: Final[tuple[tuple[frozenset[str], Callable[[Mapping[str, int], str], date
 )
 
 
-def hour_from(values: Mapping[str, int]) -> int:
-    """The hour of the day, from whichever field names one."""
+def hour_from(values: Mapping[str, int]) -> int | None:
+    """The hour of the day, from whichever field names one; None when no time is given."""
     if "H" in values:
         return values["H"]
     if "k" in values:
         return values["k"] % 24
     if "a" in values and ("h" in values or "K" in values):
-        return (values.get("h", 0) % 12 if "h" in values else values["K"]) + 12 * values["a"]
-    return 0
+        return (values["h"] % 12 if "h" in values else values["K"]) + 12 * values["a"]
+    return 0 if "A" in values or "N" in values else None

@@ -4,6 +4,7 @@ A pattern has a prefix, digits and a suffix, and after `;` a prefix and a suffix
 numbers. Numbers are rounded half to even, from their exact binary value.
 """
 
+import math
 import re
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
@@ -16,6 +17,7 @@ DIGITS = re.compile(r"[#0,.]+")
 EXPONENT = re.compile(r"E(0+)")
 AFFIX = re.compile(r"'([^']*)'|([^'#0,.;])|(')")
 PATTERN_CHARS_MAX: Final = 200
+DIGITS_MAX: Final = 1000
 EXACT: Final = Context(prec=2000, rounding=ROUND_HALF_EVEN)
 SCALES: Final = {"%": 2, "\u2030": 3}
 
@@ -120,15 +122,21 @@ def shaped(
 def format_number(value: float | Decimal, text: str) -> str:
     """Write a number in a pattern."""
     pattern = parse(text)
-    number = EXACT.create_decimal(value)
-    if not number.is_finite():
-        body, negative = ("NaN", False) if number.is_nan() else ("\u221e", number < 0)
-        return body if number.is_nan() else affixed(pattern, body, negative=negative)
-    if abs(number.adjusted()) > 1000:
-        raise LimitExceeded("a number has more than 1000 digits")
-    scaled = EXACT.scaleb(abs(number), pattern.scale)
-    body = scientific(scaled, pattern) if pattern.exponent_min else plain(scaled, pattern)
-    return affixed(pattern, body, negative=number.is_signed())
+    scaled = value * 10**pattern.scale if pattern.scale else value
+    if scaled != scaled:
+        return "NaN"
+    if scaled in (math.inf, -math.inf):
+        return affixed(pattern, "\u221e", negative=scaled < 0)
+    exact = EXACT.create_decimal(scaled)
+    if abs(exact.adjusted()) > DIGITS_MAX:
+        raise LimitExceeded(f"a number has more than {DIGITS_MAX} digits")
+    body = (scientific if pattern.exponent_min else plain)(abs(exact), abs(shortest(scaled)), pattern)
+    return affixed(pattern, body, negative=exact.is_signed())
+
+
+def shortest(value: float | Decimal) -> Decimal:
+    """A number as it is written: the digits shown are never more than these."""
+    return Decimal(float.__repr__(value)) if isinstance(value, float) else EXACT.create_decimal(value)
 
 
 def affixed(pattern: Pattern, body: str, *, negative: bool) -> str:
@@ -137,20 +145,25 @@ def affixed(pattern: Pattern, body: str, *, negative: bool) -> str:
     return prefix + body + suffix
 
 
-def rounded(number: Decimal, places: int) -> Decimal:
-    """Round half to even."""
-    return EXACT.quantize(number, Decimal(1).scaleb(-places))
+def rounded(exact: Decimal, shown: Decimal, places: int) -> Decimal:
+    """Round the exact value half to even; a value that needs no rounding is shown as it is written."""
+    unit = Decimal(1).scaleb(-places)
+    exponent = shown.as_tuple().exponent
+    enough = isinstance(exponent, int) and -exponent <= places
+    return EXACT.quantize(shown if enough else exact, unit)
 
 
-def plain(number: Decimal, pattern: Pattern) -> str:
+def plain(exact: Decimal, shown: Decimal, pattern: Pattern) -> str:
     """Digits without an exponent."""
-    whole, _, fraction = format(rounded(number, pattern.fraction_max), "f").partition(".")
-    fraction = fraction.rstrip("0").ljust(pattern.fraction_min, "0")
+    whole, _, fraction = format(rounded(exact, shown, pattern.fraction_max), "f").partition(".")
     whole = whole.lstrip("0").rjust(pattern.whole_min, "0")
+    fraction = fraction.rstrip("0").ljust(pattern.fraction_min, "0")
     if not whole and not fraction:
         whole = "0"
-    if pattern.group:
-        whole = grouped(whole, pattern.group)
+    return with_fraction(grouped(whole, pattern.group) if pattern.group else whole, fraction, pattern)
+
+
+def with_fraction(whole: str, fraction: str, pattern: Pattern) -> str:
     return whole + ("." + fraction if fraction or pattern.point else "")
 
 
@@ -162,35 +175,22 @@ def grouped(whole: str, size: int) -> str:
     return ",".join(groups)
 
 
-def scientific(number: Decimal, pattern: Pattern) -> str:
-    """Digits with an exponent; more places than the minimum make it a multiple of them."""
-    exponent = exponent_for(number, pattern)
-    digits = rounded_significant(number, exponent, pattern)
-    if number and exponent_for(digits, pattern) != exponent:
-        exponent = exponent_for(digits, pattern)
-    mantissa = EXACT.scaleb(digits, -exponent)
-    whole, _, fraction = format(mantissa, "f").partition(".")
+def scientific(exact: Decimal, shown: Decimal, pattern: Pattern) -> str:
+    """Digits with an exponent: as many in all as the pattern has places."""
+    digits = max(1, pattern.whole_max + pattern.fraction_max)
+    number = rounded(exact, shown, digits - 1 - exact.adjusted()) if exact else exact
+    repeat = pattern.whole_max if pattern.whole_max > max(1, pattern.whole_min) else 0
+    exponent = exponent_of(number, pattern, repeat) if number else 0
+    whole, _, fraction = format(EXACT.scaleb(number, -exponent), "f").partition(".")
+    whole = whole.lstrip("0").rjust(1 if repeat else pattern.whole_min, "0")
     fraction = fraction.rstrip("0").ljust(pattern.fraction_min, "0")
-    whole = whole.lstrip("0").rjust(pattern.whole_min, "0")
-    sign = "-" if exponent < 0 else ""
-    power = str(abs(exponent)).rjust(pattern.exponent_min, "0")
-    return whole + ("." + fraction if fraction or pattern.point else "") + f"E{sign}{power}"
+    sign, power = "-" if exponent < 0 else "", str(abs(exponent)).rjust(pattern.exponent_min, "0")
+    return with_fraction(whole, fraction, pattern) + f"E{sign}{power}"
 
 
-def exponent_for(number: Decimal, pattern: Pattern) -> int:
-    """The exponent a number is shown with."""
-    adjusted = number.adjusted() if number else 0
-    if pattern.whole_max > pattern.whole_min and pattern.whole_max > 1:
-        return adjusted // pattern.whole_max * pattern.whole_max if number else 0
-    shown = pattern.whole_min if pattern.whole_min or pattern.fraction_min else 1
-    return adjusted - shown + 1 if number else 0
-
-
-def rounded_significant(number: Decimal, exponent: int, pattern: Pattern) -> Decimal:
-    """Round to the digits a mantissa has."""
-    if pattern.whole_max > pattern.whole_min and pattern.whole_max > 1:
-        significant = pattern.whole_min + pattern.fraction_max
-        places = significant - 1 - (number.adjusted() if number else 0)
-    else:
-        places = pattern.fraction_max - exponent
-    return rounded(number, places)
+def exponent_of(number: Decimal, pattern: Pattern, repeat: int) -> int:
+    """More places than needed make the exponent a multiple of them; else they are all used."""
+    if repeat:
+        return number.adjusted() // repeat * repeat
+    used = pattern.whole_min if pattern.whole_min or pattern.fraction_min else 1
+    return number.adjusted() + 1 - used

@@ -6,7 +6,7 @@ time. What Java writes differently is translated; what only that package knows i
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Final
@@ -142,6 +142,9 @@ class Translator:
     def class_start(self) -> str:
         """A class that begins with `]` or `^]` has that bracket as a member."""
         start = "["
+        if self.pattern.startswith(":", self.position):
+            self.position += 1
+            return "[\\:"
         for mark in "^]":
             if self.pattern.startswith(mark, self.position):
                 self.position += 1
@@ -197,7 +200,7 @@ def compiled(pattern: str) -> "regex.Pattern[str]":
 
 
 @contextmanager
-def timed(run: Run) -> Iterator[float]:
+def timed(run: Run) -> Generator[float]:
     """Give a match the seconds that are left for this rendering, and count what it took."""
     started = time.monotonic()
     if run.regex_seconds <= 0:
@@ -225,9 +228,11 @@ def matches(run: Run, pattern: str, text: str) -> "list[regex.Match[str]]":
     """All matches."""
     found: list[regex.Match[str]] = []
     with timed(run) as seconds:
-        for one in compiled(pattern).finditer(text, timeout=seconds):
+        expression, at = compiled(pattern), 0
+        while at <= len(text) and (one := expression.search(text, at, timeout=seconds)):
             run.spend(1)
             found.append(one)
+            at = one.end() + (one.start() == one.end())  # after an empty match Java moves on
     return found
 
 

@@ -13,7 +13,7 @@ import yaml
 
 from hookledger.runtime.expressions.errors import LimitExceeded, WrongValue
 from hookledger.runtime.expressions.run import Run
-from hookledger.runtime.expressions.text import TreeWriter, scalar_text, string_of, text
+from hookledger.runtime.expressions.text import TreeWriter, string_of, text
 from hookledger.runtime.expressions.values import Value, is_list, is_map
 
 RESERVED: Final = frozenset(
@@ -133,44 +133,74 @@ def read_yaml(run: Run, source: str) -> Value:
     run.spend(1 + (len(source) >> 4))
     loader = LOADER(source)
     try:
-        node = loader.get_node() if loader.check_node() else None
-        return None if node is None else Reader(run).value(node)
+        return Reader(run, loader).document()
     except (yaml.YAMLError, ValueError) as error:
         raise WrongValue(f"this is not YAML: {' '.join(str(error).split())[:200]}") from error
-    except RecursionError as error:
-        raise LimitExceeded("YAML is nested too deep") from error
     finally:
         loader.dispose()
 
 
 class Reader:
-    """Turns YAML nodes into plain data; what an alias names is read once and shared."""
+    """Builds plain data from YAML events, not from nodes: libyaml makes nodes by recursion without a bound.
 
-    def __init__(self, run: Run) -> None:
-        self.run = run
-        self.known: dict[int, Value] = {}
+    What an alias names is read once and shared; writers count what they write, so shared parts cannot explode.
+    """
 
-    def value(self, node: yaml.Node) -> Value:
-        """The value of a node."""
-        if id(node) not in self.known:
-            self.run.spend(1)
-            self.known[id(node)] = self.fresh(node)
-        return self.known[id(node)]
+    def __init__(self, run: Run, loader: Any) -> None:
+        self.run, self.loader = run, loader
+        self.known: dict[str, Value] = {}
+        self.depth = 0
 
-    def fresh(self, node: yaml.Node) -> Value:
-        if isinstance(node, yaml.MappingNode):
-            return self.mapping(node)
-        if isinstance(node, yaml.SequenceNode):
-            return [self.value(one) for one in node.value]
-        assert isinstance(node, yaml.ScalarNode)
-        return node.value if node.style in tuple("'\"|>") else plain(node.value)
+    def document(self) -> Value:
+        """The first document, null if there is none."""
+        while True:
+            event = self.loader.get_event()
+            if isinstance(event, yaml.StreamEndEvent):
+                return None
+            if isinstance(event, yaml.NodeEvent):
+                return self.value(event)
 
-    def mapping(self, node: yaml.MappingNode) -> dict[str, Value]:
+    def value(self, event: Any) -> Value:
+        """The value that begins with an event."""
+        self.run.spend(1)
+        if isinstance(event, yaml.AliasEvent):
+            return self.alias(str(event.anchor))
+        self.depth += 1
+        if self.depth > self.run.limits.depth_max:
+            raise LimitExceeded("YAML is nested too deep")
+        found = self.fresh(event)
+        self.depth -= 1
+        if event.anchor is not None:
+            self.known[event.anchor] = found
+        return found
+
+    def alias(self, name: str) -> Value:
+        if name not in self.known:
+            raise WrongValue(f"this is not YAML: nothing is called `{name[:60]}` before it is used")
+        return self.known[name]
+
+    def fresh(self, event: Any) -> Value:
+        if isinstance(event, yaml.SequenceStartEvent):
+            return self.sequence()
+        if isinstance(event, yaml.MappingStartEvent):
+            return self.mapping()
+        return plain(event.value) if event.implicit[0] else event.value
+
+    def sequence(self) -> list[Value]:
+        found: list[Value] = []
+        while not isinstance(event := self.loader.get_event(), yaml.SequenceEndEvent):
+            found.append(self.value(event))
+        return found
+
+    def mapping(self) -> dict[str, Value]:
         """Keys are text, as in JSON; `<<` is an ordinary key."""
-        return {
-            key.value if isinstance(key, yaml.ScalarNode) else scalar_text(self.value(key)): self.value(one)
-            for key, one in node.value
-        }
+        found: dict[str, Value] = {}
+        while not isinstance(event := self.loader.get_event(), yaml.MappingEndEvent):
+            key = (
+                event.value if isinstance(event, yaml.ScalarEvent) else string_of(self.run, self.value(event))
+            )
+            found[key] = self.value(self.loader.get_event())
+        return found
 
 
 def plain(word: str) -> Value:

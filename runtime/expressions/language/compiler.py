@@ -10,7 +10,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from hookledger.runtime.expressions.errors import ExpressionSyntaxError, Problem
 from hookledger.runtime.expressions.language.expressions import Span
-from hookledger.runtime.expressions.language.generator import Generator
+from hookledger.runtime.expressions.language.generator import TemplateGenerator
 from hookledger.runtime.expressions.language.parser import Parsed, parse
 from hookledger.runtime.expressions.language.tokens import Mistake
 from hookledger.runtime.expressions.support import NAMESPACE
@@ -46,7 +46,13 @@ class Compiled:
     def innermost(self, place: tuple[int, int]) -> int | None:
         """The offset of the smallest expression written around a place of the source."""
         around = [span for span in self.spans if span[0] <= place < span[1]]
-        return max(around, key=lambda span: span[0])[2] if around else None
+        if around:
+            return max(around, key=lambda span: span[0])[2]
+        return next((span[2] for span in self.spans if span[0][0] == place[0]), None)
+
+    def first_offset(self) -> int | None:
+        """The offset of the first expression: where a template of one expression goes wrong."""
+        return min((span[2] for span in self.spans), default=None)
 
 
 def position(trace: TracebackType) -> tuple[int, int] | None:
@@ -80,7 +86,7 @@ def compile_template(template: str) -> Compiled:
 
 def generated(parsed: Parsed) -> Compiled:
     """Write Python source for the nodes and load it."""
-    generator = Generator(parsed, ENVIRONMENT)
+    generator = TemplateGenerator(parsed, ENVIRONMENT)
     generator.visit(nodes.Template(parsed.body, lineno=1))
     code = compile(generator.stream.getvalue(), SOURCE_NAME, "exec")  # type: ignore[attr-defined]
     namespace: dict[str, Value] = dict(NAMESPACE)

@@ -58,8 +58,8 @@ class ExpressionGenerator(CodeGenerator):
         self.names: set[str] = set()  # top-level variables the template reads
         self.given: set[str] = set()  # names that certainly were set before this point
         self.spans: list[Span] = []
-        self.loops = 0
-        self.copies = 0
+        self.loops: int = 0
+        self.copies: int = 0
         self.catching = 0  # inside an operand whose missing values are caught
         self._column = 0
 
@@ -218,21 +218,21 @@ class ExpressionGenerator(CodeGenerator):
             self.write(")")
         self.write(")[-1]")
 
-    def visit_Neg(self, node: nodes.Neg, frame: object = None) -> None:
+    def visit_Neg(self, node: nodes.UnaryExpr, frame: object = None) -> None:
         self.call("negate", node.node)
 
-    def visit_Pos(self, node: nodes.Pos, frame: object = None) -> None:
+    def visit_Pos(self, node: nodes.UnaryExpr, frame: object = None) -> None:
         self.call("affirm", node.node)
 
-    def visit_Not(self, node: nodes.Not, frame: object = None) -> None:
+    def visit_Not(self, node: nodes.UnaryExpr, frame: object = None) -> None:
         self.write("(not ")
         self.condition(node.node)
         self.write(")")
 
-    def visit_And(self, node: nodes.And, frame: object = None) -> None:
+    def visit_And(self, node: nodes.BinExpr, frame: object = None) -> None:
         self.junction(" and ", node)
 
-    def visit_Or(self, node: nodes.Or, frame: object = None) -> None:
+    def visit_Or(self, node: nodes.BinExpr, frame: object = None) -> None:
         self.junction(" or ", node)
 
     def junction(self, word: str, node: nodes.BinExpr) -> None:

@@ -16,12 +16,12 @@ from hookledger.runtime.expressions.language.tokens import Mistake
 from hookledger.runtime.expressions.library.registry import FUNCTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 BLOCKS_MAX: Final = 200  # copies of block bodies; blocks may print each other
 
 
-class Generator(ExpressionGenerator):
+class TemplateGenerator(ExpressionGenerator):
     """Writes one template as a Python module with a function `root` and one function per macro."""
 
     def visit_Template(self, node: nodes.Template, frame: object = None) -> None:
@@ -84,7 +84,8 @@ class Generator(ExpressionGenerator):
         body = list(body)
         scope = Scope("s0")
         self.scopes.append(scope)
-        wanted = names_read(body) | (self.names_in_blocks() if self.prints_blocks(body) else set())
+        in_blocks = self.names_in_blocks() if self.prints_blocks(body) else set[str]()
+        wanted = names_read(body) | in_blocks
         for name in sorted(wanted):
             self.writeline(f"{scope.slot(name)} = variables.get({name!a}, MISSING)")
         return scope
@@ -102,7 +103,7 @@ class Generator(ExpressionGenerator):
             self.visit(node)
 
     @contextmanager
-    def indented(self, head: str) -> "Iterator[None]":
+    def indented(self, head: str) -> "Generator[None]":
         """Write a block of Python."""
         self.writeline(head)
         self.indent()
@@ -110,7 +111,7 @@ class Generator(ExpressionGenerator):
         self.outdent()
 
     @contextmanager
-    def perhaps(self) -> "Iterator[None]":
+    def perhaps(self) -> "Generator[None]":
         """What is set in here may not be set afterwards."""
         before = set(self.given)
         yield

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from jinja2 import nodes
@@ -57,7 +58,7 @@ class Parser:
         """Parse everything, then look at the calls: macros may be defined after their use."""
         self.parsed.body = self.body(())
         for call, arguments in self.calls:
-            self.attempt(lambda call=call, arguments=arguments: self.resolve(call, arguments))
+            self.attempt(partial(self.resolve, call, arguments))
         return self.parsed
 
     def attempt(self, action: Callable[[], None]) -> None:
@@ -75,8 +76,12 @@ class Parser:
             if segment.kind is SegmentKind.TAG and tag_name(segment).text in until:
                 break
             self.index += 1
-            self.attempt(lambda segment=segment: found.extend(PARSERS[segment.kind](self, segment)))
+            self.attempt(partial(self.segment, segment, found))
         return found
+
+    def segment(self, segment: Segment, found: list[nodes.Node]) -> None:
+        """Parse one segment and what belongs to it."""
+        found.extend(PARSERS[segment.kind](self, segment))
 
     def text(self, segment: Segment) -> list[nodes.Node]:
         data = nodes.TemplateData(segment.text, lineno=segment.offset)
@@ -102,9 +107,10 @@ class Parser:
         self.open.append(name.text)
         cursor = Cursor(segment.tokens)
         cursor.next()
-        node = TAGS[name.text](self, cursor, name)
-        self.open.pop()
-        return [node]
+        try:
+            return [TAGS[name.text](self, cursor, name)]
+        finally:
+            self.open.pop()
 
     def header(self, parse: Callable[[], nodes.Expr]) -> nodes.Expr:
         """Parse the expression of a tag; after a mistake in it the tag's content is still looked at."""
@@ -143,9 +149,14 @@ class Parser:
         return node
 
     def for_tag(self, cursor: Cursor, opening: Token) -> nodes.Node:
-        target = new_name(cursor)
-        cursor.expect(Kind.NAME, "in")
-        iterable = self.header(self.grammar(cursor).whole)
+        targets: list[str] = []
+
+        def head() -> nodes.Expr:
+            targets.append(new_name(cursor))
+            cursor.expect(Kind.NAME, "in")
+            return self.grammar(cursor).whole()
+
+        iterable = self.header(head)
         body = self.body(("else", "endfor"))
         part, cursor = self.end(opening, "endfor")
         otherwise: list[nodes.Node] = []
@@ -153,7 +164,7 @@ class Parser:
             self.ended(cursor, iterable)
             otherwise = self.body(("endfor",))
             part, cursor = self.end(opening, "endfor")
-        name = nodes.Name(target, "store", lineno=opening.offset)
+        name = nodes.Name(targets[0] if targets else "", "store", lineno=opening.offset)
         loop = nodes.For(name, iterable, body, otherwise, None, False, lineno=opening.offset)
         return self.ended(cursor, loop)
 
@@ -164,14 +175,15 @@ class Parser:
         return nodes.Assign(nodes.Name(name, "store"), value, lineno=opening.offset)
 
     def macro_tag(self, cursor: Cursor, opening: Token) -> nodes.Node:
-        name = cursor.expect(Kind.NAME, wanted="the name of the macro")
-        node = nodes.Macro(name.text, [], [], [], lineno=opening.offset)
-        self.attempt(lambda: self.macro_header(cursor, name, node))
+        node = nodes.Macro("", [], [], [], lineno=opening.offset)
+        self.attempt(lambda: self.macro_header(cursor, node))
         node.body = self.body(("endmacro",))
         return self.ended(self.end(opening, "endmacro")[1], node)
 
-    def macro_header(self, cursor: Cursor, name: Token, node: nodes.Macro) -> None:
-        """Parse the parameters; every one has a default, null if none is written."""
+    def macro_header(self, cursor: Cursor, node: nodes.Macro) -> None:
+        """Parse name and parameters; every one has a default, null if none is written."""
+        name = cursor.expect(Kind.NAME, wanted="the name of the macro")
+        node.name = name.text
         cursor.expect(Kind.PUNCTUATION, "(")
         while not cursor.mark(")"):
             if node.args:
@@ -207,19 +219,24 @@ class Parser:
         return self.ended(cursor, nodes.FilterBlock(body, filters, lineno=opening.offset))
 
     def block_tag(self, cursor: Cursor, opening: Token) -> nodes.Node:
+        node = nodes.Block("", [], False, False, lineno=opening.offset)
+        self.attempt(lambda: self.block_header(cursor, node))
+        node.body = self.body(("endblock",))
+        cursor = self.end(opening, "endblock")[1]
+        if cursor.current.kind is not Kind.END and cursor.current.text == node.name:
+            cursor.next()
+        return self.ended(cursor, node)
+
+    def block_header(self, cursor: Cursor, node: nodes.Block) -> None:
+        """Parse the name, which may be in quotes."""
         name = cursor.next()
         if name.kind not in (Kind.NAME, Kind.TEXT):
             raise Mistake("the name of the block is expected here", name.offset)
         cursor.expect(Kind.END, wanted="the end of the tag")
-        node = nodes.Block(name.text, [], False, False, lineno=opening.offset)
+        node.name = name.text
         if name.text in self.parsed.blocks:
             raise Mistake(f"there are two blocks `{name.text}`", name.offset)
         self.parsed.blocks[name.text] = node
-        node.body = self.body(("endblock",))
-        cursor = self.end(opening, "endblock")[1]
-        if cursor.current.text == name.text:
-            cursor.next()
-        return self.ended(cursor, node)
 
     def resolve(self, call: nodes.Call, arguments: Arguments) -> None:
         """Find out what a call calls, and fit its arguments."""

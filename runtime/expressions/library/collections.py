@@ -1,5 +1,6 @@
 """Filters on lists and maps. What comes in is never changed; a new list or map comes out."""
 
+from collections.abc import Callable
 from typing import Final
 
 from hookledger.runtime.expressions.errors import WrongValue
@@ -72,10 +73,18 @@ def ordered(run: Run, values: list[Value], *, descending: bool = False) -> list[
     raise WrongValue("only values of one kind can be sorted: numbers, texts or booleans")
 
 
-ORDERS: Final = (
+def is_text(value: Value) -> bool:
+    return isinstance(value, str)
+
+
+def is_boolean(value: Value) -> bool:
+    return isinstance(value, bool)
+
+
+ORDERS: Final[tuple[tuple[Callable[[Value], bool], Callable[[Value], Value]], ...]] = (
     (is_number, as_double),
-    (lambda one: isinstance(one, str), code_units),  # pyright: ignore[reportUnknownLambdaType]
-    (lambda one: isinstance(one, bool), bool),  # pyright: ignore[reportUnknownLambdaType]
+    (is_text, code_units),
+    (is_boolean, bool),
 )
 
 

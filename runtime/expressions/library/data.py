@@ -1,7 +1,7 @@
 """JSON, YAML, Ion and jq."""
 
 from hookledger.runtime.expressions.formats.iontext import read_ion, write_ion
-from hookledger.runtime.expressions.formats.jqtext import run_jq
+from hookledger.runtime.expressions.formats.jq import compiled, run_jq
 from hookledger.runtime.expressions.formats.jsontext import read_json
 from hookledger.runtime.expressions.formats.yamltext import read_yaml, write_yaml
 from hookledger.runtime.expressions.library.arguments import list_of, map_of, text_of
@@ -64,7 +64,8 @@ def jq(run: Run, value: Value, expression: Value) -> Value:
     if value is None:
         return None
     program = text_of(expression, "`jq`")
-    return run_jq(program, read_json(value) if isinstance(value, str) else without_nulls(run, value))
+    data = read_json(value) if isinstance(value, str) else without_nulls(run, value)
+    return run_jq(run, compiled(program), data)
 
 
 def without_nulls(run: Run, value: Value) -> Value:

@@ -15,10 +15,10 @@ from hookledger.runtime.expressions.values import Value
 @lru_cache(maxsize=64)
 def calendar_of(country: str, subdivision: str | None, year: int) -> Any:
     """The holidays of a country in a year. Imported late: the package is large and rarely needed."""
-    import holidays
+    from holidays.utils import country_holidays
 
     try:
-        return holidays.country_holidays(country, subdiv=subdivision, years=year)
+        return country_holidays(country, subdiv=subdivision, years=year)
     except (NotImplementedError, KeyError) as error:
         raise WrongValue(f"the holidays of `{country[:20]}` are not known") from error
 

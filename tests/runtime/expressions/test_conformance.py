@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import pytest
 
@@ -13,14 +13,14 @@ COPY = ROOT / "tests" / "data" / "expressions.json"
 ORIGINAL = ROOT.parent / "shared" / "conformance" / "expressions.json"
 
 
-class Case(TypedDict, total=False):
+class Case(TypedDict):
     """One case as the file has it."""
 
     id: str
     template: str
     vars: dict[str, object]
-    expect: str
-    error: bool
+    expect: NotRequired[str]
+    error: NotRequired[bool]
 
 
 def cases() -> list[Case]:
@@ -38,7 +38,7 @@ def test_a_template_means_what_it_means_in_the_original(case: Case) -> None:
         with pytest.raises(ExpressionError):
             render(case["template"], case["vars"])
     else:
-        assert render(case["template"], case["vars"]) == case["expect"]
+        assert render(case["template"], case["vars"]) == case.get("expect")
 
 
 @pytest.mark.skipif(not ORIGINAL.exists(), reason="only this copy of the cases is here")
