@@ -22,7 +22,7 @@ from hookledger.actors.handle import Execution
 from hookledger.actors.operators import OperatorCommand
 from hookledger.actors.ports import Ports
 from hookledger.actors.reception import Delivery, Reception
-from hookledger.actors.rendering import Rendered, Renderer
+from hookledger.actors.rendering import Rendered, make_renderer
 from hookledger.actors.schedules import Schedules
 from hookledger.actors.supervisor import Supervisor
 from hookledger.journal.entry import SYSTEM
@@ -37,7 +37,6 @@ from hookledger.runtime.flow.templates import Tree
 from hookledger.runtime.masking import Masker
 from hookledger.runtime.state import State, fold_all
 from hookledger.runtime.tasks.registry import TaskRegistry, installed
-from hookledger.runtime.variables import Scope
 
 FOLLOW_UP_ENTRIES: Final = 10_000
 """How far back from the end a crash can have kept a finished execution from starting what it triggers."""
@@ -262,7 +261,8 @@ class Engine:
     def render(self, flow: Flow, execution_id: str, state: State, tree: Tree) -> Rendered:
         """Render something of a flow against an execution."""
         assert state.received is not None
-        return Renderer(Scope(flow, execution_id, state.received), self.ports, Masker()).whole(state, tree)
+        renderer = make_renderer(flow, execution_id, state.received, self.ports, Masker())
+        return renderer.whole(state, tree)
 
     async def _register(self, flow: Flow, file: str, by: str) -> Flow:
         flow = msgspec.structs.replace(flow, revision=self.flows.next_revision(flow.namespace, flow.id))

@@ -7,6 +7,7 @@ from typing import Any
 from hookledger.journal.ports import Clock, Entropy, SystemClock, SystemEntropy
 from hookledger.runtime.expressions import Ambient
 from hookledger.runtime.expressions import Ports as ExpressionPorts
+from hookledger.runtime.secret_inputs import Cipher
 from hookledger.runtime.secrets import Secrets, environment_secrets
 
 
@@ -14,6 +15,7 @@ class Ports:
     """The engine's surroundings.
 
     Args:
+        cipher: Encrypts SECRET inputs; without one they are refused.
         environment: What expressions see as `envs`.
         services: Further ports by name, handed to tasks: `http`, `processes`, `kv`.
         functions: Expression functions that ask outside, by name.
@@ -25,12 +27,14 @@ class Ports:
         clock: Clock | None = None,
         entropy: Entropy | None = None,
         secrets: Secrets | None = None,
+        cipher: Cipher | None = None,
         environment: Mapping[str, str] | None = None,
         services: Mapping[str, Any] | None = None,
     ) -> None:
         self.clock = clock or SystemClock()
         self.entropy = entropy or SystemEntropy()
         self.secrets = secrets or environment_secrets()
+        self.cipher = cipher
         self.environment = dict(environment or {})
         self.services: dict[str, Any] = dict(services or {})
         self._expressions = ExpressionPorts(

@@ -16,6 +16,7 @@ from hookledger.runtime.flow.model import Flow, Trigger
 from hookledger.runtime.flow.rendering import RenderFailed
 from hookledger.runtime.flow.templates import compile_tree
 from hookledger.runtime.masking import Masker
+from hookledger.runtime.secret_inputs import NONCE_BYTES, changed, looked_up, secret_ids
 from hookledger.runtime.state import State, fold
 from hookledger.runtime.variables import Scope
 
@@ -116,7 +117,7 @@ class Reception:
         state = fold(State(), candidate)
         if trigger is not None:
             self._check_conditions(trigger, renderer, state)
-        inputs = self._inputs(flow, trigger, delivery, renderer, state)
+        inputs = self._inputs(flow, trigger, delivery, execution_id, renderer, state)
         labels = self._labels(flow, trigger, delivery, execution_id, renderer, state)
         return msgspec.structs.replace(candidate, inputs=inputs, labels=labels)
 
@@ -134,6 +135,7 @@ class Reception:
         flow: Flow,
         trigger: Trigger | None,
         delivery: Delivery,
+        execution_id: str,
         renderer: Renderer,
         state: State,
     ) -> dict[str, Any]:
@@ -151,9 +153,25 @@ class Reception:
             return str(made.value)
 
         try:
-            return dict(resolve_inputs(flow.inputs, given, render=render))
+            resolved = dict(resolve_inputs(flow.inputs, given, render=render))
         except InputsInvalid as error:
             raise DeliveryRefused("; ".join(str(problem) for problem in error.problems)) from error
+        return self._sealed(flow, resolved, execution_id)
+
+    def _sealed(self, flow: Flow, inputs: dict[str, Any], execution_id: str) -> dict[str, Any]:
+        """SECRET inputs are encrypted before they get anywhere near the journal."""
+        for name in secret_ids(flow):
+            value = looked_up(inputs, name)
+            if value is None:
+                continue
+            if self._ports.cipher is None:
+                raise DeliveryRefused(
+                    f"the input `{name}` is a SECRET and there is no key to keep it under; "
+                    "set HOOKLEDGER_ENCRYPTION_KEY"
+                )
+            nonce = self._ports.entropy.token(NONCE_BYTES)
+            inputs = changed(inputs, name, self._ports.cipher.encrypt(str(value), execution_id, nonce))
+        return inputs
 
     def _labels(
         self,

@@ -4,12 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from hookledger.actors.ports import Ports
-from hookledger.journal.events import Failure
+from hookledger.journal.events import Failure, TriggerReceived
 from hookledger.runtime.expressions import Ambient, ExpressionError
-from hookledger.runtime.flow.model import Task
+from hookledger.runtime.flow.model import Flow, Task
+from hookledger.runtime.flow.places import place_of
 from hookledger.runtime.flow.templates import Tree, render_tree
 from hookledger.runtime.masking import Masker
 from hookledger.runtime.plan import Place
+from hookledger.runtime.secret_inputs import changed, looked_up, secret_ids
 from hookledger.runtime.state import State
 from hookledger.runtime.variables import Scope
 
@@ -33,7 +35,7 @@ class Renderer:
 
     def task(self, state: State, task: Task, place: Place, tree: Tree) -> Rendered:
         """Render something that belongs to a task."""
-        return self.render(tree, self._scope.of(state, task, place))
+        return self._render(tree, self._scope.of(state, task, place), self._ports.ambient(), task.id)
 
     def whole(self, state: State, tree: Tree, more: Mapping[str, Any] | None = None) -> Rendered:
         """Render something that belongs to the execution as a whole."""
@@ -47,14 +49,18 @@ class Renderer:
         self, state: State, task: Task, place: Place, tree: Tree, drawn: Sequence[dict[str, Any]]
     ) -> Rendered:
         """Render something of a task once more with the values that were drawn the first time."""
-        return self._render(tree, self._scope.of(state, task, place), self._ports.ambient(drawn))
+        return self._render(tree, self._scope.of(state, task, place), self._ports.ambient(drawn), task.id)
 
-    def _render(self, tree: Tree, variables: Mapping[str, object], ambient: Ambient) -> Rendered:
+    def _render(
+        self, tree: Tree, variables: Mapping[str, object], ambient: Ambient, task: str = ""
+    ) -> Rendered:
         try:
             value = render_tree(tree, {**variables, "envs": self._ports.environment}, ambient)
             failure = None
         except ExpressionError as error:
-            value, failure = None, Failure(message=self._masker.text(str(error)), kind="ExpressionError")
+            self._masker.learn(ambient.secrets)
+            located = error.at(place_of(self._scope.flow, error.template or "", task))
+            value, failure = None, Failure(message=self._masker.text(str(located)), kind="ExpressionError")
         self._masker.learn(ambient.secrets)
         return Rendered(
             value, failure, tuple(ambient.drawn), tuple(dict.fromkeys(_secret_names(ambient.drawn)))
@@ -63,3 +69,17 @@ class Renderer:
 
 def _secret_names(drawn: Iterable[Mapping[str, Any]]) -> Iterable[str]:
     return (str(draw["args"][0]) for draw in drawn if draw["name"] == "secret" and draw["args"])
+
+
+def make_renderer(
+    flow: Flow, execution: str, received: TriggerReceived, ports: Ports, masker: Masker
+) -> Renderer:
+    """A renderer for an execution: SECRET inputs are revealed to expressions, and masked in all that is written."""
+    inputs: Mapping[str, Any] = received.inputs
+    for name in secret_ids(flow):
+        sealed = looked_up(inputs, name)
+        if isinstance(sealed, str) and ports.cipher is not None:
+            value = ports.cipher.decrypt(sealed, execution)
+            inputs = changed(inputs, name, value)
+            masker.learn([value] if value else [])
+    return Renderer(Scope(flow, execution, received, inputs), ports, masker)

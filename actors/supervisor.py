@@ -24,7 +24,7 @@ from hookledger.actors.perform import Performer
 from hookledger.actors.ports import Ports
 from hookledger.actors.reception import Reception
 from hookledger.actors.recorder import Recorder
-from hookledger.actors.rendering import Renderer
+from hookledger.actors.rendering import make_renderer
 from hookledger.actors.subflows import Subflows
 from hookledger.actors.timers import Timers
 from hookledger.journal.entry import Entry
@@ -36,7 +36,6 @@ from hookledger.runtime.flow.model import Flow
 from hookledger.runtime.masking import Masker
 from hookledger.runtime.restart import forgotten, lost_paths
 from hookledger.runtime.state import State
-from hookledger.runtime.variables import Scope
 
 ENGINE: Final = "engine:self"
 RECOVERIES_MAX: Final = 50
@@ -199,7 +198,7 @@ class Supervisor:
     def _begin(self, execution: Execution, flow: Flow, recorder: Recorder) -> ExecutionActor:
         assert recorder.state.received is not None
         masker = Masker()
-        renderer = Renderer(Scope(flow, execution.id, recorder.state.received), self._ports, masker)
+        renderer = make_renderer(flow, execution.id, recorder.state.received, self._ports, masker)
         bench = Bench(execution.id, flow, recorder, renderer, masker, self._ports, self._children)
         actor = ExecutionActor(execution, flow, recorder, Performer(bench))
         self._actors[execution.id] = actor

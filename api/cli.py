@@ -93,6 +93,55 @@ def flow_validate(files: tuple[Path, ...]) -> None:
     sys.exit(1 if broken else 0)
 
 
+@flow.command("schema")
+def flow_schema() -> None:
+    """Print a JSON Schema of flows, for editors."""
+    from hookledger.runtime.flow.schema import flow_schema as schema
+    from hookledger.runtime.tasks.registry import installed
+
+    click.echo(json.dumps(schema(installed()), indent=2))
+
+
+@flow.command("render")
+@click.argument("expression")
+@click.option(
+    "--vars",
+    "variables",
+    type=click.Path(dir_okay=False, exists=True, path_type=Path),
+    help="YAML or JSON file with the variables.",
+)
+@click.option("--execution", help="Use what this recorded execution knew.")
+@click.option("--at", type=click.IntRange(min=0), help="... after the event with this sequence number.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    default=Path("data"),
+    envvar="HOOKLEDGER_DATA",
+    show_default="./data",
+    help="Data directory.",
+)
+def flow_render(
+    expression: str, variables: Path | None, execution: str | None, at: int | None, data: Path
+) -> None:
+    """Try an expression against data or against a recorded execution. Secrets are shown masked."""
+    from hookledger.actors.ports import Ports
+    from hookledger.api.rendering import RenderingFailed, rendered_for, rendered_with
+    from hookledger.journal.cli.reading import opened
+    from hookledger.runtime.expressions import ExpressionError
+    from hookledger.runtime.flow.source import SourceInvalid
+
+    if variables is not None and execution is not None:
+        raise click.UsageError("give either --vars or --execution")
+    try:
+        if execution is None:
+            click.echo(rendered_with(expression, variables, Ports()))
+        else:
+            with opened(data) as reader:
+                click.echo(rendered_for(expression, reader, reader.find(execution), at, Ports()))
+    except (ExpressionError, RenderingFailed, SourceInvalid, JournalError) as error:
+        raise _fail(str(error)) from None
+
+
 @journal.command("replay")
 @click.argument("execution")
 @click.option("--at", type=click.IntRange(min=0), help="Stop after the event with this sequence number.")

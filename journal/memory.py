@@ -64,7 +64,9 @@ class MemoryStore:
 
     def rows(self, query: Query) -> tuple[list[ExecutionRow], int]:
         found = [row for row in self._rows.values() if _matches(row, query)]
-        found.sort(key=lambda row: (row.started, row.execution), reverse=not query.oldest_first)
+        if not query.oldest_first:
+            found.reverse()
+        found.sort(key=lambda row: row.started, reverse=not query.oldest_first)
         return found[query.offset : query.offset + query.limit], len(found)
 
     def row(self, execution: str) -> ExecutionRow | None:

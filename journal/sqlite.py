@@ -57,9 +57,9 @@ CREATE TABLE execution (
   open INTEGER NOT NULL,
   row TEXT NOT NULL
 ) STRICT;
-CREATE INDEX execution_by_start ON execution (started DESC, execution DESC);
-CREATE INDEX execution_by_flow ON execution (namespace, flow, started DESC, execution DESC);
-CREATE INDEX execution_by_state ON execution (state, started DESC, execution DESC);
+CREATE INDEX execution_by_start ON execution (started);
+CREATE INDEX execution_by_flow ON execution (namespace, flow, started);
+CREATE INDEX execution_by_state ON execution (state, started);
 CREATE INDEX execution_open ON execution (started) WHERE open = 1;
 CREATE TABLE log (
   execution TEXT NOT NULL,
@@ -143,7 +143,7 @@ class SqliteStore:
                 "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?)", (_entry_columns(e) for e in batch.entries)
             )
             connection.executemany(
-                "INSERT OR REPLACE INTO execution VALUES (?, ?, ?, ?, ?, ?, ?)",
+                _UPSERT_ROW,
                 (_row_columns(row) for row in batch.rows.values()),
             )
             if batch.logs:
@@ -204,7 +204,7 @@ class SqliteReader:
         where, values = _where(query)
         order = "ASC" if query.oldest_first else "DESC"
         found = self._all(
-            f"SELECT row FROM execution {where} ORDER BY started {order}, execution {order} LIMIT ? OFFSET ?",
+            f"SELECT row FROM execution {where} ORDER BY started {order}, rowid {order} LIMIT ? OFFSET ?",
             *values,
             query.limit,
             query.offset,
@@ -227,6 +227,11 @@ class SqliteReader:
         return list(self._connection.execute(query, values))
 
 
+_UPSERT_ROW = """
+INSERT INTO execution VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (execution) DO UPDATE SET state = excluded.state, open = excluded.open, row = excluded.row
+"""
+# An update keeps the row's place: among equal times the order is that of the journal.
 _ENTRY = "SELECT header, leaf, payload, salt FROM entry"
 _LOG_FIELDS = LogLine.__struct_fields__
 _decode_row = msgspec.json.Decoder(ExecutionRow).decode

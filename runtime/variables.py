@@ -19,8 +19,11 @@ TENANT = "main"
 class Scope:
     """The variables of one execution: what never changes is computed once."""
 
-    def __init__(self, flow: Flow, execution: str, received: TriggerReceived) -> None:
-        self._flow = flow
+    def __init__(
+        self, flow: Flow, execution: str, received: TriggerReceived, inputs: Mapping[str, Any] | None = None
+    ) -> None:
+        """With `inputs`, those stand for the recorded ones: the same with secrets revealed."""
+        self.flow = flow
         self._fixed: dict[str, Any] = {
             "flow": {
                 "id": flow.id,
@@ -32,7 +35,7 @@ class Scope:
             "vars": dict(flow.variables),
         }
         if flow.inputs or received.inputs:
-            self._fixed["inputs"] = received.inputs
+            self._fixed["inputs"] = received.inputs if inputs is None else inputs
         self._execution = {
             "id": execution,
             "originalId": execution,

@@ -40,7 +40,7 @@ class Collector:
         before = len(self.problems)
         for text, where in texts(value, path):
             for problem in check(text):
-                self.add(where, problem.message)
+                self.add(where, str(problem))
         return len(self.problems) == before
 
 

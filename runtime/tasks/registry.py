@@ -60,6 +60,10 @@ class TaskRegistry:
         """Look a type up by canonical name or alias."""
         return self._kinds.get(name)
 
+    def kinds(self) -> tuple[type[TaskKind], ...]:
+        """Every type once, by canonical name."""
+        return tuple(sorted(set(self._kinds.values()), key=lambda kind: kind.types[0]))
+
     def names(self) -> Iterator[str]:
         """Every name, aliases included."""
         yield from self._kinds

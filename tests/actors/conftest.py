@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 import pytest
 import trio
@@ -33,8 +34,8 @@ def open_engine(store: MemoryStore) -> OpenEngine:
     test's own arguments for it."""
 
     @asynccontextmanager
-    async def opened(*sources: str) -> AsyncGenerator[Engine]:
-        async with Engine.open(store, ports=Ports(clock=TrioClock())) as engine:
+    async def opened(*sources: str, **ports: Any) -> AsyncGenerator[Engine]:
+        async with Engine.open(store, ports=Ports(clock=TrioClock(), **ports)) as engine:
             for source in sources:
                 await engine.register(source)
             yield engine
