@@ -3,16 +3,16 @@
     pip install atheris
     python tests/fuzz/fuzz_expressions.py -max_total_time=600 -dict=tests/fuzz/expressions.dict CORPUS_DIRECTORY
 
-Anything but an ExpressionError that comes out is a finding, and so is an ExpressionError that only says that
-something could not be computed: that is the net under the known cases, and a finding names the missing case.
+Anything but an ExpressionError that comes out is a finding, and so is an ExpressionError that only says
+that something could not be computed: that is the net under the known cases, and a finding names the missing case.
 """
 
 import sys
 from typing import Any
 
-import atheris  # type: ignore[import-not-found, unused-ignore]  # pyright: ignore[reportMissingImports]
+import atheris  # type: ignore[import-not-found, import-untyped, unused-ignore]  # pyright: ignore[reportMissingImports]
 
-with atheris.instrument_imports(include=["hookledger.runtime.expressions"]):  # pyright: ignore[reportUnknownMemberType]
+with atheris.instrument_imports(include=["hookledger.runtime.expressions"]):  # pyright: ignore
     from hookledger.runtime.expressions import ExpressionError, Limits, check
     from hookledger.runtime.expressions.template import Template
 
@@ -46,5 +46,5 @@ def once(data: bytes) -> None:
 
 
 if __name__ == "__main__":
-    atheris.Setup(sys.argv, once)  # pyright: ignore[reportUnknownMemberType]
-    atheris.Fuzz()  # pyright: ignore[reportUnknownMemberType]
+    atheris.Setup(sys.argv, once)  # pyright: ignore
+    atheris.Fuzz()  # pyright: ignore

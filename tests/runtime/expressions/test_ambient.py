@@ -53,7 +53,7 @@ EVERYTHING = (
 
 def test_a_replay_gives_the_same_text() -> None:
     """
-    The record, sent through JSON as it is in a journal, gives the same text without asking any port but that of secrets.
+    The record, sent through JSON as in a journal, gives the same text and asks no port but that of secrets.
     """
     ambient = live()
     text = render(EVERYTHING, {}, ambient)
@@ -78,7 +78,7 @@ def test_the_record_is_in_the_order_of_drawing() -> None:
 
 def test_a_secret_is_never_in_the_record() -> None:
     """
-    Of a secret the name is written down; where its value turns up in other records the name stands in its place.
+    Of a secret the name is written down; where its value turns up elsewhere the name stands in its place.
     """
     ambient = live()
     text = render(EVERYTHING, {}, ambient)

@@ -1,4 +1,4 @@
-"""No Python object can be reached from a template: known escapes from template sandboxes, all of them shut."""
+"""No Python object can be reached from a template: known escapes from sandboxes, all of them shut."""
 
 import re
 

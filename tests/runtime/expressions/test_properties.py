@@ -28,24 +28,11 @@ data = st.recursive(
 variables = st.fixed_dictionaries({"a": data, "b": data, "s": st.text(max_size=20), "n": st.integers()})
 
 literals = st.sampled_from(
-    [
-        "1",
-        "2.5",
-        "'x'",
-        '"#{a}"',
-        "true",
-        "null",
-        "[a, 1]",
-        "{'k': b}",
-        "a",
-        "b",
-        "s",
-        "n",
-        "ghost",
-        "a.b",
-        "a[0]",
-    ]
-    + ["now()", "uuid()", "randomInt(1, 9)", "'2031-07-04'", "'a,b'", "'[1]'", "loop.index", "f(1)"]
+    (
+        *("1", "2.5", "'x'", '"#{a}"', "true", "null", "[a, 1]", "{'k': b}", "a", "b", "s", "n", "ghost"),
+        *("a.b", "a[0]", "now()", "uuid()", "randomInt(1, 9)", "'2031-07-04'", "'a,b'", "'[1]'"),
+        *("loop.index", "f(1)"),
+    )
 )
 operators = st.sampled_from(
     ["+", "-", "*", "/", "%", "~", "..", "==", "!=", "<", ">=", "contains", "isIn", "and", "or", "??", "???"]
@@ -110,7 +97,8 @@ def outcome(template: str, values: dict[str, object], around: Ambient) -> str:
     try:
         return render(template, values, around, limits=SMALL)
     except ExpressionError as error:
-        assert NET not in error.message, f"an unforeseen {error.__cause__!r}"
+        if NET in error.message:
+            raise AssertionError(f"an unforeseen {error.__cause__!r}") from error
         return f"error {error}"
 
 
@@ -160,7 +148,7 @@ def test_text_without_braces_is_itself(text: str) -> None:
 @given(data)
 def test_json_that_is_printed_can_be_read(value: object) -> None:
     """
-    Printing as JSON and reading it gives what was there, without null entries and with NaN and infinity as text.
+    Printing as JSON and reading it gives what was there, but for null entries, NaN and infinity.
     """
     printed = Template("{{ x | toJson }}").render({"x": value}, limits=SMALL)
     again = Template("{{ fromJson(x) | toJson }}").render({"x": printed}, limits=SMALL)
