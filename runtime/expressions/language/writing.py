@@ -35,6 +35,7 @@ class SourceWriter(CodeGenerator):
         self.printing: list[str] = []  # blocks being written
         self.names: set[str] = set()  # top-level variables the template reads
         self.given: set[str] = set()  # names that certainly were set before this point
+        self.in_macro = False
         self.spans: list[Span] = []
         self.loops: int = 0
         self.copies: int = 0
@@ -119,7 +120,7 @@ class SourceWriter(CodeGenerator):
                 return self.chained(found, scope.slots[name])
             if name in scope.slots:
                 found.append(scope.slots[name])
-        if name not in self.given:
+        if name not in self.given and not self.in_macro:
             self.names.add(name)
         return self.chained(found, absent)
 

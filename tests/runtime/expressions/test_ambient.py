@@ -93,6 +93,27 @@ def test_a_secret_is_never_in_the_record() -> None:
 
 @pytest.mark.parametrize(
     "template",
+    [
+        "{{ secret('TOKEN') | number }}",
+        "{{ secret('TOKEN') | date }}",
+        "{% set t = secret('TOKEN') %}{{ flow[t] }}",
+        "{{ secret('TOKEN') | regexMatch('(' ~ secret('TOKEN')) }}",
+        "{{ kv(secret('TOKEN')) }}",
+    ],
+)
+def test_a_secret_is_never_in_an_error(template: str) -> None:
+    """
+    Messages that would quote the value of a secret show stars, and carry no cause that would.
+    """
+    with pytest.raises(ExpressionError) as caught:
+        render(template, {"flow": {}}, live())
+    assert "tok-123" not in str(caught.value)
+    assert "***" in str(caught.value) or "tok" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    "template",
     ["{{ uuid() }}{{ now() }}", "{{ now('sql') }}", "{{ now() }}{{ now() }}", "{{ secret('TOKEN') }}"],
 )
 def test_a_replay_of_something_else_is_noticed(template: str) -> None:

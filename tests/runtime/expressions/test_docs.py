@@ -110,3 +110,11 @@ def test_every_operator_and_tag_is_on_the_page() -> None:
         assert f"`{operator.replace('|', chr(92) + '|')}`" in section("Operators"), operator
     for tag in TAGS:
         assert f"`{tag}`" in section("Tags"), tag
+
+
+@pytest.mark.parametrize("source", re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL))
+def test_a_program_on_the_page_runs(source: str) -> None:
+    """
+    The fenced example runs as it stands; its assertions hold.
+    """
+    exec(source, {})

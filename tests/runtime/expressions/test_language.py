@@ -16,6 +16,8 @@ VARIABLES: dict[str, object] = {
     "ids": [1, 3],
     "t": "{{ a }}",
     "v": "{% raw %}a{% endraw %}",
+    "c": "\x01\n\x1f\x7f",
+    "h": '"a\\ud800b\\ud83d\\ude00"',
 }
 
 RENDERED = {
@@ -159,6 +161,10 @@ RENDERED = {
     "{{ ({1: 'x'})[1] }}": "x",
     "{{ [] is empty ? 'e' : 'f' }}": "e",
     "{{ 'x' is  not  empty }}": "true",
+    "{{ max([1, 2]) }}{{ max(null, null) ?? 'none' }}": "[1,2]none",
+    "{{ max('a', 1) }}": None,
+    "{{ [c] }}": '["\\u0001\\n\\u001F\x7f"]',
+    "{{ fromJson(h) }}": "a\ufffdb\U0001f600",
 }
 
 

@@ -77,6 +77,13 @@ def test_a_template_says_what_it_uses() -> None:
     assert template.source.startswith("{% set")
 
 
+def test_what_a_macro_reads_are_its_arguments() -> None:
+    """
+    Names inside a macro are not looked up among the variables.
+    """
+    assert compile_template("{% macro f(p) %}{{ p }}{{ q }}{% endmacro %}{{ f(r) }}").names == {"r"}
+
+
 @pytest.mark.parametrize("text", ["", "plain", "{ no tag }", "{% raw %}{{ x }}{% endraw %}", "a{# b #}"])
 def test_a_template_without_expressions_is_static(text: str) -> None:
     """
