@@ -6,6 +6,7 @@ here; callers add them with `at()`.
 """
 
 import copy
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -66,6 +67,14 @@ class ExpressionError(Exception):
         twin = copy.copy(self)
         twin.where = where
         return twin
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Keep the values of secrets out of the message."""
+        for secret in secrets:
+            self.message = self.message.replace(secret, "***")
+            self.name = self.name.replace(secret, "***") if self.name else self.name
+            self.nearest = self.nearest.replace(secret, "***") if self.nearest else self.nearest
+        self.args = (self.message,)
 
     def problem(self) -> Problem:
         """The same fact as plain data."""

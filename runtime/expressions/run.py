@@ -40,6 +40,10 @@ class Run:
             raise AmbientUnavailable("this function needs a value from outside and none can be had here")
         return self._ambient
 
+    def secrets(self) -> frozenset[str]:
+        """The values of the secrets this rendering was given."""
+        return frozenset() if self._ambient is None else self._ambient.secrets
+
     def spend(self, steps: int) -> None:
         """Count work."""
         self.steps -= steps

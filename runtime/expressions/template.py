@@ -23,8 +23,8 @@ from hookledger.runtime.expressions.support import HardMissing
 from hookledger.runtime.expressions.text import text
 from hookledger.runtime.expressions.values import Value, is_list, is_map
 
-CACHE_TEMPLATES_MAX: Final = 4096
 COMPILE_STEPS_PER_CHAR: Final = 8  # a character takes a few microseconds to compile
+NESTED_CHARS_MAX: Final = 4 * 1024  # longer texts from data are not worth remembering
 TEMPLATE_CHARS_MAX: Final = 1024 * 1024
 
 
@@ -69,7 +69,7 @@ class Template:
         try:
             return compiled.value(run, variables)
         except Exception as error:
-            self.fail(compiled, error)
+            self.fail(run, compiled, error)
 
     def rendered(self, run: Run, variables: Mapping[str, object]) -> str:
         """Render within a run that has begun already."""
@@ -82,14 +82,17 @@ class Template:
             assert compiled.root is not None
             return compiled.root(run, variables)
         except Exception as error:
-            self.fail(compiled, error)
+            self.fail(run, compiled, error)
 
-    def fail(self, compiled: Compiled, error: Exception) -> NoReturn:
-        """Raise what went wrong as an ExpressionError that knows its place."""
+    def fail(self, run: Run, compiled: Compiled, error: Exception) -> NoReturn:
+        """Raise what went wrong as an ExpressionError that knows its place and tells no secret."""
         translated = error if isinstance(error, ExpressionError) else translation(error)
         offset = compiled.offset_of(error.__traceback__)
         translated.located(self.source, compiled.first_offset() if offset is None else offset)
-        raise translated from (None if translated is error else error)
+        if secrets := run.secrets():
+            translated.hide(secrets)
+            raise translated from None
+        raise translated from (translated.__cause__ if translated is error else error)
 
 
 def is_static(compiled: Compiled) -> bool:
@@ -104,20 +107,33 @@ def translation(error: Exception) -> ExpressionError:
     return WrongValue(f"this cannot be computed ({type(error).__name__})")
 
 
-@lru_cache(maxsize=CACHE_TEMPLATES_MAX)
 def compile(template: str) -> Template:  # noqa: A001 - the name the rest of the product knows
     """Compile a template; the same text is compiled once.
 
     Raises:
         ExpressionSyntaxError: With every syntax error and unknown name that could be found.
     """
+    return small(template) if len(template) <= SMALL_CHARS_MAX else large(template)
+
+
+def bounded(template: str) -> Template:
+    """Compile a template of bearable length."""
     if len(template) > TEMPLATE_CHARS_MAX:
         raise LimitExceeded(f"a template has more than {TEMPLATE_CHARS_MAX} characters")
     return Template(template)
 
 
+# Three caches: neither long templates nor texts from data push out those of the flows, or fill the memory.
+SMALL_CHARS_MAX: Final = 16 * 1024
+small = lru_cache(maxsize=4096)(bounded)
+large = lru_cache(maxsize=32)(bounded)
+nested = lru_cache(maxsize=256)(bounded)
+
+
 def check(template: str) -> tuple[Problem, ...]:
     """Return everything that is wrong with a template, without rendering it."""
+    if len(template) > TEMPLATE_CHARS_MAX:
+        return (Problem(code="E005", message=f"a template has more than {TEMPLATE_CHARS_MAX} characters"),)
     return problems_of(template) if "{" in template else ()
 
 
@@ -142,7 +158,8 @@ def render_nested(run: Run, template: str, variables: Mapping[str, Value]) -> st
     if "{" in template:
         run.spend(COMPILE_STEPS_PER_CHAR * len(template))  # also when it is cached: the count must not vary
     try:
-        return compile(template).rendered(run, variables)
+        cached = len(template) <= NESTED_CHARS_MAX
+        return (nested if cached else bounded)(template).rendered(run, variables)
     except MissingValue as error:
         raise HardMissing(error.message, name=error.name, nearest=error.nearest).located(
             error.template or template, error.offset
@@ -162,7 +179,8 @@ def render_value(
 
     Of two keys that become the same the first one wins.
     """
-    return rendered_tree(value, lambda one: render(one, variables, ambient, limits=limits))
+    run = Run(ambient, limits, render_nested)  # one for the whole tree: the limits hold for all of it
+    return rendered_tree(value, lambda one: compile(one).rendered(run, variables))
 
 
 def rendered_tree(value: Value, render_text: Callable[[str], str]) -> Value:

@@ -17,8 +17,18 @@ from hookledger.runtime.expressions.errors import LimitExceeded, WrongValue
 from hookledger.runtime.expressions.run import Run
 from hookledger.runtime.expressions.values import Float32, Value, is_list, is_map, kind
 
-json_text = json.JSONEncoder(ensure_ascii=False).encode
+json_encoded = json.JSONEncoder(ensure_ascii=False).encode
+# Control characters without a short escape are written with capital digits, as Java does.
+CONTROL: Final = {code: f"\\u{code:04X}" for code in range(32)} | {
+    ord(mark): json_encoded(mark)[1:-1] for mark in '"\\\b\f\n\r\t'
+}
 INTEGER_DIGITS_MAX: Final = 4000  # Python refuses to print longer ones by default; say it in our words
+
+
+def json_text(value: str) -> str:
+    """Write a text as JSON."""
+    encoded = json_encoded(value)
+    return f'"{value.translate(CONTROL)}"' if "\\u00" in encoded else encoded
 
 
 def text(run: Run, value: Value) -> str:

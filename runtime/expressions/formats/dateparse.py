@@ -197,7 +197,7 @@ def together(values: Mapping[str, int], zone: Zone, locale: str) -> Moment:
         raise WrongValue("a date is not on the day of the week that it names")
     hour = hour_from(values)
     if hour is None:
-        values, hour = {}, 0
+        values, hour = dict[str, int](), 0
     elif hour == 24 and not values.get("m") and not values.get("s"):
         day, hour = day + timedelta(days=1), 0
     nano = values.get("S", values.get("n", 0))

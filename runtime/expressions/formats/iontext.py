@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from hookledger.runtime.expressions.errors import LimitExceeded, WrongValue
+from hookledger.runtime.expressions.formats.jsontext import whole_characters
 from hookledger.runtime.expressions.run import Run
 from hookledger.runtime.expressions.text import TreeWriter, double_text, string_of, text
 from hookledger.runtime.expressions.values import Value
@@ -199,7 +200,7 @@ class IonReader:
 
 def unescaped(text: str) -> str:
     """Resolve the escapes in a text."""
-    return ESCAPE.sub(character, text)
+    return str(whole_characters(ESCAPE.sub(character, text)))
 
 
 def character(matched: re.Match[str]) -> str:

@@ -1,6 +1,7 @@
 """Names of months, days and zones, and the order of a date, by language."""
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, Literal, TypeAlias
@@ -13,6 +14,7 @@ from hookledger.runtime.expressions.formats.moments import Moment
 
 DEFAULT: Final = "en_US"
 SHAPE = re.compile(r"[a-z]{2,3}(?:_[A-Z]{2}|_[0-9]{3})?(?:_\w{1,20})?")
+NOTHING: Final[Mapping[str, str]] = {}
 # The locale data know these under older names.
 RENAMED: Final = {
     "Asia/Kolkata": "Asia/Calcutta",
@@ -96,7 +98,7 @@ def named_zone(zone: str, width: Width, variant: str, locale: str) -> str | None
     group = get_global("meta_zones").get(canonical, "")
     found = locale_of(locale)
     for names in (found.time_zones.get(canonical), found.meta_zones.get(group)):
-        words = (names or {}).get(width) or {}
+        words: Mapping[str, str] = names[width] if names and width in names else NOTHING
         if name := words.get(variant) or (width == "long" and words.get("standard")):
             return str(name)
     return None

@@ -141,9 +141,9 @@ def read_yaml(run: Run, source: str) -> Value:
 
 
 class Reader:
-    """Builds plain data from YAML events, not from nodes: libyaml makes nodes by recursion without a bound.
+    """Builds plain data from YAML events, not from nodes: libyaml makes nodes by unbounded recursion.
 
-    What an alias names is read once and shared; writers count what they write, so shared parts cannot explode.
+    What an alias names is read once and shared; writers count, so shared parts cannot explode.
     """
 
     def __init__(self, run: Run, loader: Any) -> None:

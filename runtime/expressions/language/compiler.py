@@ -9,10 +9,10 @@ from jinja2 import nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from hookledger.runtime.expressions.errors import ExpressionSyntaxError, Problem
-from hookledger.runtime.expressions.language.expressions import Span
 from hookledger.runtime.expressions.language.generator import TemplateGenerator
 from hookledger.runtime.expressions.language.parser import Parsed, parse
 from hookledger.runtime.expressions.language.tokens import Mistake
+from hookledger.runtime.expressions.language.writing import Span
 from hookledger.runtime.expressions.support import NAMESPACE
 from hookledger.runtime.expressions.values import Value
 

@@ -58,6 +58,7 @@ class TemplateGenerator(ExpressionGenerator):
         self.writeline(f"def {head}:")
         self.indent()
         self.sinks.append(("java_text" if macro else "text", "out"))
+        self.in_macro = macro is not None
         if macro is not None:
             self.macro_head(macro)
         else:
@@ -69,6 +70,7 @@ class TemplateGenerator(ExpressionGenerator):
         self.outdent()
         self.scopes.clear()
         self.given.clear()
+        self.in_macro = False
 
     def macro_head(self, macro: nodes.Macro) -> None:
         """Take the arguments; defaults are computed only when needed and see the ones before."""

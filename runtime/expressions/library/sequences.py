@@ -50,8 +50,10 @@ def extreme(operator: str, values: tuple[Value, ...]) -> Value:
     """The value that is before or after all others."""
     found: Value = None
     for value in values:
-        if value is not None and not is_number(value):
-            raise WrongValue(f"`max` and `min` compare numbers, not {kind(value)}")
-        if found is None or compare(operator, value, found):
+        if found is None:
+            found = value
+        elif value is not None and not (is_number(value) and is_number(found)):
+            raise WrongValue(f"`max` and `min` compare numbers, not {kind(value)} and {kind(found)}")
+        elif compare(operator, value, found):
             found = value
     return found

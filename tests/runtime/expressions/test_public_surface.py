@@ -46,6 +46,7 @@ def test_the_public_names_are_these() -> None:
     ]
 
 
+@pytest.mark.skipif(not DOCS.exists(), reason="the tests stand alone, without the documentation")
 @pytest.mark.parametrize("code", sorted(ADVICE))
 def test_every_error_code_has_its_page(code: str) -> None:
     """
@@ -74,6 +75,13 @@ def test_a_template_says_what_it_uses() -> None:
     assert template.functions == {"now"}
     assert not template.is_static
     assert template.source.startswith("{% set")
+
+
+def test_what_a_macro_reads_are_its_arguments() -> None:
+    """
+    Names inside a macro are not looked up among the variables.
+    """
+    assert compile_template("{% macro f(p) %}{{ p }}{{ q }}{% endmacro %}{{ f(r) }}").names == {"r"}
 
 
 @pytest.mark.parametrize("text", ["", "plain", "{ no tag }", "{% raw %}{{ x }}{% endraw %}", "a{# b #}"])

@@ -4,24 +4,26 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
+from hookledger.runtime.expressions.formats.jq import assignment
 from hookledger.runtime.expressions.formats.jq import evaluation as make
-from hookledger.runtime.expressions.formats.jq.access import get
-from hookledger.runtime.expressions.formats.jq.builtins import BUILTINS, formatted
-from hookledger.runtime.expressions.formats.jq.core import (
-    Closure,
-    Env,
-    Filter,
-    JqError,
-    Outputs,
-    Path,
-    refused,
-    untracked,
-    values,
+from hookledger.runtime.expressions.formats.jq.builtins import formatted
+from hookledger.runtime.expressions.formats.jq.constructs import (
+    Pattern,
+    binary,
+    called,
+    destructured,
+    either,
+    interpolated,
+    simple,
 )
-from hookledger.runtime.expressions.formats.jq.operators import ARITHMETIC, COMPARISONS
+from hookledger.runtime.expressions.formats.jq.core import (
+    Filter,
+    refused,
+)
+from hookledger.runtime.expressions.formats.jq.operators import COMPARISONS
+from hookledger.runtime.expressions.formats.jq.stream import Stream
 from hookledger.runtime.expressions.formats.jq.strings import FORMATS
 from hookledger.runtime.expressions.formats.jq.tokens import Scanner, Token
-from hookledger.runtime.expressions.values import Value
 
 DEPTH_MAX: Final = 40
 KEYWORDS: Final = frozenset(
@@ -46,43 +48,9 @@ KEYWORDS: Final = frozenset(
     ]
 )
 
-Pattern = Callable[[Env, Value], "list[Env]"]
 
-
-class Parser:
+class Parser(Stream):
     """Parses one program by precedence: `|`, `,`, `//`, assignments, or, and, comparisons, + -, * / %."""
-
-    def __init__(self, tokens: tuple[Token, ...]) -> None:
-        self.tokens, self.index, self.depth = tokens, 0, 0
-
-    @property
-    def current(self) -> Token:
-        return self.tokens[self.index]
-
-    def next(self) -> Token:
-        token = self.current
-        self.index = min(self.index + 1, len(self.tokens) - 1)
-        return token
-
-    def at(self, *texts: str) -> bool:
-        """Whether one of these marks or words is next."""
-        return self.current.kind in ("mark", "word") and self.current.text in texts
-
-    def take(self, text: str) -> bool:
-        if self.at(text):
-            self.next()
-            return True
-        return False
-
-    def expect(self, text: str) -> None:
-        if not self.take(text):
-            found = self.current.text or "the end"
-            raise refused(f"`{text}` is expected, not `{found}`")
-
-    def word(self, kind: str = "word") -> str:
-        if self.current.kind != kind:
-            raise refused(f"a name is expected, not `{self.current.text}`")
-        return self.next().text
 
     def program(self) -> Filter:
         """Parse the whole program."""
@@ -137,12 +105,12 @@ class Parser:
     def assignment(self) -> Filter:
         left = self.level(0)
         if self.take("="):
-            return make.assigned(left, self.alternative())
+            return assignment.assigned(left, self.alternative())
         if self.take("|="):
-            return make.updated(left, self.alternative())
-        if self.current.kind == "mark" and self.current.text in make.ASSIGNMENTS:
-            apply = make.ASSIGNMENTS[self.next().text]
-            return make.modified(apply, left, self.alternative())
+            return assignment.updated(left, self.alternative())
+        if self.current.kind == "mark" and self.current.text in assignment.ASSIGNMENTS:
+            apply = assignment.ASSIGNMENTS[self.next().text]
+            return assignment.modified(apply, left, self.alternative())
         return left
 
     def level(self, number: int) -> Filter:
@@ -424,90 +392,6 @@ CONSTRUCTS: Final[dict[str, Callable[[Parser], Filter]]] = {
     "foreach": Parser.iteration,
     "break": Parser.broken,
 }
-
-
-def binary(mark: str, left: Filter, right: Filter) -> Filter:
-    """A binary operator's filter."""
-    if mark in ("and", "or"):
-        return make.conjunction(left, right, stop=mark == "or")
-    return make.operation(ARITHMETIC.get(mark) or COMPARISONS[mark], left, right)
-
-
-def simple(name: str) -> Pattern:
-    """`as $name`."""
-    return lambda env, value: [env.with_variable(name, value)]
-
-
-def destructured(parts: list[tuple[Filter, Pattern]]) -> Pattern:
-    """`as [$a, {b: $c}]`: every combination of keys."""
-
-    def bind(env: Env, value: Value) -> list[Env]:
-        found = [env]
-        for key, pattern in parts:
-            found = [
-                inner
-                for outer in found
-                for name in values(key, outer, value)
-                for inner in pattern(outer, get(outer, value, name))
-            ]
-        return found
-
-    return bind
-
-
-def either(first: Pattern, second: Pattern) -> Pattern:
-    """`as $a ?// [$a]`: the second pattern when the first does not fit."""
-
-    def bind(env: Env, value: Value) -> list[Env]:
-        try:
-            return first(env, value)
-        except JqError:
-            return second(env, value)
-
-    return bind
-
-
-def interpolated(pieces: "list[str | Filter]", format_: Filter) -> Filter:
-    """A text with interpolations: every combination."""
-
-    def combine(env: Env, value: Value, at: int, sofar: str) -> Outputs:
-        env.run.room_for(len(sofar))
-        if at == len(pieces):
-            yield None, sofar
-            return
-        piece = pieces[at]
-        if isinstance(piece, str):
-            yield from combine(env, value, at + 1, sofar + piece)
-            return
-        for one in values(piece, env, value):
-            for text in values(format_, env, one):
-                yield from combine(env, value, at + 1, sofar + text)
-
-    def run(env: Env, path: Path, value: Value) -> Outputs:
-        untracked(path)
-        yield from combine(env, value, 0, "")
-
-    return run
-
-
-def called(name: str, arguments: list[Filter]) -> Filter:
-    """A call: of an argument, of a function of the program, or of one that comes with jq."""
-    key = f"{name}/{len(arguments)}"
-    builtin = BUILTINS.get(key)
-
-    def run(env: Env, path: Path, value: Value) -> Outputs:
-        env.run.spend(1)
-        function = env.functions.get(key)
-        if isinstance(function, Closure):
-            yield from function.body(function.env, path, value)
-        elif function is not None:
-            yield from make.call(function, arguments, env, path, value)
-        elif builtin is not None:
-            yield from builtin(env, path, value, *arguments)
-        else:
-            raise refused(f"{key} is not defined")
-
-    return run
 
 
 @lru_cache(maxsize=256)

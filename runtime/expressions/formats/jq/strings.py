@@ -88,11 +88,17 @@ def fromjson(env: Env, value: Value) -> Value:
         raise fail(f"{shown(env, value)} is not JSON") from error
 
 
+def character(code: float) -> str:
+    """The character of a code point; a replacement where there is none."""
+    whole = 0 <= code < 0xD800 or 0xDFFF < code < 0x110000
+    return chr(int(code)) if whole else "\ufffd"
+
+
 def implode(env: Env, value: Value) -> str:
     """Text from code points."""
     if not is_array(value) or not all(is_number(one) for one in value):
         raise fail("implode input must be an array of numbers")
-    return "".join(chr(int(one)) if 0 <= one < 0x110000 else "\ufffd" for one in value)
+    return "".join(character(one) for one in value)
 
 
 def split(env: Env, value: Value, mark: Value) -> Value:

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from hookledger.runtime.expressions.formats.jq.core import refused
+from hookledger.runtime.expressions.formats.jsontext import whole_characters
 
 SPACE = re.compile(r"(?:\s+|#[^\n]*)*")
 TOKEN = re.compile(
@@ -75,9 +76,15 @@ class Scanner:
         """Take a text after its opening quote."""
         parts: list[str | tuple[Token, ...]] = []
         while not self.program.startswith('"', self.position):
-            parts.append(self.part())
+            part = self.part()
+            before = parts[-1] if parts else None
+            if isinstance(part, str) and isinstance(before, str):
+                parts[-1] = before + part
+            else:
+                parts.append(part)
         self.position += 1
-        return Token("text", "", tuple(parts))
+        whole = (str(whole_characters(one)) if isinstance(one, str) else one for one in parts)
+        return Token("text", "", tuple(whole))
 
     def part(self) -> "str | tuple[Token, ...]":
         for pattern in (PLAIN, ESCAPE):
