@@ -35,8 +35,7 @@ outputs:
     value: "{{ outputs.plain.value }} {{ secret('TOKEN') }}"
 """
 
-GIVEN = (
-    """
+GIVEN = """
 id: given
 namespace: company.team
 inputs:
@@ -48,14 +47,12 @@ tasks:
     format: "got {{ inputs.password }}"
   - id: check
     type: io.kestra.plugin.core.flow.If
-    condition: "{{ (inputs.password | sha256) == '%s' }}"
+    condition: "{{ (inputs.password | sha256) == 'DIGEST' }}"
     then:
       - id: right
         type: io.kestra.plugin.core.debug.Return
         format: "right"
-"""
-    % VALUE
-)  # noqa: UP031
+""".replace("DIGEST", hashlib.sha256(VALUE.encode()).hexdigest())
 
 
 def written(store: MemoryStore) -> bytes:
