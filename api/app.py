@@ -1,6 +1,6 @@
 """The Quart application: thin adapters from HTTP to the handlers, which know nothing of Quart."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 from typing import Any
 
 import trio
@@ -10,14 +10,18 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from hookledger.actors.engine import Engine
 from hookledger.api import executions
+from hookledger.api.connection import Connection
 from hookledger.api.credentials import Credentials
-from hookledger.api.http import HttpRequest, HttpResponse, json_response, problem
+from hookledger.api.http import BodyTooSlow, HttpRequest, HttpResponse, json_response, problem
 from hookledger.api.webhook.handler import WebhookHandler
 from hookledger.api.webhook.route import PREFIXES
+from hookledger.runtime.variables import TENANT
 
 ALL_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 API = ("/api/v1/main", "/api/v1")
 """Every route also answers without the tenant."""
+OURS = frozenset({"", TENANT, "executions", "flows"})
+"""What may stand where the tenant stands; empty outside of the API."""
 
 
 class Settings:
@@ -34,6 +38,7 @@ def make_app(
 ) -> QuartTrio:
     """Build the application around an open engine."""
     app = QuartTrio(__name__, static_folder=None)
+    app.asgi_http_class = Connection
     app.config["MAX_CONTENT_LENGTH"] = None  # the handlers bound what they read
     app.config["RESPONSE_TIMEOUT"] = None
     app.config["BODY_TIMEOUT"] = None
@@ -43,7 +48,7 @@ def make_app(
     guard = Guard(credentials, settings)
     _webhook_routes(app, webhook, guard, settings)
     _api_routes(app, engine, guard)
-    _error_pages(app)
+    _error_pages(app, guard)
     return app
 
 
@@ -109,7 +114,14 @@ def _guarded(
     return answer
 
 
-def _error_pages(app: QuartTrio) -> None:
+def _error_pages(app: QuartTrio, guard: Guard) -> None:
+    async def on_not_found(error: HTTPException) -> Response:
+        """There is one tenant. Who knows the credentials is told so; for anybody else there is nothing here."""
+        tenant = _tenant(request.path)
+        if tenant in OURS or await guard.user() is None:
+            return to_quart(problem(404))
+        return to_quart(problem(400, f"the tenant must be `{TENANT}`, not `{tenant}`", slug="tenant-unknown"))
+
     async def on_http_error(error: HTTPException) -> Response:
         headers: Mapping[str, str] = {}
         if isinstance(error, MethodNotAllowed) and error.valid_methods:
@@ -120,35 +132,57 @@ def _error_pages(app: QuartTrio) -> None:
         app.logger.error("unexpected error while answering %s", request.method, exc_info=error)
         return to_quart(problem(500, "an unexpected error; the server's log says more"))
 
+    app.register_error_handler(404, on_not_found)
     app.register_error_handler(HTTPException, on_http_error)
     app.register_error_handler(Exception, on_error)
+
+
+def _tenant(path: str) -> str:
+    """The tenant a path names, empty when it is no path of the API."""
+    tenant, slash, _ = path.removeprefix(f"{API[1]}/").partition("/")
+    return tenant if slash and path.startswith(f"{API[1]}/") else ""
 
 
 def plain_request(idle_seconds_max: float) -> HttpRequest:
     """The current request as plain values, in the sender's own spelling."""
     scope: Any = request.scope
-    raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
+    target: bytes = scope.get("raw_path") or scope["path"].encode()
     return HttpRequest(
         method=request.method,
-        raw_path=raw_path.partition(b"?")[0].decode("latin-1"),
+        raw_path=_origin_form(target.partition(b"?")[0].decode("latin-1")),
         raw_query=scope["query_string"].decode("latin-1"),
         headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]),
-        body=_body(idle_seconds_max),
+        body=BodyChunks(request.body, idle_seconds_max),
         peer=(scope.get("client") or ("",))[0],
         scheme=scope["scheme"],
     )
 
 
-async def _body(idle_seconds_max: float) -> AsyncIterator[bytes]:
-    """The body's chunks; a sender who stays silent for too long is cut off (408)."""
-    chunks = aiter(request.body)
-    while True:
-        with trio.fail_after(idle_seconds_max):
-            try:
-                chunk = await anext(chunks)
-            except StopAsyncIteration:
-                return
-        yield chunk
+def _origin_form(target: str) -> str:
+    """The path alone, also when a proxy sent the whole URL (RFC 9112, section 3.2.2)."""
+    if target.startswith("/"):
+        return target
+    _, _, rest = target.partition("://")
+    return rest[rest.index("/") :] if "/" in rest else "/"
+
+
+class BodyChunks:
+    """The body's chunks; a sender who stays silent for too long is cut off.
+
+    No generator, because whoever reads it may stop half-way.
+    """
+
+    def __init__(self, chunks: AsyncIterable[bytes], idle_seconds_max: float) -> None:
+        self._chunks = aiter(chunks)
+        self._idle_seconds_max = idle_seconds_max
+
+    def __aiter__(self) -> "BodyChunks":
+        return self
+
+    async def __anext__(self) -> bytes:
+        with trio.move_on_after(self._idle_seconds_max):
+            return await anext(self._chunks)
+        raise BodyTooSlow(self._idle_seconds_max)
 
 
 def query_parameters() -> Mapping[str, list[str]]:

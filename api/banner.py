@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 
 def banner(engine: "Engine", config: "Config", opened: "Opened", bound: "Sequence[str]") -> Iterator[str]:
     """Yield the lines."""
-    address = config.server.public_url.rstrip("/") or (bound[0] if bound else "")
+    listening = bound[0] if bound else ""
+    address = config.server.public_url.rstrip("/") or listening
     yield ""
-    yield f"Hookledger listens on {address}   (journal: {config.data})"
+    yield f"Hookledger listens on {listening}   (journal: {config.data})"
+    if address != listening:
+        yield f"The world reaches it at {address}"
     yield from _webhooks(engine, address)
     yield ""
     yield from _credentials(opened, address)

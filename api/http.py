@@ -59,6 +59,14 @@ class BodyTooLarge(Exception):
         super().__init__(f"the body is larger than {limit} bytes")
 
 
+class BodyTooSlow(Exception):
+    """The sender stayed silent in the middle of the body."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(f"nothing of the body came for {seconds:g} s")
+
+
 async def read_body(request: HttpRequest, limit: int) -> bytes:
     """Read the whole body, giving up as soon as it is known to pass `limit` bytes.
 

@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import Callable
+from math import ceil
 from pathlib import Path
 from typing import Final
 
@@ -83,7 +84,7 @@ def hypercorn_config(config: Config) -> HypercornConfig:
     made.accesslog = None
     made.errorlog = logging.getLogger("hookledger.http")
     made.graceful_timeout = 3
-    made.keep_alive_timeout = max(5, int(config.idle_seconds_max))
+    made.keep_alive_timeout = max(1, ceil(config.idle_seconds_max))
     made.backlog = 1024
     return made
 

@@ -14,7 +14,7 @@ from hookledger.actors.errors import DeliveryRefused, ExecutionFaulted, FlowUnus
 from hookledger.actors.handle import Execution
 from hookledger.actors.ids import new_id
 from hookledger.actors.reception import Delivery
-from hookledger.api.http import BodyTooLarge, HttpRequest, HttpResponse, problem, read_body
+from hookledger.api.http import BodyTooLarge, BodyTooSlow, HttpRequest, HttpResponse, problem, read_body
 from hookledger.api.views import receipt
 from hookledger.api.webhook import answers
 from hookledger.api.webhook.redaction import redact_headers, redact_path
@@ -23,6 +23,8 @@ from hookledger.journal.errors import JournalPoisoned
 from hookledger.runtime.state import State, fold
 
 METHODS: Final = ("GET", "POST", "PUT")
+CLOSE: Final = {"Connection": "close"}
+"""Goes with an answer given before the whole request was read."""
 NOT_FOUND: Final = "no webhook is reachable here; check namespace, flow id and key"
 
 logger = logging.getLogger("hookledger.api.webhook")
@@ -49,7 +51,11 @@ class WebhookHandler:
         try:
             response = await self._answer(request, delivery_id)
         except BodyTooLarge as error:
-            response = problem(413, f"{error}; `server.bodyLimit` sets the limit", slug="payload-too-large")
+            response = problem(
+                413, f"{error}; `server.bodyLimit` sets the limit", slug="payload-too-large", headers=CLOSE
+            )
+        except BodyTooSlow as error:
+            response = problem(408, f"{error}; `server.idleTimeout` sets the limit", headers=CLOSE)
         except JournalPoisoned as error:
             logger.error("%s", error)
             response = problem(503, "the journal cannot be written", headers={"Retry-After": "30"})

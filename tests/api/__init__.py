@@ -1,0 +1,1 @@
+"""The API, from handlers with plain values to a real server."""

@@ -1,0 +1,137 @@
+"""The webhook's core with plain values: no server, no framework, a store in memory."""
+
+import json
+from collections.abc import AsyncIterator
+
+import trio
+
+from hookledger.actors import Engine
+from hookledger.api.http import BodyTooSlow, HttpRequest, HttpResponse
+from hookledger.api.webhook.handler import WebhookHandler, WebhookLimits
+from hookledger.journal.events import TriggerReceived
+from hookledger.journal.memory import MemoryStore
+
+from .site import HOOK, flow
+
+LIMITS = WebhookLimits(body_bytes_max=100, wait_seconds_max=60)
+
+
+class Body:
+    """A body of given chunks; remembers whether anybody began to read it."""
+
+    def __init__(self, *chunks: bytes, error: Exception | None = None) -> None:
+        self._chunks = list(chunks)
+        self._error = error
+        self.read = False
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        self.read = True
+        await trio.lowlevel.checkpoint()
+        if self._chunks:
+            return self._chunks.pop(0)
+        raise self._error or StopAsyncIteration
+
+
+def request(path: str, body: Body | None = None, *, method: str = "POST", query: str = "") -> HttpRequest:
+    """A request in plain values."""
+    return HttpRequest(
+        method=method,
+        raw_path=f"{HOOK}/{path}",
+        raw_query=query,
+        headers=(("Host", "here"), ("Authorization", "Bearer x")),
+        body=body or Body(),
+        peer="192.0.2.1",
+    )
+
+
+def header(response: HttpResponse, name: str) -> str:
+    """The value of a response header."""
+    return dict(response.headers)[name]
+
+
+async def test_plain_values_in_and_out(autojump_clock: trio.testing.MockClock) -> None:
+    """
+    The core needs an engine and a request; it returns status, headers and body, and records what it was given.
+    """
+    async with Engine.open(MemoryStore()) as engine:
+        await engine.register(flow("f"))
+        handler = WebhookHandler(engine, LIMITS)
+        response = await handler.handle(request("io.tests/f/a-secret-key", Body(b"ab", b"c"), query="x=1"))
+        assert response.status == 200
+        (received,) = (await engine.events(json.loads(response.body)["id"]))[:1]
+    assert isinstance(received, TriggerReceived)
+    assert (received.method, received.query, received.body, received.remote) == (
+        "POST",
+        "x=1",
+        b"abc",
+        "192.0.2.1",
+    )
+    assert received.path == f"{HOOK}/io.tests/f/[redacted]"
+    assert received.headers == (("Host", "here"), ("Authorization", "[redacted]"))
+    assert received.delivery == header(response, "X-Delivery-Id")
+
+
+async def test_nothing_of_the_body_is_read_before_the_key_is_right(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """
+    A stranger cannot make the server read: 404 and 405 come before the first chunk.
+    """
+    async with Engine.open(MemoryStore()) as engine:
+        await engine.register(flow("f"))
+        handler = WebhookHandler(engine, LIMITS)
+        for method, path, status in (
+            ("POST", "io.tests/f/wrong", 404),
+            ("PATCH", "io.tests/f/a-secret-key", 405),
+        ):
+            body = Body(b"x")
+            response = await handler.handle(request(path, body, method=method))
+            assert (response.status, body.read) == (status, False)
+
+
+async def test_limits_of_the_body(autojump_clock: trio.testing.MockClock) -> None:
+    """
+    Too large is 413, too slow is 408; both end the connection and start nothing.
+    """
+    async with Engine.open(MemoryStore()) as engine:
+        await engine.register(flow("f"))
+        handler = WebhookHandler(engine, LIMITS)
+        for body, status in ((Body(b"x" * 60, b"x" * 41), 413), (Body(b"x", error=BodyTooSlow(30)), 408)):
+            response = await handler.handle(request("io.tests/f/a-secret-key", body))
+            assert response.status == status
+            assert header(response, "Connection") == "close"
+        assert (await handler.handle(request("io.tests/f/a-secret-key", Body(b"x" * 100)))).status == 200
+
+
+async def test_no_byte_of_an_answer_before_its_barrier(autojump_clock: trio.testing.MockClock) -> None:
+    """
+    The answer waits until the events it depends on are durable: one commit, with and without `wait`.
+    """
+    for trigger in ("", "    wait: true\n"):
+        async with Engine.open(store := MemoryStore(commit_seconds=5)) as engine:
+            await engine.register(flow("f", trigger=trigger))
+            handler = WebhookHandler(engine, LIMITS)
+            began, commits = trio.current_time(), store.commits
+            response = await handler.handle(request("io.tests/f/a-secret-key"))
+            assert response.status == 200
+            assert trio.current_time() - began >= 5
+            assert store.commits > commits
+
+
+async def test_the_wait_limit_is_virtual_time_too(autojump_clock: trio.testing.MockClock) -> None:
+    """
+    After the limit the answer is 504 with the execution's id; the execution is still there.
+    """
+    source = flow("f", trigger="    wait: true\n").replace(
+        "triggers:", "  - id: nap\n    type: io.kestra.plugin.core.flow.Pause\ntriggers:"
+    )
+    async with Engine.open(MemoryStore()) as engine:
+        await engine.register(source)
+        began = trio.current_time()
+        response = await WebhookHandler(engine, LIMITS).handle(request("io.tests/f/a-secret-key"))
+        assert response.status == 504
+        assert trio.current_time() - began >= 60
+        assert await engine.events(json.loads(response.body)["executionId"])

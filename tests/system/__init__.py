@@ -1,0 +1,1 @@
+"""Whole processes: the command line, crashes, the built wheel, the documents."""
