@@ -88,7 +88,8 @@ _CONDITION_TYPES = ("Expression", "ExpressionCondition", "VariableCondition")
 def _conditions(data: Mapping[str, Any], path: Path, found: Collector) -> tuple[Tree, ...]:
     """The expression conditions of Kestra 1; all must hold."""
     trees: list[Tree] = []
-    for index, item in enumerate(data.get("conditions") or ()):
+    conditions: list[dict[str, Any]] = data.get("conditions") or []
+    for index, item in enumerate(conditions):
         where = (*path, "conditions", index)
         short = str(item.get("type", "")).rpartition(".")[2]
         if short not in _CONDITION_TYPES or not isinstance(item.get("expression"), str):

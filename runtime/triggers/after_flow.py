@@ -68,9 +68,7 @@ def read_after_flow(data: dict[str, Any], path: Path, found: Collector) -> After
     if len(flows) > 1:
         message = "one upstream flow a trigger; write a trigger for each, or let one flow call the others"
         found.add((*path, "preconditions", "flows"), message)
-    upstream = [msgspec.convert({"states": states, **flow}, Upstream) for flow in flows]
-    if not upstream:
-        upstream = [Upstream(states=states)]
+    upstream = [msgspec.convert({"states": states, **flow}, Upstream) for flow in flows or [{}]]
     for state in {state for one in upstream for state in one.states} - set(ENDED):
         found.add(path, f"`{state}` is no state an execution ends in; those are {', '.join(ENDED)}")
         return None
