@@ -4,12 +4,12 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 from typing import Any
 
 import trio
-from quart import Response, request
+from quart import Response, g, request
 from quart_trio import QuartTrio
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from hookledger.actors.engine import Engine
-from hookledger.api import executions
+from hookledger.api import executions, operations
 from hookledger.api.connection import Connection
 from hookledger.api.credentials import Credentials
 from hookledger.api.http import BodyTooSlow, HttpRequest, HttpResponse, json_response, problem
@@ -92,22 +92,61 @@ def _api_routes(app: QuartTrio, engine: Engine, guard: Guard) -> None:
     async def flow(namespace: str, flow_id: str) -> HttpResponse:
         return executions.get_flow(engine, namespace, flow_id, query_parameters())
 
+    async def logs(execution_id: str) -> HttpResponse:
+        return await operations.get_logs(engine, execution_id)
+
+    async def start(namespace: str, flow_id: str) -> HttpResponse:
+        body, user = await _body(), _user()
+        return await operations.start(engine, namespace, flow_id, query_parameters(), body, user)
+
     app.add_url_rule("/health", "health", health, methods=["GET"])
-    for index, prefix in enumerate(API):
-        for path, view in (
-            ("/executions/search", search),
-            ("/executions/<execution_id>", execution),
-            ("/flows/<namespace>/<flow_id>", flow),
-        ):
-            guarded = _guarded(guard, view)
-            app.add_url_rule(prefix + path, f"{view.__name__} {index}", guarded, methods=["GET"])
+    routes: list[tuple[str, str, Callable[..., Awaitable[HttpResponse]]]] = [
+        ("GET", "/executions/search", search),
+        ("GET", "/executions/<execution_id>", execution),
+        ("GET", "/flows/<namespace>/<flow_id>", flow),
+        ("GET", "/logs/<execution_id>", logs),
+        ("POST", "/executions/<namespace>/<flow_id>", start),
+    ]
+    for action, (method, _) in operations.ACTIONS.items():
+        view = _action(engine, action)
+        routes += [
+            (method, f"/executions/<execution_id>/{middle}{action}", view) for middle in ("actions/", "")
+        ]
+    for prefix in API:
+        for method, path, view in routes:
+            app.add_url_rule(
+                prefix + path, f"{method} {prefix}{path}", _guarded(guard, view), methods=[method]
+            )
+
+
+def _action(engine: Engine, action: str) -> Callable[..., Awaitable[HttpResponse]]:
+    async def act(execution_id: str) -> HttpResponse:
+        return await operations.act(engine, execution_id, action, await _body(), _user())
+
+    return act
+
+
+async def _body() -> bytes:
+    """The request's body, which no route of ours wants to be large."""
+    parts: list[bytes] = []
+    async for chunk in request.body:
+        parts.append(chunk)
+        if sum(map(len, parts)) > operations.BODY_BYTES_MAX:
+            raise RequestEntityTooLarge
+    return b"".join(parts)
+
+
+def _user() -> str:
+    """Who sent the request; only behind the guard."""
+    return str(g.user)
 
 
 def _guarded(
     guard: Guard, view: Callable[..., Awaitable[HttpResponse]]
 ) -> Callable[..., Awaitable[Response]]:
     async def answer(**arguments: Any) -> Response:
-        if await guard.user() is None:
+        g.user = await guard.user()
+        if g.user is None:
             return to_quart(guard.refusal())
         return to_quart(await view(**arguments))
 

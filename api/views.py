@@ -7,6 +7,7 @@ from hookledger.actors.flows import Revision
 from hookledger.journal.entry import Entry
 from hookledger.journal.events import TriggerReceived
 from hookledger.journal.index import ExecutionRow
+from hookledger.journal.store import LogLine
 from hookledger.runtime.durations import format_duration
 from hookledger.runtime.state import FINISHED, Run, State
 from hookledger.runtime.triggers.received import trigger_variables
@@ -127,6 +128,21 @@ def task_run_view(execution_id: str, received: TriggerReceived, run: Run) -> dic
     if run.error is not None:
         view["error"] = {"message": run.error.message, "kind": run.error.kind}
     return view
+
+
+def log_view(row: ExecutionRow, line: LogLine) -> dict[str, Any]:
+    """A log line."""
+    return {
+        "namespace": row.namespace,
+        "flowId": row.flow,
+        "executionId": row.execution,
+        "taskId": line.path.rpartition("/")[2],
+        "taskRunId": f"{row.execution}:{line.path}",
+        "attemptNumber": line.attempt - 1,
+        "timestamp": iso_time(line.at),
+        "level": line.level,
+        "message": line.message,
+    }
 
 
 def flow_view(revision: Revision, *, source: bool = False) -> dict[str, Any]:

@@ -17,6 +17,8 @@ def forgotten(flow: Flow, state: State) -> tuple[str, ...]:
     failed |= {path for path, taken in state.branches.items() if taken.error or taken.chosen == "failed"}
     failed |= {path for path, resumed in state.resumed.items() if path and resumed.choice == "fail"}
     failed |= {path for path, child in state.returned.items() if child.state not in ("SUCCESS", "WARNING")}
+    # What an end (a kill, an Exit) left waiting became void with it: it is waited for anew.
+    failed |= {*state.pauses, *state.timers, *(state.children.keys() - state.returned.keys())} - {""}
     every = {*state.runs, *state.branches, *state.children, *state.timers, *state.resumed}
     failed |= {path for path in every if _task_of(path) in aftermath}
     return tuple(sorted(failed))

@@ -252,7 +252,7 @@ def _restarted(state: State, event: ExecutionRestarted) -> State:
         branches={path: taken for path, taken in state.branches.items() if kept(path)},
         timers={path: due for path, due in state.timers.items() if kept(path)},
         fired=frozenset(path for path in state.fired if kept(path)),
-        pauses={path: pause for path, pause in state.pauses.items() if kept(path)},
+        pauses={path: pause for path, pause in state.pauses.items() if path and kept(path)},
         resumed={path: resumed for path, resumed in state.resumed.items() if kept(path)},
         children={path: child for path, child in state.children.items() if kept(path)},
         returned={path: child for path, child in state.returned.items() if kept(path)},
