@@ -100,6 +100,10 @@ class AttemptContext:
             )
         )
 
+    def holds_secret(self, value: Any) -> bool:
+        text = msgspec.json.encode(value).decode()
+        return self._mask(text) != text
+
     def port(self, name: str) -> Any:
         try:
             return self._ports.services[name]
@@ -143,7 +147,8 @@ async def _tried(kind: TaskKind, context: AttemptContext) -> Ended:
         result = _result(await kind.run(context))
     except TaskFailed as error:
         failure = Failure(message=str(error), kind=error.kind)
-        return Ended(path=path, attempt=attempt, outcome="error", error=failure, outputs=error.outputs)
+        outputs = _plain_or_nothing(error.outputs)
+        return Ended(path=path, attempt=attempt, outcome="error", error=failure, outputs=outputs)
     except Exception as error:  # a task's bug is that task's failure, not the engine's
         failure = Failure(message=f"{type(error).__name__}: {error}", kind="TaskCrashed")
         return Ended(path=path, attempt=attempt, outcome="error", error=failure)
@@ -160,7 +165,7 @@ async def _tried(kind: TaskKind, context: AttemptContext) -> Ended:
 def _result(returned: object) -> Result:
     match returned:
         case Result():
-            return returned
+            return msgspec.structs.replace(returned, outputs=_plain(returned.outputs))
         case None:
             return Result()
         case Mapping():
@@ -177,6 +182,14 @@ def _plain(outputs: Mapping[Any, Any]) -> dict[str, Any]:
         return msgspec.to_builtins(dict(outputs), str_keys=True)  # type: ignore[no-any-return]
     except (TypeError, ValueError) as error:
         raise TaskFailed(f"outputs must be plain data: {error}", kind="InvalidOutputs") from error
+
+
+def _plain_or_nothing(outputs: Mapping[Any, Any]) -> dict[str, Any]:
+    """A failed attempt keeps its failure whatever it tried to hand out."""
+    try:
+        return _plain(outputs)
+    except TaskFailed:
+        return {}
 
 
 def _cut(message: str) -> str:

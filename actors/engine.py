@@ -19,6 +19,8 @@ import trio
 from hookledger.actors.errors import FlowUnknown, FlowUnusable
 from hookledger.actors.flows import FlowBook, Revision
 from hookledger.actors.handle import Execution
+from hookledger.actors.http_client import open_http_client
+from hookledger.actors.keyvalues import JournaledKeyValues
 from hookledger.actors.operators import OperatorCommand
 from hookledger.actors.ports import Ports
 from hookledger.actors.reception import Delivery, Reception
@@ -90,6 +92,7 @@ class Engine:
         try:
             async with (
                 _plain_errors(),
+                _http_for(ports),
                 open_journal(store, clock=ports.clock, entropy=ports.entropy) as journal,
                 trio.open_nursery() as nursery,
             ):
@@ -295,9 +298,12 @@ async def _started(
     cls: type[Engine], journal: Journal, ports: Ports, registry: TaskRegistry, nursery: trio.Nursery
 ) -> Engine:
     flows = FlowBook(registry)
+    values = JournaledKeyValues(journal)
     events: Iterable[AnyEvent] = await journal.read(SYSTEM)
     for event in events:
         flows.learn(event)
+        values.learn(event)
+    ports.services["kv"] = values
     reception = Reception(ports)
     supervisor = Supervisor(journal, flows, ports, reception, nursery)
     schedules = Schedules(journal, flows, reception, ports, supervisor)
@@ -307,6 +313,20 @@ async def _started(
         await _follow_up_again(journal, supervisor)
     nursery.start_soon(schedules.run)
     return cls(journal, flows, ports, registry, supervisor, reception, schedules)
+
+
+@asynccontextmanager
+async def _http_for(ports: Ports) -> AsyncGenerator[None]:
+    """Tasks reach the network through our own client, unless the host handed in another."""
+    if "http" in ports.services:
+        yield
+        return
+    async with open_http_client() as client:
+        ports.services["http"] = client
+        try:
+            yield
+        finally:
+            del ports.services["http"]
 
 
 async def _follow_up_again(journal: Journal, supervisor: Supervisor) -> None:

@@ -37,14 +37,16 @@ class Ports:
         self.cipher = cipher
         self.environment = dict(environment or {})
         self.services: dict[str, Any] = dict(services or {})
-        self._expressions = ExpressionPorts(
-            clock=self._now, random=_Randomness(self.entropy), secret=self._secret, kv=self._kv
-        )
+        self._expressions: dict[str, ExpressionPorts] = {}
 
-    def ambient(self, drawn: Iterable[Mapping[str, Any]] | None = None) -> Ambient:
-        """What one rendering may draw from outside; with `drawn`, the recorded values instead."""
+    def ambient(self, drawn: Iterable[Mapping[str, Any]] | None = None, *, namespace: str = "") -> Ambient:
+        """What one rendering may draw from outside; with `drawn`, the recorded values instead.
+
+        Args:
+            namespace: The flow's own, where stored values are looked up unless an expression names another.
+        """
         if drawn is None:
-            return Ambient(self._expressions)
+            return Ambient(self._of(namespace))
         return Ambient.replay(drawn, secret=self._secret)
 
     def _now(self) -> datetime:
@@ -57,11 +59,19 @@ class Ports:
             raise LookupError(name)
         return value
 
-    def _kv(self, name: str, namespace: str | None) -> Any:
-        store = self.services.get("kv")
-        if store is None:
-            raise LookupError(name)
-        return store.peek(namespace or "", name)
+    def _of(self, namespace: str) -> ExpressionPorts:
+        if namespace not in self._expressions:
+
+            def kv(name: str, other: str | None) -> Any:
+                store = self.services.get("kv")
+                if store is None:
+                    raise LookupError(name)
+                return store.peek(other or namespace, name)
+
+            self._expressions[namespace] = ExpressionPorts(
+                clock=self._now, random=_Randomness(self.entropy), secret=self._secret, kv=kv
+            )
+        return self._expressions[namespace]
 
 
 class _Randomness:

@@ -35,7 +35,7 @@ class Renderer:
 
     def task(self, state: State, task: Task, place: Place, tree: Tree) -> Rendered:
         """Render something that belongs to a task."""
-        return self._render(tree, self._scope.of(state, task, place), self._ports.ambient(), task.id)
+        return self._render(tree, self._scope.of(state, task, place), self._ambient(), task.id)
 
     def whole(self, state: State, tree: Tree, more: Mapping[str, Any] | None = None) -> Rendered:
         """Render something that belongs to the execution as a whole."""
@@ -43,13 +43,16 @@ class Renderer:
 
     def render(self, tree: Tree, variables: Mapping[str, object]) -> Rendered:
         """Render any value; an expression that fails becomes a Failure."""
-        return self._render(tree, variables, self._ports.ambient())
+        return self._render(tree, variables, self._ambient())
 
     def again(
         self, state: State, task: Task, place: Place, tree: Tree, drawn: Sequence[dict[str, Any]]
     ) -> Rendered:
         """Render something of a task once more with the values that were drawn the first time."""
-        return self._render(tree, self._scope.of(state, task, place), self._ports.ambient(drawn), task.id)
+        return self._render(tree, self._scope.of(state, task, place), self._ambient(drawn), task.id)
+
+    def _ambient(self, drawn: Sequence[dict[str, Any]] | None = None) -> Ambient:
+        return self._ports.ambient(drawn, namespace=self._scope.flow.namespace)
 
     def _render(
         self, tree: Tree, variables: Mapping[str, object], ambient: Ambient, task: str = ""

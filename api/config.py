@@ -63,6 +63,8 @@ class Config(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields
 
     data: str = "./data"
     flows: str = ""
+    encryption_key: str = ""
+    """Keeps SECRET inputs; without one they are refused. Losing it loses them."""
     server: ServerConfig = msgspec.field(default_factory=ServerConfig)
     webhook: WebhookConfig = msgspec.field(default_factory=WebhookConfig)
     auth: AuthConfig = msgspec.field(default_factory=AuthConfig)
@@ -89,6 +91,7 @@ def _seconds(name: str, text: str) -> float:
 _VARIABLES: Final[dict[str, tuple[str, ...]]] = {
     "DATA": ("data",),
     "FLOWS": ("flows",),
+    "ENCRYPTION_KEY": ("encryptionKey",),
     "HOST": ("server", "host"),
     "PORT": ("server", "port"),
     "PUBLIC_URL": ("server", "publicUrl"),
@@ -139,8 +142,9 @@ def load_config(
 def masked(config: Config) -> dict[str, Any]:
     """The settings as plain data, secrets replaced."""
     plain = msgspec.to_builtins(config)
-    if plain["auth"]["password"]:
-        plain["auth"]["password"] = "******"
+    for section, name in ((plain["auth"], "password"), (plain, "encryptionKey")):
+        if section[name]:
+            section[name] = "******"
     return plain  # type: ignore[no-any-return]
 
 

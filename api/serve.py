@@ -14,12 +14,15 @@ from hypercorn.trio import serve as hypercorn_serve
 
 from hookledger.actors.engine import Engine
 from hookledger.actors.ports import Ports
+from hookledger.actors.processes import MachineProcesses
 from hookledger.api.app import Settings, make_app
 from hookledger.api.banner import banner
 from hookledger.api.config import Config
 from hookledger.api.credentials import open_credentials
 from hookledger.api.flows_directory import FlowsDirectory
 from hookledger.api.webhook.handler import WebhookHandler, WebhookLimits
+from hookledger.runtime.secret_inputs import Cipher
+from hookledger.runtime.secrets import environment_variables
 
 WATCH_SECONDS: Final = 1.0
 
@@ -32,7 +35,7 @@ async def serve(config: Config, *, shutdown: trio.Event, say: Callable[[str], No
         OSError: The address cannot be bound.
     """
     directory = Path(config.data)
-    async with Engine.open(directory, ports=Ports()) as engine, trio.open_nursery() as nursery:
+    async with Engine.open(directory, ports=_ports(config)) as engine, trio.open_nursery() as nursery:
         flows = FlowsDirectory(engine, Path(config.flows)) if config.flows else None
         if flows is not None:
             for line in await flows.load():
@@ -87,6 +90,13 @@ def hypercorn_config(config: Config) -> HypercornConfig:
     made.keep_alive_timeout = max(1, ceil(config.idle_seconds_max))
     made.backlog = 1024
     return made
+
+
+def _ports(config: Config) -> Ports:
+    """The real world, as far as the settings open it to flows."""
+    services = {"processes": MachineProcesses()} if config.tasks.processes else {}
+    cipher = Cipher(config.encryption_key) if config.encryption_key else None
+    return Ports(services=services, cipher=cipher, environment=environment_variables())
 
 
 async def _watch(flows: FlowsDirectory, say: Callable[[str], None]) -> None:

@@ -10,6 +10,7 @@ Secrets: TypeAlias = Callable[[str], str | None]
 """Gives a secret's value by name, None when there is none. Names are looked up without regard to case."""
 
 KESTRA_PREFIX = "SECRET_"
+ENVIRONMENT_PREFIXES = ("KESTRA_", "ENV_")
 PLAIN_PREFIX = "HOOKLEDGER_SECRET_"
 
 
@@ -22,6 +23,16 @@ def environment_secrets(environment: Mapping[str, str] | None = None) -> Secrets
         elif name.upper().startswith(KESTRA_PREFIX) and (decoded := _decoded(value)) is not None:
             known.setdefault(name[len(KESTRA_PREFIX) :].upper(), decoded)
     return lambda name: known.get(name.upper())
+
+
+def environment_variables(environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What expressions see as `envs`: variables that begin with `ENV_` or `KESTRA_`, without it, in lower case."""
+    found: dict[str, str] = {}
+    for name, value in sorted((os.environ if environment is None else environment).items()):
+        for prefix in ENVIRONMENT_PREFIXES:
+            if name.startswith(prefix):
+                found[name.removeprefix(prefix).lower()] = value
+    return found
 
 
 def _decoded(value: str) -> str | None:

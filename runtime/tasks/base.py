@@ -68,6 +68,10 @@ class TaskContext(Protocol):
         """Write a line beside the journal; secrets are masked, the number of lines is bounded."""
         ...
 
+    def holds_secret(self, value: Any) -> bool:
+        """True when a secret this execution used stands somewhere in plain data."""
+        ...
+
     def port(self, name: str) -> Any:
         """An outside thing by name: `http`, `processes`, `kv`; raises TaskFailed when it is switched off."""
         ...

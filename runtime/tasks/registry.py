@@ -5,19 +5,35 @@ from importlib.metadata import entry_points
 
 from hookledger.runtime.tasks.base import TaskKind
 from hookledger.runtime.tasks.debug import Echo, Return
+from hookledger.runtime.tasks.execution import Assert, Exit, Fail, Labels
 from hookledger.runtime.tasks.flow.choices import If, Switch
 from hookledger.runtime.tasks.flow.loops import EachParallel, ForEach, LoopUntil
 from hookledger.runtime.tasks.flow.parallel import Dag, Parallel
 from hookledger.runtime.tasks.flow.sequential import AllowFailure, Sequential
 from hookledger.runtime.tasks.flow.subflow import Subflow
 from hookledger.runtime.tasks.flow.waits import Pause, Sleep
+from hookledger.runtime.tasks.http import Request
+from hookledger.runtime.tasks.kv import Delete, Get, Set
 from hookledger.runtime.tasks.log import Log
+from hookledger.runtime.tasks.output import OutputValues
+from hookledger.runtime.tasks.process import Commands, Script
 
 ENTRY_POINT_GROUP = "hookledger.tasks"
 BUILT_IN: tuple[type[TaskKind], ...] = (
     Log,
     Return,
     Echo,
+    OutputValues,
+    Fail,
+    Exit,
+    Labels,
+    Assert,
+    Request,
+    Set,
+    Get,
+    Delete,
+    Commands,
+    Script,
     Sequential,
     AllowFailure,
     Parallel,
