@@ -19,7 +19,7 @@ import trio
 from hookledger.actors.errors import FlowUnknown, FlowUnusable
 from hookledger.actors.flows import FlowBook, Revision
 from hookledger.actors.handle import Execution
-from hookledger.actors.http_client import open_http_client
+from hookledger.actors.http_lazy import open_http
 from hookledger.actors.keyvalues import JournaledKeyValues
 from hookledger.actors.operators import OperatorCommand
 from hookledger.actors.ports import Ports
@@ -321,7 +321,7 @@ async def _http_for(ports: Ports) -> AsyncGenerator[None]:
     if "http" in ports.services:
         yield
         return
-    async with open_http_client() as client:
+    async with open_http() as client:
         ports.services["http"] = client
         try:
             yield

@@ -39,9 +39,10 @@ class HttpClient:
         return _Answer(response, where, request)
 
     async def aclose(self) -> None:
-        """Close all connections."""
+        """Close all connections, also when cancelled."""
         if self._transport is not None:
-            await self._transport.aclose()
+            with trio.CancelScope(shield=True):
+                await self._transport.aclose()
 
     def _opened(self) -> httpx.AsyncHTTPTransport:
         if self._transport is None:
@@ -57,8 +58,7 @@ async def open_http_client(*, verify: ssl.SSLContext | None = None) -> AsyncGene
     try:
         yield client
     finally:
-        with trio.CancelScope(shield=True):
-            await client.aclose()
+        await client.aclose()
 
 
 class _Answer:
