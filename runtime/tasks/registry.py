@@ -12,6 +12,7 @@ from hookledger.runtime.tasks.flow.sequential import AllowFailure, Sequential
 from hookledger.runtime.tasks.flow.subflow import Subflow
 from hookledger.runtime.tasks.flow.waits import Pause, Sleep
 from hookledger.runtime.tasks.log import Log
+from hookledger.runtime.tasks.respond import Respond
 
 ENTRY_POINT_GROUP = "hookledger.tasks"
 BUILT_IN: tuple[type[TaskKind], ...] = (
@@ -30,6 +31,7 @@ BUILT_IN: tuple[type[TaskKind], ...] = (
     Pause,
     Sleep,
     Subflow,
+    Respond,
 )
 
 
