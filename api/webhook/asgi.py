@@ -92,6 +92,7 @@ class Body:
         self._receive = receive
         self._idle_seconds_max = idle_seconds_max
         self.complete = False
+        self.silent = False
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
@@ -108,6 +109,7 @@ class Body:
             with trio.move_on_after(self._idle_seconds_max):
                 message = await self._receive()
             if message is None:
+                self.silent = True
                 raise BodyTooSlow(self._idle_seconds_max)
             if message["type"] == "http.disconnect":
                 raise ClientGone
@@ -166,7 +168,7 @@ async def _send_early(response: HttpResponse, body: Body, receive: Receive, send
         nursery.start_soon(_drain, body, receive, drained)
         await send(_start(response))
         await send({"type": "http.response.body", "body": response.body, "more_body": True})
-        with trio.move_on_after(DRAIN_SECONDS_MAX):
+        with trio.move_on_after(0 if body.silent else DRAIN_SECONDS_MAX):
             await drained.wait()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
         nursery.cancel_scope.cancel()

@@ -4,7 +4,8 @@ The bytes that are verified are the bytes as sent; what the flow sees is what th
 """
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final
 
 from hookledger.api.http import BodyTooSlow
@@ -57,14 +58,14 @@ class ReadBody:
         if coding is not None and coding.strip().lower() not in ("", "identity"):
             await self._inflated(exchange, coding)
             return
-        pieces = [chunk async for chunk in raw_chunks(exchange, self._limit)]
+        pieces = [chunk async for chunk in RawChunks(exchange, self._limit)]
         exchange.body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         exchange.body_bytes = len(exchange.body)
 
     async def _inflated(self, exchange: Exchange, coding: str) -> None:
         inflater, pieces = inflater_of(coding, self._limit), bytearray()
         digest = hashlib.sha256()
-        async for chunk in raw_chunks(exchange, self._limit):
+        async for chunk in RawChunks(exchange, self._limit):
             digest.update(chunk)
             exchange.body_bytes += len(chunk)
             for piece in inflate(inflater, chunk):
@@ -93,8 +94,9 @@ class StoreBody:
             return
         writer = self._files.open(exchange.delivery_id)
         try:
-            async for chunk in plain_chunks(exchange, self._limit):
-                await writer.write(chunk)
+            async with aclosing(plain_chunks(exchange, self._limit)) as chunks:
+                async for chunk in chunks:
+                    await writer.write(chunk)
             stored = await writer.finish()
         except BaseException:
             writer.discard()
@@ -119,7 +121,7 @@ class DropBody:
     async def __call__(self, exchange: Exchange) -> None:
         await self._declared(exchange)
         digest = hashlib.sha256()
-        async for chunk in raw_chunks(exchange, self._limit):
+        async for chunk in RawChunks(exchange, self._limit):
             digest.update(chunk)
             exchange.body_bytes += len(chunk)
         if exchange.body_bytes:
@@ -140,7 +142,7 @@ async def read_parts(exchange: Exchange, limit: int, files: Files, boundary: byt
     parts = Parts(files, boundary, exchange.delivery_id)
     digest = hashlib.sha256()
     try:
-        async for chunk in raw_chunks(exchange, limit):
+        async for chunk in RawChunks(exchange, limit):
             digest.update(chunk)
             exchange.body_bytes += len(chunk)
             await parts.feed(chunk)
@@ -153,32 +155,44 @@ async def read_parts(exchange: Exchange, limit: int, files: Files, boundary: byt
         exchange.body_sha256 = digest.hexdigest()
 
 
-async def raw_chunks(exchange: Exchange, limit: int) -> AsyncIterator[bytes]:
-    """The bytes as sent: counted, and fed to the signature's check before anybody else sees them."""
-    size, verifier = 0, exchange.verifier
-    try:
-        async for chunk in exchange.request.body:
-            size += len(chunk)
-            if size > limit:
-                raise too_large(limit, "while it was sent")
-            if verifier is not None:
-                verifier.update(chunk)
-            yield chunk
-    except BodyTooSlow as error:
-        raise Refused(
-            408, "request-timeout", f"the body stopped after {size} bytes", headers={"Connection": "close"}
-        ) from error
+class RawChunks:
+    """The bytes as sent: counted, and fed to the signature's check before anybody else sees them.
+
+    No generator, because whoever reads it may stop half-way.
+    """
+
+    def __init__(self, exchange: Exchange, limit: int) -> None:
+        self._chunks = aiter(exchange.request.body)
+        self._verifier = exchange.verifier
+        self._limit = limit
+        self._size = 0
+
+    def __aiter__(self) -> "RawChunks":
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            chunk = await anext(self._chunks)
+        except BodyTooSlow as error:
+            reason = f"the body stopped after {self._size} bytes"
+            raise Refused(408, "request-timeout", reason, headers={"Connection": "close"}) from error
+        self._size += len(chunk)
+        if self._size > self._limit:
+            raise too_large(self._limit, "while it was sent")
+        if self._verifier is not None:
+            self._verifier.update(chunk)
+        return chunk
 
 
-async def plain_chunks(exchange: Exchange, limit: int) -> AsyncIterator[bytes]:
+async def plain_chunks(exchange: Exchange, limit: int) -> AsyncGenerator[bytes]:
     """The bytes behind a Content-Encoding, which may not be more than `limit` either."""
     coding = exchange.request.header("content-encoding")
     if coding is None or coding.strip().lower() in ("", "identity"):
-        async for chunk in raw_chunks(exchange, limit):
+        async for chunk in RawChunks(exchange, limit):
             yield chunk
         return
     inflater, digest = inflater_of(coding, limit), hashlib.sha256()
-    async for chunk in raw_chunks(exchange, limit):
+    async for chunk in RawChunks(exchange, limit):
         digest.update(chunk)
         for piece in inflate(inflater, chunk):
             yield piece

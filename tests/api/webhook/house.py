@@ -1,5 +1,6 @@
 """A server in the test's own nursery: real sockets on loopback, a clock and secrets of the test's own."""
 
+import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -27,10 +28,16 @@ class Clock:
 
     def __init__(self, at: int = NOW_US) -> None:
         self.at = at
+        self.offset: int | None = None
 
     def now(self) -> int:
-        self.at += 1
+        self.at = self.at + 1 if self.offset is None else time.time_ns() // 1000 + self.offset
         return self.at
+
+    def tick(self) -> "Clock":
+        """From now on time passes by itself."""
+        self.offset = self.at - time.time_ns() // 1000
+        return self
 
     def move(self, seconds: float) -> None:
         """Let time pass."""

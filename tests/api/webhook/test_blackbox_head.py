@@ -201,7 +201,7 @@ async def test_tokens(tmp_path: Path) -> None:
         bad = [
             jwt.encode({**claims, "exp": now - 100}, pem, algorithm="RS256"),
             jwt.encode({**claims, "aud": "others"}, pem, algorithm="RS256"),
-            jwt.encode(claims, None, algorithm="none"),
+            jwt.encode(claims, "", algorithm="none"),
             _hs256(claims, forged_key),
         ]
         assert [(await house.send(headers=bearer(token))).status_code for token in bad] == [401] * 4
