@@ -94,7 +94,10 @@ def _final(bench: Bench, settings: WebhookSettings, state: State) -> Response | 
     if code is None and not respond.has_body and respond.headers is None:
         return None
     chosen = msgspec.structs.replace(respond, code=code)
-    return render(bench.renderer, bench.masker, state, chosen, default_code=500 if failed else 200)
+    made = render(bench.renderer, bench.masker, state, chosen, default_code=500 if failed else 200)
+    if made.problem and settings.response is None:
+        return Response(status=500)  # a `responseCode` that is no status leaves the rest of the answer as it is
+    return made
 
 
 def _respond(settings: WebhookSettings, failed: bool) -> Respond:
