@@ -96,7 +96,9 @@ def _final(bench: Bench, settings: WebhookSettings, state: State) -> Response | 
     chosen = msgspec.structs.replace(respond, code=code)
     made = render(bench.renderer, bench.masker, state, chosen, default_code=500 if failed else 200)
     if made.problem and settings.response is None:
-        return Response(status=500)  # a `responseCode` that is no status leaves the rest of the answer as it is
+        return Response(
+            status=500
+        )  # a `responseCode` that is no status leaves the rest of the answer as it is
     return made
 
 

@@ -1,6 +1,6 @@
 """The Quart application: thin adapters from HTTP to the handlers, which know nothing of Quart."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 from typing import Any
 
 from quart import Response, request
@@ -8,17 +8,17 @@ from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from hookledger.actors.engine import Engine
-from hookledger.api import executions
+from hookledger.api import deliveries, executions
 from hookledger.api.connection import Connection
 from hookledger.api.credentials import Credentials
-from hookledger.api.http import HttpResponse, json_response, problem
+from hookledger.api.http import HttpRequest, HttpResponse, json_response, problem
 from hookledger.api.webhook.asgi import WebhookDoor
 from hookledger.api.webhook.handler import WebhookHandler
 from hookledger.runtime.variables import TENANT
 
 API = ("/api/v1/main", "/api/v1")
 """Every route also answers without the tenant."""
-OURS = frozenset({"", TENANT, "executions", "flows"})
+OURS = frozenset({"", TENANT, "executions", "flows", "triggers", "deliveries"})
 """What may stand where the tenant stands; empty outside of the API."""
 
 
@@ -53,6 +53,7 @@ def make_app(
         realm=settings.realm,
     )
     _api_routes(app, engine, guard)
+    _delivery_routes(app, engine, webhook, guard)
     _error_pages(app, guard)
     return app
 
@@ -96,6 +97,46 @@ def _api_routes(app: QuartTrio, engine: Engine, guard: Guard) -> None:
         ):
             guarded = _guarded(guard, view)
             app.add_url_rule(prefix + path, f"{view.__name__} {index}", guarded, methods=["GET"])
+
+
+def _delivery_routes(app: QuartTrio, engine: Engine, webhook: WebhookHandler, guard: Guard) -> None:
+    async def listed(namespace: str, flow_id: str, trigger_id: str) -> HttpResponse:
+        return await deliveries.list_deliveries(engine, namespace, flow_id, trigger_id, query_parameters())
+
+    async def one(delivery_id: str) -> HttpResponse:
+        return await deliveries.get_delivery(engine, delivery_id)
+
+    async def again(delivery_id: str) -> HttpResponse:
+        return await deliveries.replay_delivery(engine, delivery_id, await guard.user() or "")
+
+    async def dry(namespace: str, flow_id: str, trigger_id: str) -> HttpResponse:
+        asked = plain_request(request.body)
+        return await deliveries.dry_run(webhook, engine, asked, namespace, flow_id, trigger_id)
+
+    trigger = "/triggers/<namespace>/<flow_id>/<trigger_id>"
+    for index, prefix in enumerate(API):
+        for path, view, method in (
+            (f"{trigger}/deliveries", listed, "GET"),
+            ("/deliveries/<delivery_id>", one, "GET"),
+            ("/deliveries/<delivery_id>/replay", again, "POST"),
+            (f"{trigger}/dryRun", dry, "POST"),
+        ):
+            guarded = _guarded(guard, view)
+            app.add_url_rule(prefix + path, f"deliveries {view.__name__} {index}", guarded, methods=[method])
+
+
+def plain_request(body: AsyncIterable[bytes]) -> HttpRequest:
+    """The current request as plain values, in the sender's own spelling."""
+    scope: Any = request.scope
+    return HttpRequest(
+        method=request.method,
+        raw_path=request.path,
+        raw_query=scope["query_string"].decode("latin-1"),
+        headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]),
+        body=body,
+        peer=(scope.get("client") or ("",))[0],
+        scheme=scope["scheme"],
+    )
 
 
 def _guarded(

@@ -3,7 +3,7 @@
 import hmac
 from collections.abc import Iterator
 from typing import Final
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import msgspec
 
@@ -39,6 +39,11 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
     secret_headers: frozenset[str] = frozenset()
     """Lower-case names of headers whose values are never written down."""
     secret_parameters: frozenset[str] = frozenset()
+
+
+def webhook_path(namespace: str, flow_id: str, key: str) -> str:
+    """The canonical path of a webhook."""
+    return PREFIXES[0] + "/".join(quote(part, safe="") for part in (namespace, flow_id, key))
 
 
 def parse_path(raw_path: str) -> Target | None:

@@ -43,6 +43,7 @@ RULES: Final[dict[str, str]] = {
     "L15": "an ExecutionResumed or ChildReturned ends a wait that was open",
     "L16": "a restart opens what had ended and counts the generation up by one",
     "L17": "a fork stands on the origin entry it names",
+    "L18": "the claim of a deduplication key equals the one rebuilt from the entries",
 }
 
 VIOLATIONS_MAX: Final = 1000
