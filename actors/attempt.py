@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import trio
 
-from hookledger.journal.events import Failure, LogReference, Outcome
+from hookledger.journal.events import Failure, LogReference, Outcome, Response
 from hookledger.journal.store import LogLine
 from hookledger.runtime.flow.fields import convert_lax, explain
 from hookledger.runtime.flow.model import Task
@@ -35,6 +35,7 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     error: Failure | None = None
     labels: Mapping[str, str] = {}
     exit_state: str = ""
+    response: Response | None = None
     duration: int = 0
     logs: tuple[LogLine, ...] = ()
 
@@ -159,6 +160,7 @@ async def _tried(kind: TaskKind, context: AttemptContext) -> Ended:
         outputs=result.outputs,
         labels=result.labels,
         exit_state=result.exit_state,
+        response=result.response,
     )
 
 

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import trio
 
+from hookledger.actors.answering import at_task
 from hookledger.actors.attempt import AttemptContext, Ended, instance_of, run_attempt
 from hookledger.actors.bench import Bench
 from hookledger.actors.rendering import Rendered
@@ -210,20 +211,25 @@ class Attempts:
         for line in ended.logs:
             bench.recorder.log(line)
         bench.record(
-            lambda sequence, at: TaskReturned(
-                sequence=sequence,
-                at=at,
-                task=task.id,
-                path=ended.path,
-                attempt=ended.attempt,
-                outcome=ended.outcome,
-                next=settled.next,
-                outputs=bench.masker.data(dict(ended.outputs)),
-                error=bench.masked(ended.error),
-                retry_at=settled.retry_at,
-                exit_state=ended.exit_state,
-                duration=max(0, at - run.started),
-                log=ended.log_reference(),
+            lambda sequence, at: at_task(
+                bench,
+                task.id,
+                TaskReturned(
+                    sequence=sequence,
+                    at=at,
+                    task=task.id,
+                    path=ended.path,
+                    attempt=ended.attempt,
+                    outcome=ended.outcome,
+                    next=settled.next,
+                    outputs=bench.masker.data(dict(ended.outputs)),
+                    error=bench.masked(ended.error),
+                    retry_at=settled.retry_at,
+                    exit_state=ended.exit_state,
+                    duration=max(0, at - run.started),
+                    log=ended.log_reference(),
+                    response=ended.response if received.wait else None,
+                ),
             )
         )
         if ended.labels:

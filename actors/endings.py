@@ -2,15 +2,16 @@
 
 from typing import Any
 
+from hookledger.actors.answering import at_end
 from hookledger.actors.bench import Bench
 from hookledger.actors.rendering import Rendered
 from hookledger.journal.events import (
     ExecutionCancelled,
-    ExecutionEvent,
     ExecutionFailed,
     ExecutionKilled,
     Failure,
     OutputsResolved,
+    Terminal,
 )
 from hookledger.runtime.flow.inputs import OutputsInvalid, resolve_outputs
 from hookledger.runtime.plan import Finish, FinishKilled
@@ -22,7 +23,9 @@ async def finish(bench: Bench, command: Finish) -> None:
     rendered = bench.renderer.whole(bench.state, bench.flow.output_templates)
     outputs, failure = _outputs(bench, rendered)
     bench.record(
-        lambda sequence, at: _terminal(command, bench.state, outputs, failure, rendered.drawn, sequence, at)
+        lambda sequence, at: at_end(
+            bench, _terminal(command, bench.state, outputs, failure, rendered.drawn, sequence, at)
+        )
     )
 
 
@@ -31,7 +34,9 @@ async def finish_killed(bench: Bench, command: FinishKilled) -> None:
     kill = bench.state.kill
     assert kill is not None
     bench.record(
-        lambda sequence, at: ExecutionKilled(sequence=sequence, at=at, by=kill.by, reason=kill.reason)
+        lambda sequence, at: at_end(
+            bench, ExecutionKilled(sequence=sequence, at=at, by=kill.by, reason=kill.reason)
+        )
     )
 
 
@@ -54,7 +59,7 @@ def _terminal(
     drawn: tuple[dict[str, Any], ...],
     sequence: int,
     at: int,
-) -> ExecutionEvent:
+) -> Terminal:
     """An execution whose outputs cannot be rendered has failed, whatever its tasks did."""
     if command.state in ("SUCCESS", "WARNING") and failure is None:
         warned = command.state == "WARNING"

@@ -16,6 +16,7 @@ from typing import Any, Final, get_args
 import msgspec
 import trio
 
+from hookledger.actors.claims import Claims
 from hookledger.actors.errors import FlowUnknown, FlowUnusable
 from hookledger.actors.flows import FlowBook, Revision
 from hookledger.actors.handle import Execution
@@ -29,7 +30,14 @@ from hookledger.actors.schedules import Schedules
 from hookledger.actors.supervisor import Supervisor
 from hookledger.journal.entry import SYSTEM
 from hookledger.journal.errors import ExecutionUnknown
-from hookledger.journal.events import AnyEvent, ExecutionEvent, FlowRegistered, FlowRemoved, Terminal
+from hookledger.journal.events import (
+    AnyEvent,
+    ExecutionEvent,
+    FlowRegistered,
+    FlowRemoved,
+    Terminal,
+    TriggerReceived,
+)
 from hookledger.journal.journal import Journal, open_journal
 from hookledger.journal.sqlite import SqliteStore
 from hookledger.journal.store import Reader, Store
@@ -63,6 +71,7 @@ class Engine:
         self.ports = ports
         self.registry = registry
         self.supervisor = supervisor
+        self.claims = Claims(journal)
         self._reception = reception
         self._schedules = schedules
         self._registering = trio.Lock()
@@ -208,6 +217,7 @@ class Engine:
         wait: bool = False,
         return_outputs: bool = False,
         response_content_type: str = "",
+        execution_id: str = "",
     ) -> Execution:
         """Start an execution for a delivery; never waits. The caller awaits `accepted` or `finished`.
 
@@ -221,8 +231,19 @@ class Engine:
             wait=wait,
             return_outputs=return_outputs,
             response_content_type=response_content_type,
+            execution_id=execution_id,
         )
         return self.supervisor.start(execution_id, flow, received, actor)
+
+    def examine(
+        self, flow: Flow, trigger: Trigger, delivery: Delivery, *, wait: bool = False
+    ) -> TriggerReceived:
+        """What `deliver` would record, without starting anything.
+
+        Raises:
+            FlowUnusable, DeliveryRefused: As `trigger`.
+        """
+        return self._reception.receive(flow, trigger, delivery, wait=wait)[1]
 
     async def command(self, execution_id: str, command: OperatorCommand) -> None:
         """Kill, pause, resume, label or annotate an execution; returns once that is durable.

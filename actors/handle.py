@@ -23,6 +23,7 @@ class Execution:
         self._ended = trio.Event()
         self._final: tuple[State, Entry] | None = None
         self._fault: BaseException | None = None
+        self._answer_entry: Entry | None = None
 
     async def accepted(self) -> Entry:
         """Wait until the execution can no longer be lost; returns its first entry."""
@@ -48,9 +49,28 @@ class Execution:
             raise ExecutionFaulted(self.id, str(self._fault or "it was stopped"))
         return self._final[0]
 
+    async def answered(self) -> State:
+        """Wait until the caller can be told something: a task has answered, or the execution has ended.
+
+        Raises:
+            ExecutionFaulted, JournalPoisoned: As `finished`.
+        """
+        await self._recorder.spoken.wait()
+        if self._ended.is_set():
+            return await self.finished()
+        if self._recorder.answer is not None:
+            await self._recorder.answer.durable()
+            self._answer_entry = self._recorder.answer.entry
+        return self._recorder.state
+
     async def outputs(self) -> Mapping[str, Any]:
         """Wait for the end and return the flow's outputs."""
         return (await self.finished()).outputs
+
+    @property
+    def answer_entry(self) -> Entry | None:
+        """The entry that holds what `answered` returned, if this process wrote it."""
+        return self._final[1] if self._final else self._answer_entry
 
     @property
     def last_entry(self) -> Entry:
@@ -76,12 +96,18 @@ class Execution:
         assert received is not None
         return received
 
+    def driven_by(self, recorder: Recorder) -> None:
+        """The supervisor's: from here on this recorder writes; who waits already goes on waiting."""
+        recorder.spoken, self._recorder = self._recorder.spoken, recorder
+
     def end(self, state: State, entry: Entry) -> None:
         """The actor's: the terminal event is durable."""
         self._final = (state, entry)
         self._ended.set()
+        self._recorder.spoken.set()
 
     def fail(self, error: BaseException) -> None:
         """The supervisor's: nobody works on this execution any more."""
         self._fault = error
         self._ended.set()
+        self._recorder.spoken.set()

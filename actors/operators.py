@@ -12,6 +12,7 @@ from hookledger.actors.errors import CommandRefused
 from hookledger.actors.recorder import Recorder
 from hookledger.journal.events import (
     ChildReturned,
+    DuplicateDelivery,
     ExecutionPaused,
     ExecutionRestarted,
     ExecutionResumed,
@@ -73,6 +74,16 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
+class Repeated(msgspec.Struct, frozen=True, kw_only=True):
+    """The sender delivered again what this execution answers for."""
+
+    by: str
+    delivery: str
+    body_same: bool
+    answered: str
+    remote: str = ""
+
+
 class ChildEnded(msgspec.Struct, frozen=True, kw_only=True):
     """The supervisor's word that a child execution has ended."""
 
@@ -89,9 +100,9 @@ class Wake(msgspec.Struct, frozen=True, kw_only=True):
     by: str = "engine:self"
 
 
-OperatorCommand: TypeAlias = Kill | Pause | Resume | Restart | SetLabels | Note | ChildEnded | Wake
+OperatorCommand: TypeAlias = Kill | Pause | Resume | Restart | SetLabels | Note | Repeated | ChildEnded | Wake
 
-_ANY_TIME = SetLabels | Note | ChildEnded | Wake | Restart
+_ANY_TIME = SetLabels | Note | Repeated | ChildEnded | Wake | Restart
 """Commands that an execution which has ended still takes."""
 
 
@@ -197,6 +208,24 @@ def _note(command: Note, recorder: Recorder) -> None:
     )
 
 
+def _repeated(command: Repeated, recorder: Recorder) -> None:
+    received = recorder.state.received
+    assert received is not None
+    recorder.record(
+        lambda sequence, at: DuplicateDelivery(
+            sequence=sequence,
+            at=at,
+            delivery=command.delivery,
+            body_same=command.body_same,
+            answered=command.answered,
+            namespace=received.namespace,
+            flow=received.flow,
+            trigger=received.trigger,
+            remote=command.remote,
+        )
+    )
+
+
 def _child_ended(command: ChildEnded, recorder: Recorder) -> None:
     started = recorder.state.children.get(command.path)
     if (
@@ -227,6 +256,7 @@ _APPLY: dict[type, Callable[[Any, Recorder], None]] = {
     Restart: _restart,
     SetLabels: _labels,
     Note: _note,
+    Repeated: _repeated,
     ChildEnded: _child_ended,
     Wake: _wake,
 }

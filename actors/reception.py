@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from hookledger.actors.answering import at_once
 from hookledger.actors.errors import DeliveryRefused, FlowUnusable
 from hookledger.actors.ids import new_id
 from hookledger.actors.ports import Ports
@@ -32,11 +33,19 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[str, str], ...] = ()
     """Already free of credentials."""
     body: bytes = b""
+    body_sha256: str = ""
+    body_bytes: int = 0
+    body_uri: str = ""
+    raw_body: bool = False
     remote: str = ""
     variables: Mapping[str, Any] = {}
     inputs: Mapping[str, Any] = {}
     labels: Mapping[str, str] = {}
     deduplication: str = ""
+    deduplication_until: int = 0
+    fingerprint: str = ""
+    replay_of: str = ""
+    public_url: str = ""
     verification: Mapping[str, Any] = {}
     traceparent: str = ""
     parent: str = ""
@@ -90,11 +99,19 @@ class Reception:
             query=delivery.query,
             headers=delivery.headers,
             body=delivery.body,
+            body_sha256=delivery.body_sha256,
+            body_bytes=delivery.body_bytes,
+            body_uri=delivery.body_uri,
+            raw_body=delivery.raw_body,
             remote=delivery.remote,
             parent=delivery.parent,
             parent_path=delivery.parent_path,
             variables=dict(delivery.variables),
             deduplication=delivery.deduplication,
+            deduplication_until=delivery.deduplication_until,
+            fingerprint=delivery.fingerprint,
+            replay_of=delivery.replay_of,
+            public_url=delivery.public_url,
             verification=dict(delivery.verification),
             wait=wait,
             return_outputs=return_outputs,
@@ -119,7 +136,9 @@ class Reception:
             self._check_conditions(trigger, renderer, state)
         inputs = self._inputs(flow, trigger, delivery, execution_id, renderer, state)
         labels = self._labels(flow, trigger, delivery, execution_id, renderer, state)
-        return msgspec.structs.replace(candidate, inputs=inputs, labels=labels)
+        received = msgspec.structs.replace(candidate, inputs=inputs, labels=labels)
+        response = at_once(flow, trigger, renderer, received)
+        return received if response is None else msgspec.structs.replace(received, response=response)
 
     def _check_conditions(self, trigger: Trigger, renderer: Renderer, state: State) -> None:
         conditions = (*((trigger.when,) if trigger.when is not None else ()), *trigger.conditions)

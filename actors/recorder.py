@@ -7,6 +7,8 @@ no `await` in between, so there is no half-way state. Only `barrier` waits.
 from collections.abc import Callable, Sequence
 from typing import Final
 
+import trio
+
 from hookledger.journal.entry import Chain, Entry
 from hookledger.journal.events import ExecutionEvent
 from hookledger.journal.index import ExecutionRow, project
@@ -32,6 +34,10 @@ class Recorder:
         self.first: Ticket | None = None
         """The entry that holds the first event, once it was appended by this recorder."""
         self._at = 0
+        self.spoken = trio.Event()
+        """Set once the caller can be told something: a task has answered, or the execution is over."""
+        self.answer: Ticket | None = None
+        """The entry in which a task answered."""
         self.state = State()
 
     @classmethod
@@ -42,6 +48,8 @@ class Recorder:
         recorder.state = fold_all(events)
         recorder._row = project(None, execution, events)
         recorder._at = events[-1].at
+        if recorder.state.response is not None:
+            recorder.spoken.set()
         recorder._chain = Chain.after(entries[-1])
         return recorder
 
@@ -60,6 +68,8 @@ class Recorder:
         self.state = fold(self.state, event)
         self._at = event.at
         self._pending.append(event)
+        if self.state.response is not None and self.answer is None:
+            self._respond()
         if len(self._pending) >= EVENTS_PER_ENTRY_MAX:
             self.flush()
         return event
@@ -80,6 +90,10 @@ class Recorder:
             )
             self.first = self.first or self._last
         return self._last
+
+    def _respond(self) -> None:
+        self.answer = self.flush()
+        self.spoken.set()
 
     def act_as(self, actor: str) -> None:
         """What follows is somebody else's doing: an entry names one principal."""

@@ -201,6 +201,7 @@ class Supervisor:
         renderer = make_renderer(flow, execution.id, recorder.state.received, self._ports, masker)
         bench = Bench(execution.id, flow, recorder, renderer, masker, self._ports, self._children)
         actor = ExecutionActor(execution, flow, recorder, Performer(bench))
+        execution.driven_by(recorder)
         self._actors[execution.id] = actor
         self._timers.drop(execution.id)
         self._nursery.start_soon(self._run, execution, flow, actor)

@@ -3,24 +3,22 @@
 from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 from typing import Any
 
-import trio
 from quart import Response, g, request
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from hookledger.actors.engine import Engine
-from hookledger.api import executions, operations
+from hookledger.api import deliveries, executions, operations
 from hookledger.api.connection import Connection
 from hookledger.api.credentials import Credentials
-from hookledger.api.http import BodyTooSlow, HttpRequest, HttpResponse, json_response, problem
+from hookledger.api.http import HttpRequest, HttpResponse, json_response, problem
+from hookledger.api.webhook.asgi import WebhookDoor
 from hookledger.api.webhook.handler import WebhookHandler
-from hookledger.api.webhook.route import PREFIXES
 from hookledger.runtime.variables import TENANT
 
-ALL_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 API = ("/api/v1/main", "/api/v1")
 """Every route also answers without the tenant."""
-OURS = frozenset({"", TENANT, "executions", "flows"})
+OURS = frozenset({"", TENANT, "executions", "flows", "logs", "triggers", "deliveries"})
 """What may stand where the tenant stands; empty outside of the API."""
 
 
@@ -46,8 +44,16 @@ def make_app(
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = True
     guard = Guard(credentials, settings)
-    _webhook_routes(app, webhook, guard, settings)
+    framework: Any = app
+    framework.asgi_app = WebhookDoor(
+        framework.asgi_app,
+        webhook,
+        idle_seconds_max=settings.idle_seconds_max,
+        credentials=credentials if settings.webhook_auth else None,
+        realm=settings.realm,
+    )
     _api_routes(app, engine, guard)
+    _delivery_routes(app, engine, webhook, guard)
     _error_pages(app, guard)
     return app
 
@@ -67,16 +73,6 @@ class Guard:
         """The answer to a request without right credentials."""
         challenge = {"WWW-Authenticate": f'Basic realm="{self._settings.realm}", charset="UTF-8"'}
         return problem(401, "this needs a user name and a password (HTTP Basic)", headers=challenge)
-
-
-def _webhook_routes(app: QuartTrio, webhook: WebhookHandler, guard: Guard, settings: Settings) -> None:
-    async def receive(rest: str) -> Response:
-        if settings.webhook_auth and await guard.user() is None:
-            return to_quart(guard.refusal())
-        return to_quart(await webhook.handle(plain_request(settings.idle_seconds_max)))
-
-    for prefix in PREFIXES:
-        app.add_url_rule(f"{prefix}<path:rest>", f"webhook {prefix}", receive, methods=ALL_METHODS)
 
 
 def _api_routes(app: QuartTrio, engine: Engine, guard: Guard) -> None:
@@ -141,6 +137,46 @@ def _user() -> str:
     return str(g.user)
 
 
+def _delivery_routes(app: QuartTrio, engine: Engine, webhook: WebhookHandler, guard: Guard) -> None:
+    async def listed(namespace: str, flow_id: str, trigger_id: str) -> HttpResponse:
+        return await deliveries.list_deliveries(engine, namespace, flow_id, trigger_id, query_parameters())
+
+    async def one(delivery_id: str) -> HttpResponse:
+        return await deliveries.get_delivery(engine, delivery_id)
+
+    async def again(delivery_id: str) -> HttpResponse:
+        return await deliveries.replay_delivery(engine, delivery_id, _user())
+
+    async def dry(namespace: str, flow_id: str, trigger_id: str) -> HttpResponse:
+        asked = plain_request(request.body)
+        return await deliveries.dry_run(webhook, engine, asked, namespace, flow_id, trigger_id)
+
+    trigger = "/triggers/<namespace>/<flow_id>/<trigger_id>"
+    for index, prefix in enumerate(API):
+        for path, view, method in (
+            (f"{trigger}/deliveries", listed, "GET"),
+            ("/deliveries/<delivery_id>", one, "GET"),
+            ("/deliveries/<delivery_id>/replay", again, "POST"),
+            (f"{trigger}/dryRun", dry, "POST"),
+        ):
+            guarded = _guarded(guard, view)
+            app.add_url_rule(prefix + path, f"deliveries {view.__name__} {index}", guarded, methods=[method])
+
+
+def plain_request(body: AsyncIterable[bytes]) -> HttpRequest:
+    """The current request as plain values, in the sender's own spelling."""
+    scope: Any = request.scope
+    return HttpRequest(
+        method=request.method,
+        raw_path=request.path,
+        raw_query=scope["query_string"].decode("latin-1"),
+        headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]),
+        body=body,
+        peer=(scope.get("client") or ("",))[0],
+        scheme=scope["scheme"],
+    )
+
+
 def _guarded(
     guard: Guard, view: Callable[..., Awaitable[HttpResponse]]
 ) -> Callable[..., Awaitable[Response]]:
@@ -180,48 +216,6 @@ def _tenant(path: str) -> str:
     """The tenant a path names, empty when it is no path of the API."""
     tenant, slash, _ = path.removeprefix(f"{API[1]}/").partition("/")
     return tenant if slash and path.startswith(f"{API[1]}/") else ""
-
-
-def plain_request(idle_seconds_max: float) -> HttpRequest:
-    """The current request as plain values, in the sender's own spelling."""
-    scope: Any = request.scope
-    target: bytes = scope.get("raw_path") or scope["path"].encode()
-    return HttpRequest(
-        method=request.method,
-        raw_path=_origin_form(target.partition(b"?")[0].decode("latin-1")),
-        raw_query=scope["query_string"].decode("latin-1"),
-        headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]),
-        body=BodyChunks(request.body, idle_seconds_max),
-        peer=(scope.get("client") or ("",))[0],
-        scheme=scope["scheme"],
-    )
-
-
-def _origin_form(target: str) -> str:
-    """The path alone, also when a proxy sent the whole URL (RFC 9112, section 3.2.2)."""
-    if target.startswith("/"):
-        return target
-    _, _, rest = target.partition("://")
-    return rest[rest.index("/") :] if "/" in rest else "/"
-
-
-class BodyChunks:
-    """The body's chunks; a sender who stays silent for too long is cut off.
-
-    No generator, because whoever reads it may stop half-way.
-    """
-
-    def __init__(self, chunks: AsyncIterable[bytes], idle_seconds_max: float) -> None:
-        self._chunks = aiter(chunks)
-        self._idle_seconds_max = idle_seconds_max
-
-    def __aiter__(self) -> "BodyChunks":
-        return self
-
-    async def __anext__(self) -> bytes:
-        with trio.move_on_after(self._idle_seconds_max):
-            return await anext(self._chunks)
-        raise BodyTooSlow(self._idle_seconds_max)
 
 
 def query_parameters() -> Mapping[str, list[str]]:

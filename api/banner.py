@@ -3,9 +3,8 @@
 import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
-from hookledger.api.webhook.route import PREFIXES, rendered_key
+from hookledger.api.webhook.route import rendered_key, webhook_path
 from hookledger.runtime.triggers.webhook import WebhookSettings
 
 if TYPE_CHECKING:
@@ -32,9 +31,7 @@ def banner(engine: "Engine", config: "Config", opened: "Opened", bound: "Sequenc
 
 def webhook_url(address: str, namespace: str, flow_id: str, key: str) -> str:
     """The URL of a webhook."""
-    return (
-        f"{address}{PREFIXES[0]}{quote(namespace, safe='')}/{quote(flow_id, safe='')}/{quote(key, safe='')}"
-    )
+    return address + webhook_path(namespace, flow_id, key)
 
 
 def _webhooks(engine: "Engine", address: str) -> Iterator[str]:

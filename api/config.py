@@ -3,10 +3,13 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
+
+if TYPE_CHECKING:
+    from hookledger.runtime.triggers.webhook.admission.ip import Network
 
 from hookledger.runtime.durations import DurationInvalid, parse_duration
 from hookledger.runtime.flow.problems import suggestion
@@ -30,7 +33,9 @@ class ServerConfig(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_
     """How the world reaches it, such as `https://hooks.example.com`; goes into links."""
     trusted_proxies: list[str] = []
     body_limit: Annotated[int, Meta(ge=0)] = 16 * MIB
-    """Bytes."""
+    """Bytes, where a trigger sets none of its own."""
+    body_limit_max: Annotated[int, Meta(ge=0)] = 1024 * MIB
+    """Bytes a trigger's `bodyLimit` may ask for."""
     idle_timeout: str = "PT30S"
 
 
@@ -39,6 +44,10 @@ class WebhookConfig(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown
 
     wait_limit: str = "PT1H"
     """Longest wait for an execution; ends in 504, and the execution goes on."""
+    max_executions: Annotated[int, Meta(ge=1)] = 10_000
+    """Live executions; past it deliveries are answered with 503 and Retry-After."""
+    max_pending: Annotated[int, Meta(ge=1)] = 1_000
+    """Requests to webhooks under way at once, waiting ones included; past it 503 as well."""
     require_auth: bool = False
     """Ask for the API's credentials on webhook URLs too."""
 
@@ -76,6 +85,18 @@ class Config(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields
         return _seconds("webhook.waitLimit", self.webhook.wait_limit)
 
     @property
+    def trusted_networks(self) -> "tuple[Network, ...]":
+        """`server.trustedProxies` as networks."""
+        if not self.server.trusted_proxies:
+            return ()
+        from hookledger.runtime.triggers.webhook.admission.ip import parse_networks
+
+        networks, problems = parse_networks(self.server.trusted_proxies, path="server.trustedProxies")
+        if problems:
+            raise ConfigInvalid("; ".join(f"{one.path} {one.message}" for one in problems))
+        return networks
+
+    @property
     def idle_seconds_max(self) -> float:
         """`server.idleTimeout` in seconds."""
         return _seconds("server.idleTimeout", self.server.idle_timeout)
@@ -98,6 +119,9 @@ _VARIABLES: Final[dict[str, tuple[str, ...]]] = {
     "TRUSTED_PROXIES": ("server", "trustedProxies"),
     "BODY_LIMIT": ("server", "bodyLimit"),
     "IDLE_TIMEOUT": ("server", "idleTimeout"),
+    "BODY_LIMIT_MAX": ("server", "bodyLimitMax"),
+    "MAX_EXECUTIONS": ("webhook", "maxExecutions"),
+    "MAX_PENDING": ("webhook", "maxPending"),
     "WAIT_LIMIT": ("webhook", "waitLimit"),
     "WEBHOOK_AUTH": ("webhook", "requireAuth"),
     "USERNAME": ("auth", "username"),
@@ -136,6 +160,7 @@ def load_config(
         raise ConfigInvalid(_explained(str(error))) from error
     assert config.wait_seconds_max >= 0
     assert config.idle_seconds_max >= 0
+    assert config.trusted_networks is not None
     return config
 
 

@@ -1,7 +1,7 @@
 """Requests and answers as plain values: what the handlers work on, whatever server stands in front of them."""
 
 import json
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -27,6 +27,8 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
     peer: str = ""
     """Address of the other end of the connection."""
     scheme: str = "http"
+    hung_up: Callable[[], Awaitable[None]] | None = None
+    """Returns when the caller has gone; only after the body was read."""
 
     def header(self, name: str) -> str | None:
         """The first value of a header, whatever its spelling."""
@@ -45,18 +47,12 @@ class HttpResponse(msgspec.Struct, frozen=True, kw_only=True):
     status: int
     headers: Headers = ()
     body: bytes = b""
+    stream: AsyncIterable[bytes] | None = None
+    """Further bytes as they come, after `body`."""
 
     def with_headers(self, more: Mapping[str, str]) -> "HttpResponse":
         """The same answer with further headers."""
         return msgspec.structs.replace(self, headers=(*self.headers, *more.items()))
-
-
-class BodyTooLarge(Exception):
-    """The request's body passes the limit."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        super().__init__(f"the body is larger than {limit} bytes")
 
 
 class BodyTooSlow(Exception):
@@ -67,23 +63,8 @@ class BodyTooSlow(Exception):
         super().__init__(f"nothing of the body came for {seconds:g} s")
 
 
-async def read_body(request: HttpRequest, limit: int) -> bytes:
-    """Read the whole body, giving up as soon as it is known to pass `limit` bytes.
-
-    Raises:
-        BodyTooLarge: It does.
-    """
-    declared = request.header("content-length")
-    if declared is not None and declared.isdigit() and int(declared) > limit:
-        raise BodyTooLarge(limit)
-    parts: list[bytes] = []
-    size = 0
-    async for chunk in request.body:
-        size += len(chunk)
-        if size > limit:
-            raise BodyTooLarge(limit)
-        parts.append(chunk)
-    return b"".join(parts)
+class ClientGone(Exception):
+    """The caller hung up; nobody is left to answer."""
 
 
 def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:

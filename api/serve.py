@@ -20,6 +20,7 @@ from hookledger.api.banner import banner
 from hookledger.api.config import Config
 from hookledger.api.credentials import open_credentials
 from hookledger.api.flows_directory import FlowsDirectory
+from hookledger.api.webhook.files import Files
 from hookledger.api.webhook.handler import WebhookHandler, WebhookLimits
 from hookledger.runtime.secret_inputs import Cipher
 from hookledger.runtime.secrets import environment_variables
@@ -27,15 +28,25 @@ from hookledger.runtime.secrets import environment_variables
 WATCH_SECONDS: Final = 1.0
 
 
-async def serve(config: Config, *, shutdown: trio.Event, say: Callable[[str], None] = click.echo) -> None:
+async def serve(
+    config: Config,
+    *,
+    shutdown: trio.Event,
+    say: Callable[[str], None] = click.echo,
+    ports: Ports | None = None,
+) -> None:
     """Run until `shutdown` is set.
+
+    Args:
+        ports: The outside world; the real one by default. Its service `fetch` gets key sets and certificates.
 
     Raises:
         JournalLocked: Another server has the data directory.
         OSError: The address cannot be bound.
     """
     directory = Path(config.data)
-    async with Engine.open(directory, ports=_ports(config)) as engine, trio.open_nursery() as nursery:
+    ports = ports or _ports(config)
+    async with Engine.open(directory, ports=ports) as engine, trio.open_nursery() as nursery:
         flows = FlowsDirectory(engine, Path(config.flows)) if config.flows else None
         if flows is not None:
             for line in await flows.load():
@@ -45,13 +56,26 @@ async def serve(config: Config, *, shutdown: trio.Event, say: Callable[[str], No
         limits = WebhookLimits(
             body_bytes_max=config.server.body_limit,
             wait_seconds_max=config.wait_seconds_max,
+            body_bytes_ceiling=max(config.server.body_limit, config.server.body_limit_max),
+            executions_max=config.webhook.max_executions,
+            pending_max=config.webhook.max_pending,
         )
+        files = Files(directory / "files")
+        files.clean()
         settings = Settings(
             realm=config.auth.realm,
             webhook_auth=config.webhook.require_auth,
             idle_seconds_max=config.idle_seconds_max,
         )
-        handler = WebhookHandler(engine, limits, config.server.public_url)
+        handler = WebhookHandler(
+            engine,
+            limits,
+            config.server.public_url,
+            trusted=config.trusted_networks,
+            files=files,
+            fetch=ports.services.get("fetch"),
+        )
+        nursery.start_soon(handler.run)
         app = make_app(engine, handler, opened.credentials, settings)
         bound = await nursery.start(_serve_http, app, config, shutdown)
         for line in banner(engine, config, opened, bound):

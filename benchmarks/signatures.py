@@ -16,7 +16,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from hookledger.api.webhook.signatures import PRESETS, Draft, Scheme, parse_signature, sign
+from hookledger.runtime.triggers.webhook.signatures import PRESETS, Draft, Scheme, parse_signature, sign
 
 CHUNK = 65_536
 NOW = 1_700_000_000

@@ -51,6 +51,17 @@ class LogReference(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
 
 
+class Response(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+    """An answer as the caller gets it, kept so that a repeated delivery is answered byte for byte."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes | None = None
+    """None: the answer the trigger gives by itself, with this status."""
+    problem: str = ""
+    """Why the author's answer could not be rendered; the caller then gets a 500."""
+
+
 # --- the spine ------------------------------------------------------------------------------------------
 
 
@@ -89,11 +100,30 @@ class TriggerReceived(Event, frozen=True, kw_only=True):
     """What a trigger that is no HTTP request says about itself; a webhook's are derived from the request."""
     inputs: dict[str, Any] = {}
     labels: dict[str, str] = {}
+    body_sha256: str = ""
+    """Lower-case hex, of the body as sent, when `body` is not it: stored beside the journal, dropped or redacted."""
+    body_bytes: int = 0
+    body_uri: str = ""
+    """Where a stored body is."""
+    raw_body: bool = False
+    """The flow also sees the body as base64."""
     deduplication: str = ""
+    """The key this execution claims for its trigger, empty when there is none."""
+    deduplication_until: int = 0
+    """The claim ends here, microseconds."""
+    fingerprint: str = ""
+    """Digest of what the sender must send again for the same key."""
     verification: dict[str, Any] = {}
+    """What was found out about the sender. Read on replay, never computed again."""
+    replay_of: str = ""
+    """The delivery that an operator sent again."""
     wait: bool = False
     return_outputs: bool = False
     response_content_type: str = ""
+    response: Response | None = None
+    """What was answered at once, where the author wrote it."""
+    public_url: str = ""
+    """The address in the links of the answer."""
     traceparent: str = ""
 
 
@@ -133,6 +163,8 @@ class TaskReturned(Event, frozen=True, kw_only=True):
     duration: int = 0
     """Microseconds."""
     log: LogReference | None = None
+    response: Response | None = None
+    """The caller's answer, when this task gives it."""
 
 
 class OutputsResolved(Event, frozen=True, kw_only=True):
@@ -143,6 +175,8 @@ class OutputsResolved(Event, frozen=True, kw_only=True):
     state: Literal["SUCCESS", "WARNING"] = "SUCCESS"
     outputs: dict[str, Any] = {}
     ambient: tuple[dict[str, Any], ...] = ()
+    response: Response | None = None
+    """The caller's answer, where the author shapes it."""
 
 
 # --- other ends -----------------------------------------------------------------------------------------
@@ -158,6 +192,7 @@ class ExecutionFailed(Event, frozen=True, kw_only=True):
     """The task that failed, when it was one."""
     outputs: dict[str, Any] = {}
     ambient: tuple[dict[str, Any], ...] = ()
+    response: Response | None = None
 
 
 class ExecutionKilled(Event, frozen=True, kw_only=True):
@@ -167,6 +202,7 @@ class ExecutionKilled(Event, frozen=True, kw_only=True):
 
     by: str
     reason: str = ""
+    response: Response | None = None
 
 
 class ExecutionCancelled(Event, frozen=True, kw_only=True):
@@ -175,6 +211,7 @@ class ExecutionCancelled(Event, frozen=True, kw_only=True):
     terminal: ClassVar[bool] = True
 
     reason: str
+    response: Response | None = None
 
 
 # --- operator and time ----------------------------------------------------------------------------------
@@ -318,6 +355,11 @@ class DuplicateDelivery(Event, frozen=True, kw_only=True):
     delivery: str
     body_same: bool
     answered: str = ""
+    """What the repetition got: replayed, joined, ignored, rejected, mismatch."""
+    namespace: str = ""
+    flow: str = ""
+    trigger: str = ""
+    remote: str = ""
 
 
 class ResponseSent(Event, frozen=True, kw_only=True):

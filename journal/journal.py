@@ -120,6 +120,7 @@ class Journal:
             salt=self._entropy.token(SALT_BYTES),
         )
         self._position += 1
+        self._batch.project(chain.execution, events)
         return self._queue(entry, row, logs)
 
     def append_system(self, make: Callable[[int, int], SystemEvent], *, actor: str = "engine:self") -> Ticket:

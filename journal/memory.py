@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import trio
 
+from hookledger.journal.deliveries import Claim, DeliveryQuery, DeliveryRow
 from hookledger.journal.entry import Entry
 from hookledger.journal.index import ExecutionRow
 from hookledger.journal.store import Batch, LogLine, Query, Reader, Tip
@@ -20,6 +21,8 @@ class MemoryStore:
         self._entries: list[Entry] = []
         self._rows: dict[str, ExecutionRow] = {}
         self._logs: list[LogLine] = []
+        self._claims: dict[tuple[str, str], Claim] = {}
+        self._deliveries: dict[str, DeliveryRow] = {}
         self._commit_seconds = commit_seconds
         self.commits = 0
 
@@ -32,6 +35,8 @@ class MemoryStore:
         self._entries.extend(batch.entries)
         self._rows.update(batch.rows)
         self._logs.extend(batch.logs)
+        self._claims.update({(claim.scope, claim.key): claim for claim in batch.claims})
+        self._deliveries.update({row.delivery: row for row in batch.deliveries})
         self.commits += 1
 
     async def ask(self, question: Callable[[Reader], T]) -> T:
@@ -72,8 +77,29 @@ class MemoryStore:
     def row(self, execution: str) -> ExecutionRow | None:
         return self._rows.get(execution)
 
+    def claim(self, scope: str, key: str) -> Claim | None:
+        return self._claims.get((scope, key))
+
+    def deliveries(self, query: DeliveryQuery) -> tuple[list[DeliveryRow], int]:
+        found = [row for row in self._deliveries.values() if _listed(row, query)]
+        found.sort(key=lambda row: (row.at, row.delivery), reverse=True)
+        return found[query.offset : query.offset + query.limit], len(found)
+
+    def delivery(self, delivery: str) -> DeliveryRow | None:
+        return self._deliveries.get(delivery)
+
     def logs(self, execution: str) -> list[LogLine]:
         return [line for line in self._logs if line.execution == execution]
+
+
+def _listed(row: DeliveryRow, query: DeliveryQuery) -> bool:
+    return (
+        query.namespace in (None, row.namespace)
+        and query.flow in (None, row.flow)
+        and query.trigger in (None, row.trigger)
+        and (not query.kinds or row.kind in query.kinds)
+        and row.at >= query.since
+    )
 
 
 def _matches(row: ExecutionRow, query: Query) -> bool:

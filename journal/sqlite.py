@@ -17,6 +17,7 @@ import apsw
 import msgspec
 import trio
 
+from hookledger.journal.deliveries import Claim, DeliveryQuery, DeliveryRow
 from hookledger.journal.entry import Entry, decode_header
 from hookledger.journal.errors import JournalLocked, JournalMissing, JournalUnreadable
 from hookledger.journal.index import ExecutionRow
@@ -24,7 +25,7 @@ from hookledger.journal.store import Batch, LogLine, Query, Reader, Tip
 
 T = TypeVar("T")
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 READERS_MAX: Final = 4
 BUSY_MS_MAX: Final = 10_000
 
@@ -71,6 +72,25 @@ CREATE TABLE log (
   message TEXT NOT NULL
 ) STRICT;
 CREATE INDEX log_of_execution ON log (execution, at);
+CREATE TABLE claim (
+  scope TEXT NOT NULL,
+  key TEXT NOT NULL,
+  execution TEXT NOT NULL,
+  fingerprint TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  expires INTEGER NOT NULL,
+  PRIMARY KEY (scope, key)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE delivery (
+  delivery TEXT PRIMARY KEY,
+  at INTEGER NOT NULL,
+  namespace TEXT NOT NULL,
+  flow TEXT NOT NULL,
+  trigger TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  row TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX delivery_by_trigger ON delivery (namespace, flow, trigger, at DESC, delivery DESC);
 CREATE VIEW events AS
   SELECT entry.pos AS pos, entry.exec AS execution,
          json_extract(event.value, '$.sequence') AS sequence,
@@ -142,10 +162,17 @@ class SqliteStore:
             connection.executemany(
                 "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?)", (_entry_columns(e) for e in batch.entries)
             )
-            connection.executemany(
-                _UPSERT_ROW,
-                (_row_columns(row) for row in batch.rows.values()),
-            )
+            connection.executemany(_UPSERT_EXECUTION, (_row_columns(row) for row in batch.rows.values()))
+            if batch.deliveries:
+                connection.executemany(
+                    "INSERT OR REPLACE INTO delivery VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (_delivery_columns(row) for row in batch.deliveries),
+                )
+            if batch.claims:
+                connection.executemany(
+                    "INSERT OR REPLACE INTO claim VALUES (?, ?, ?, ?, ?, ?)",
+                    (msgspec.structs.astuple(claim) for claim in batch.claims),
+                )
             if batch.logs:
                 connection.executemany(
                     "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -216,6 +243,25 @@ class SqliteReader:
         found = self._one("SELECT row FROM execution WHERE execution = ?", execution)
         return None if found is None else _decode_row(found[0])
 
+    def claim(self, scope: str, key: str) -> Claim | None:
+        found = self._one("SELECT * FROM claim WHERE scope = ? AND key = ?", scope, key)
+        return None if found is None else Claim(**dict(zip(_CLAIM_FIELDS, found, strict=True)))
+
+    def deliveries(self, query: DeliveryQuery) -> tuple[list[DeliveryRow], int]:
+        where, values = _where_deliveries(query)
+        found = self._all(
+            f"SELECT row FROM delivery {where} ORDER BY at DESC, delivery DESC LIMIT ? OFFSET ?",
+            *values,
+            query.limit,
+            query.offset,
+        )
+        total = self._one(f"SELECT count(*) FROM delivery {where}", *values)
+        return [_decode_delivery(row[0]) for row in found], total[0] if total else 0
+
+    def delivery(self, delivery: str) -> DeliveryRow | None:
+        found = self._one("SELECT row FROM delivery WHERE delivery = ?", delivery)
+        return None if found is None else _decode_delivery(found[0])
+
     def logs(self, execution: str) -> list[LogLine]:
         query = "SELECT * FROM log WHERE execution = ? ORDER BY rowid"
         return [LogLine(**dict(zip(_LOG_FIELDS, row, strict=True))) for row in self._all(query, execution)]
@@ -227,13 +273,16 @@ class SqliteReader:
         return list(self._connection.execute(query, values))
 
 
-_UPSERT_ROW = """
+# Only the indexes over what changes are touched again, and an update keeps the row's place: among equal times the
+# order is that of the journal.
+_UPSERT_EXECUTION = """
 INSERT INTO execution VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (execution) DO UPDATE SET state = excluded.state, open = excluded.open, row = excluded.row
 """
-# An update keeps the row's place: among equal times the order is that of the journal.
 _ENTRY = "SELECT header, leaf, payload, salt FROM entry"
 _LOG_FIELDS = LogLine.__struct_fields__
+_CLAIM_FIELDS = Claim.__struct_fields__
+_decode_delivery = msgspec.json.Decoder(DeliveryRow).decode
 _decode_row = msgspec.json.Decoder(ExecutionRow).decode
 
 
@@ -252,6 +301,23 @@ def _row_columns(row: ExecutionRow) -> tuple[Any, ...]:
     return row.execution, row.namespace, row.flow, row.state, row.started, int(row.open), encoded
 
 
+def _delivery_columns(row: DeliveryRow) -> tuple[Any, ...]:
+    encoded = msgspec.json.encode(row).decode()
+    return row.delivery, row.at, row.namespace, row.flow, row.trigger, row.kind, encoded
+
+
+def _where_deliveries(query: DeliveryQuery) -> tuple[str, list[Any]]:
+    equal = (("namespace", query.namespace), ("flow", query.flow), ("trigger", query.trigger))
+    terms: list[tuple[str, list[Any]]] = [
+        (f"{name} = ?", [value]) for name, value in equal if value is not None
+    ]
+    if query.kinds:
+        terms.append((f"kind IN ({', '.join('?' * len(query.kinds))})", list(query.kinds)))
+    if query.since:
+        terms.append(("at >= ?", [query.since]))
+    return _joined(terms)
+
+
 def _where(query: Query) -> tuple[str, list[Any]]:
     terms: list[tuple[str, list[Any]]] = []
     if query.namespace is not None:
@@ -264,6 +330,10 @@ def _where(query: Query) -> tuple[str, list[Any]]:
         terms.append((f"open = {int(query.open)}", []))
     if query.since:
         terms.append(("started >= ?", [query.since]))
+    return _joined(terms)
+
+
+def _joined(terms: list[tuple[str, list[Any]]]) -> tuple[str, list[Any]]:
     if not terms:
         return "", []
     return "WHERE " + " AND ".join(term for term, _ in terms), [

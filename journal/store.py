@@ -4,12 +4,20 @@ A store keeps one partition. It appends batches atomically and durably, in order
 entries back by execution and by position. `MemoryStore` and `SqliteStore` pass one conformance suite.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
 import msgspec
 
+from hookledger.journal.deliveries import (
+    Claim,
+    DeliveryQuery,
+    DeliveryRow,
+    claims_in,
+    deliveries_in,
+)
 from hookledger.journal.entry import Entry
+from hookledger.journal.events import AnyEvent
 from hookledger.journal.index import ExecutionRow
 
 T = TypeVar("T")
@@ -34,6 +42,14 @@ class Batch(msgspec.Struct, kw_only=True):
     rows: dict[str, ExecutionRow] = msgspec.field(default_factory=dict)
     """Index rows as they stand after the batch, by execution."""
     logs: list[LogLine] = msgspec.field(default_factory=list)
+    claims: list[Claim] = msgspec.field(default_factory=list)
+    deliveries: list[DeliveryRow] = msgspec.field(default_factory=list)
+
+    def project(self, execution: str, events: Sequence[AnyEvent]) -> None:
+        """Take in what an entry's events say about deliveries."""
+        if rows := deliveries_in(execution, events):
+            self.deliveries += rows
+            self.claims += claims_in(execution, events)
 
 
 class Tip(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +96,18 @@ class Reader(Protocol):
 
     def row(self, execution: str) -> ExecutionRow | None:
         """Return one row of the index."""
+        ...
+
+    def claim(self, scope: str, key: str) -> Claim | None:
+        """Return the newest claim of a deduplication key, also one whose window is over."""
+        ...
+
+    def deliveries(self, query: DeliveryQuery) -> tuple[list[DeliveryRow], int]:
+        """Return a page of the list of deliveries and how many match in all."""
+        ...
+
+    def delivery(self, delivery: str) -> DeliveryRow | None:
+        """Return one delivery."""
         ...
 
     def logs(self, execution: str) -> list[LogLine]:

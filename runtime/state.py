@@ -31,6 +31,7 @@ from hookledger.journal.events import (
     LabelsSet,
     OperatorNote,
     OutputsResolved,
+    Response,
     ResponseSent,
     StaleResultDropped,
     TaskReturned,
@@ -101,6 +102,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     exit_state: str = ""
     kill: KillRequested | None = None
     terminal: Terminal | None = None
+    response: Response | None = None
+    """What a task answered the caller; the first one wins."""
     history: tuple[tuple[str, int], ...] = ()
 
     @property
@@ -224,6 +227,8 @@ def _returned(state: State, event: TaskReturned) -> State:
     )
     if event.next == "exit":
         state = replace(state, exit_state=event.exit_state)
+    if event.response is not None and state.response is None:
+        state = replace(state, response=event.response)
     return _with_run(state, run)
 
 

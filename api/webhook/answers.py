@@ -1,32 +1,72 @@
-"""The answer to a delivery: a pure function of the execution's folded state and the trigger's settings."""
+"""The answer to a delivery: a pure function of the execution's recorded events.
+
+Nothing of the current settings or of this process goes in, so a repeated delivery gets the recorded answer byte for
+byte, also from a later process.
+"""
 
 import json
 from typing import Any
 
-from hookledger.api.http import HttpResponse, json_response
+from hookledger.api.http import HttpResponse, json_response, problem
 from hookledger.api.views import webhook_view
-from hookledger.runtime.state import State
+from hookledger.journal.events import Response, TriggerReceived
+from hookledger.runtime.state import State, fold
 
 TEXT = "text/plain"
 
 
-def accepted(execution_id: str, state: State, public_url: str) -> HttpResponse:
+def accepted(execution_id: str, received: TriggerReceived) -> HttpResponse:
     """The delivery was taken; nobody waits for the execution."""
-    return json_response(webhook_view(execution_id, state, public_url))
+    if received.response is not None and (given := given_answer(execution_id, received.response)):
+        return given
+    state = fold(State(), received)
+    status, headers = (
+        (received.response.status, received.response.headers) if received.response else (200, ())
+    )
+    return json_response(webhook_view(execution_id, state, received.public_url), status, dict(headers))
 
 
-def finished(execution_id: str, state: State, status: int, public_url: str) -> HttpResponse:
-    """The execution has ended: its outputs alone if the trigger says so, otherwise the execution."""
-    received = state.received
+def finished(execution_id: str, state: State) -> HttpResponse:
+    """The execution has ended, or one of its tasks has answered."""
+    received, response = state.received, state.response or getattr(state.terminal, "response", None)
     assert received is not None
+    if response is None:
+        return _natural(execution_id, state, received, default_status(state), ())
+    given = given_answer(execution_id, response)
+    return given or _natural(execution_id, state, received, response.status, response.headers)
+
+
+def given_answer(execution_id: str, response: Response) -> HttpResponse | None:
+    """The author's answer as it was recorded; None when only its status and headers are the author's."""
+    if response.problem:
+        return problem(
+            500,
+            "the answer of this webhook could not be made; the execution's events say why",
+            slug="response-render-failed",
+            more={"executionId": execution_id},
+        )
+    if response.body is None:
+        return None
+    return HttpResponse(status=response.status, headers=response.headers, body=response.body)
+
+
+def _natural(
+    execution_id: str,
+    state: State,
+    received: TriggerReceived,
+    status: int,
+    headers: tuple[tuple[str, str], ...],
+) -> HttpResponse:
+    """The outputs alone if the trigger says so, otherwise the execution."""
     if not received.return_outputs:
-        return json_response(webhook_view(execution_id, state, public_url), status)
+        view = webhook_view(execution_id, state, received.public_url)
+        return json_response(view, status, dict(headers))
     if received.response_content_type == TEXT:
         body = plain_text(state.outputs).encode("utf-8", "surrogatepass")
-        return HttpResponse(status=status, headers=(("Content-Type", TEXT),), body=body)
+        return HttpResponse(status=status, headers=(("Content-Type", TEXT), *headers), body=body)
     if not state.outputs:
-        return HttpResponse(status=status)
-    return json_response(state.outputs, status)
+        return HttpResponse(status=status, headers=headers)
+    return json_response(state.outputs, status, dict(headers))
 
 
 def plain_text(outputs: Any) -> str:

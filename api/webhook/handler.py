@@ -1,142 +1,166 @@
 """The webhook's core. It takes plain values and returns plain values; it knows no web framework.
 
-The order of the steps is the order of their cost: nothing of the body is read before the key is known to be right.
+Finds the trigger, runs its pipeline and turns the outcome into an answer. Whatever a caller sends, the answer is one
+of the documented ones.
 """
 
 import logging
 from typing import Final
 
-import msgspec
-import trio
-
 from hookledger.actors.engine import Engine
-from hookledger.actors.errors import DeliveryRefused, ExecutionFaulted, FlowUnusable
-from hookledger.actors.handle import Execution
 from hookledger.actors.ids import new_id
-from hookledger.actors.reception import Delivery
-from hookledger.api.http import BodyTooLarge, BodyTooSlow, HttpRequest, HttpResponse, problem, read_body
-from hookledger.api.views import receipt
-from hookledger.api.webhook import answers
-from hookledger.api.webhook.redaction import redact_headers, redact_path
+from hookledger.api.http import HttpRequest, HttpResponse, problem
+from hookledger.api.webhook.exchange import Exchange
+from hookledger.api.webhook.files import Files
+from hookledger.api.webhook.keysets import Fetch
+from hookledger.api.webhook.pipeline import Desk, Pipeline, WebhookLimits, build
+from hookledger.api.webhook.refusal import Answered, Refused
 from hookledger.api.webhook.route import Match, find, parse_path
+from hookledger.api.webhook.steps.body import discard
+from hookledger.api.webhook.steps.start import Unmet
 from hookledger.journal.errors import JournalPoisoned
-from hookledger.runtime.state import State, fold
+from hookledger.runtime.triggers.webhook.admission.ip import Network
 
-METHODS: Final = ("GET", "POST", "PUT")
-CLOSE: Final = {"Connection": "close"}
-"""Goes with an answer given before the whole request was read."""
 NOT_FOUND: Final = "no webhook is reachable here; check namespace, flow id and key"
+UNRECORDED: Final = frozenset({"preflight", "duplicate"})
+"""Answers that are not handshakes: nothing is written for them here."""
 
 logger = logging.getLogger("hookledger.api.webhook")
 
-
-class WebhookLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a server allows any webhook."""
-
-    body_bytes_max: int
-    wait_seconds_max: float
+__all__ = ["WebhookHandler", "WebhookLimits"]
 
 
 class WebhookHandler:
     """Answers requests to webhook URLs."""
 
-    def __init__(self, engine: Engine, limits: WebhookLimits, public_url: str = "") -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        limits: WebhookLimits,
+        public_url: str = "",
+        *,
+        trusted: tuple[Network, ...] = (),
+        files: Files | None = None,
+        fetch: Fetch | None = None,
+    ) -> None:
+        self.desk = Desk(engine, limits, files=files, fetch=fetch)
         self._engine = engine
         self._limits = limits
         self._public_url = public_url
+        self._trusted = trusted
+        self._pipelines: dict[tuple[str, str], Pipeline] = {}
+        self._pending = 0
+
+    async def run(self) -> None:
+        """Background work: what is written down after the answer. For ever."""
+        await self.desk.repetitions.run()
 
     async def handle(self, request: HttpRequest) -> HttpResponse:
-        """Answer one request. Never raises for anything a caller can send."""
+        """Answer one request. Never raises for anything a caller can send, except that he hung up.
+
+        Raises:
+            ClientGone: Nobody is left to answer.
+        """
         delivery_id = new_id(self._engine.ports.clock, self._engine.ports.entropy)
+        self._pending += 1
         try:
             response = await self._answer(request, delivery_id)
-        except BodyTooLarge as error:
-            response = problem(
-                413, f"{error}; `server.bodyLimit` sets the limit", slug="payload-too-large", headers=CLOSE
-            )
-        except BodyTooSlow as error:
-            response = problem(408, f"{error}; `server.idleTimeout` sets the limit", headers=CLOSE)
         except JournalPoisoned as error:
             logger.error("%s", error)
             response = problem(503, "the journal cannot be written", headers={"Retry-After": "30"})
+        finally:
+            self._pending -= 1
         return response.with_headers({"X-Delivery-Id": delivery_id})
 
+    def exchange(
+        self, request: HttpRequest, match: Match, delivery_id: str, *, dry: bool = False
+    ) -> Exchange:
+        """A request on its way, with this server's surroundings."""
+        return Exchange(
+            self._engine,
+            request,
+            match,
+            delivery_id,
+            trusted=self._trusted,
+            public_url=self._public_url,
+            dry=dry,
+        )
+
+    def pipeline(self, match: Match) -> Pipeline:
+        """The steps of a trigger; built again when its flow has a new revision."""
+        key = (match.flow.name, match.trigger.id)
+        pipeline = self._pipelines.get(key)
+        if pipeline is None or pipeline.revision != match.flow.revision:
+            pipeline = self._pipelines[key] = build(match, self.desk)
+        return pipeline
+
     async def _answer(self, request: HttpRequest, delivery_id: str) -> HttpResponse:
-        if request.method not in METHODS:
-            return problem(405, headers={"Allow": ", ".join(METHODS)}, slug="method-not-allowed")
+        if self._pending > self._limits.pending_max:
+            return Refused(503, "overloaded", headers={"Retry-After": "1"}).answer()
         match = find(self._engine, parse_path(request.raw_path))
         if match is None:
+            self.desk.rejections.unreachable(request, delivery_id)
             return problem(404, NOT_FOUND)
-        body = await read_body(request, self._limits.body_bytes_max)
+        exchange = self.exchange(request, match, delivery_id)
+        response = await self._taken(exchange, self.pipeline(match))
+        cors = match.settings.cors
+        if cors is None or request.method == "OPTIONS":
+            return response
+        from hookledger.runtime.triggers.webhook.admission.cors import actual
+
+        return response.with_headers(dict(actual(cors, request.header("origin"))))
+
+    async def _taken(self, exchange: Exchange, pipeline: Pipeline) -> HttpResponse:
+        pipeline.pending += 1
         try:
-            execution = self._start(match, request, body, delivery_id)
-        except FlowUnusable as error:
-            return problem(409, str(error), slug="flow-unusable")
-        except DeliveryRefused as error:
-            return (
-                HttpResponse(status=204) if error.unmet else problem(422, str(error), slug="delivery-refused")
-            )
-        if match.settings.wait:
-            return await self._waited(match, execution)
-        return await self._accepted(execution)
+            self._reachable(exchange.match, pipeline)
+            await pipeline.run(exchange)
+            execution = exchange.execution
+            assert execution is not None, "the last step starts an execution or ends the pipeline"
+            return await self.desk.waiting.answer(execution, exchange.settings, exchange.request)
+        except Refused as refused:
+            return self._refused(exchange, refused)
+        except Answered as answered:
+            return await self._answered(exchange, answered)
+        finally:
+            pipeline.pending -= 1
+            if exchange.reservation is not None:
+                exchange.reservation.release()
+            if exchange.execution is None and (exchange.stored or exchange.parts):
+                discard(exchange)
 
-    def _start(self, match: Match, request: HttpRequest, body: bytes, delivery_id: str) -> Execution:
-        settings = match.settings
-        delivery = Delivery(
-            id=delivery_id,
-            method=request.method,
-            path=redact_path(request.raw_path),
-            query=request.raw_query,
-            headers=redact_headers(request.headers),
-            body=body,
-            remote=request.peer,
-            source="testEvent" if request.header("x-kestra-test-event") == "true" else "trigger",
-        )
-        return self._engine.deliver(
-            match.flow,
-            match.trigger,
-            delivery,
-            actor=f"webhook:{match.flow.name}/{match.trigger.id}",
-            wait=settings.wait,
-            return_outputs=settings.return_outputs,
-            response_content_type=settings.response_content_type,
-        )
+    @staticmethod
+    def _reachable(match: Match, pipeline: Pipeline) -> None:
+        if match.expired:
+            raise Refused(410, "key-retired", "a previous key", detail="this webhook has another key now")
+        if match.flow.disabled:
+            reason = f"the flow {match.flow.name} is disabled"
+            raise Refused(409, "flow-unusable", reason, detail=reason)
+        if match.trigger.disabled:
+            reason = f"the trigger {match.trigger.id} of {match.flow.name} is disabled"
+            raise Refused(409, "flow-unusable", reason, detail=reason)
+        if pipeline.pending_max and pipeline.pending > pipeline.pending_max:
+            raise Refused(429, "rate-limited", "maxPending", headers={"Retry-After": "1"})
 
-    async def _accepted(self, execution: Execution) -> HttpResponse:
-        entry = await execution.accepted()
-        state = fold(State(), execution.received)
-        response = answers.accepted(execution.id, state, self._public_url)
-        return response.with_headers({"Hookledger-Receipt": receipt(entry)})
+    def _refused(self, exchange: Exchange, refused: Refused) -> HttpResponse:
+        """A caller whose checks keep failing empties a bucket of his own, and never anybody else's."""
+        recorded = exchange.settings.record == "ALL"
+        if refused.status in (401, 403) and not exchange.authenticated:
+            who = f"{exchange.match.flow.name}/{exchange.match.trigger.id}@{exchange.remote}"
+            allowed, wait = self.desk.strangers.take(who, exchange.seconds)
+            if not allowed:
+                headers = {"Retry-After": str(wait)}
+                refused = Refused(429, "rate-limited", refused.reason, headers=headers)
+        if recorded:
+            self.desk.rejections.refused(exchange, refused)
+        return refused.answer()
 
-    async def _waited(self, match: Match, execution: Execution) -> HttpResponse:
-        with trio.move_on_after(self._limits.wait_seconds_max):
-            try:
-                state = await execution.finished()
-            except ExecutionFaulted as error:
-                return problem(500, str(error), slug="execution-faulted", more={"executionId": execution.id})
-            status = self._status(match, execution, state)
-            response = answers.finished(execution.id, state, status, self._public_url)
-            return response.with_headers({"Hookledger-Receipt": receipt(execution.last_entry)})
-        return await self._still_running(execution)
-
-    async def _still_running(self, execution: Execution) -> HttpResponse:
-        entry = await execution.accepted()
-        seconds = f"{self._limits.wait_seconds_max:g}"
-        return problem(
-            504,
-            f"execution {execution.id} did not end within {seconds} s; it goes on",
-            slug="wait-limit",
-            headers={"Hookledger-Receipt": receipt(entry)},
-            more={"executionId": execution.id},
-        )
-
-    def _status(self, match: Match, execution: Execution, state: State) -> int:
-        """`responseCode` is rendered against the finished execution; one that is no status counts as 500."""
-        if match.settings.response_code is None:
-            return answers.default_status(state)
-        rendered = self._engine.render(match.flow, execution.id, state, match.settings.response_code)
-        if rendered.failure is not None:
-            logger.warning("responseCode of %s: %s", match.flow.name, rendered.failure.message)
-            return 500
-        text = str(rendered.value).strip()
-        return int(text) if text.isdecimal() and 200 <= int(text) <= 599 else 500
+    async def _answered(self, exchange: Exchange, answered: Answered) -> HttpResponse:
+        if isinstance(answered, Unmet):
+            if exchange.settings.record == "ALL":
+                refused = Refused(answered.response.status, "condition-unmet", answered.kind)
+                self.desk.rejections.refused(exchange, refused)
+        elif answered.kind not in UNRECORDED:
+            ticket = self.desk.rejections.handshake(exchange, answered.kind, answered.response.status)
+            await ticket.durable()
+        return answered.response

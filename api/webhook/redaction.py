@@ -1,6 +1,9 @@
 """Keeps credentials out of the journal and the logs: they are replaced before anything is written."""
 
-from typing import Final
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+from urllib.parse import unquote_plus
 
 from hookledger.api.http import Headers
 
@@ -16,6 +19,7 @@ SECRET_HEADERS: Final = frozenset(
         "x-hook-secret",
     }
 )
+SECRET_PARAMETERS: Final = frozenset({"access_token"})
 
 
 def redact_headers(headers: Headers, more: frozenset[str] = frozenset()) -> Headers:
@@ -28,3 +32,47 @@ def redact_path(raw_path: str) -> str:
     """Replace the key, which is the last part of a webhook's path."""
     head, _, _ = raw_path.rpartition("/")
     return f"{head}/{REDACTED}"
+
+
+def redact_query(raw_query: str, more: frozenset[str] = frozenset()) -> str:
+    """Replace the values of parameters that carry credentials."""
+    if not raw_query:
+        return raw_query
+    secret = SECRET_PARAMETERS | more
+    return "&".join(_parameter(part, secret) for part in raw_query.split("&"))
+
+
+def _parameter(part: str, secret: frozenset[str]) -> str:
+    name, equals, _ = part.partition("=")
+    return f"{name}={REDACTED}" if equals and unquote_plus(name) in secret else part
+
+
+def redact_body(body: bytes, pointers: Sequence[tuple[str, ...]]) -> bytes:
+    """Replace what JSON Pointers name; a body that is no JSON document is returned as it is."""
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return body
+    changed = [_replace(value, pointer) for pointer in pointers]
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() if any(changed) else body
+
+
+def _replace(value: Any, pointer: tuple[str, ...]) -> bool:
+    *parents, last = pointer
+    for step in parents:
+        value = _below(value, step)
+    if isinstance(value, dict) and last in value:
+        value[last] = REDACTED
+        return True
+    if isinstance(value, list) and last.isdecimal() and int(last) < len(value):
+        value[int(last)] = REDACTED
+        return True
+    return False
+
+
+def _below(value: Any, step: str) -> Any:
+    if isinstance(value, dict):
+        return value.get(step)
+    if isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+        return value[int(step)]
+    return None

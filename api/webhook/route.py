@@ -1,19 +1,21 @@
 """Finds the trigger a webhook URL names. Everything that is not reachable with the right key looks the same."""
 
 import hmac
+from collections.abc import Iterator
 from typing import Final
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import msgspec
 
 from hookledger.actors.engine import Engine
-from hookledger.runtime.expressions import ExpressionError
+from hookledger.runtime.expressions import ExpressionError, Template
 from hookledger.runtime.flow.model import Flow, Trigger
-from hookledger.runtime.flow.templates import render_tree
+from hookledger.runtime.flow.templates import Tree, render_tree, source_of
 from hookledger.runtime.triggers.webhook import WebhookSettings
 
 PREFIXES: Final = ("/api/v1/main/executions/webhook/", "/api/v1/executions/webhook/")
 _ABSENT: Final = b"no webhook has this key"
+_NONE: Final[frozenset[str]] = frozenset()
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +32,18 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
     flow: Flow
     trigger: Trigger
     settings: WebhookSettings
+    key_index: int = 0
+    """0 for the key, 1, 2, ... for `previousKeys`."""
+    expired: bool = False
+    """It is a previous key whose time is over."""
+    secret_headers: frozenset[str] = frozenset()
+    """Lower-case names of headers whose values are never written down."""
+    secret_parameters: frozenset[str] = frozenset()
+
+
+def webhook_path(namespace: str, flow_id: str, key: str) -> str:
+    """The canonical path of a webhook."""
+    return PREFIXES[0] + "/".join(quote(part, safe="") for part in (namespace, flow_id, key))
 
 
 def parse_path(raw_path: str) -> Target | None:
@@ -51,19 +65,63 @@ def find(engine: Engine, target: Target | None) -> Match | None:
     given = (target.key if target else "").encode("utf-8", "surrogatepass")
     found: Match | None = None
     for flow, trigger, settings in _candidates(engine, target):
-        key = rendered_key(engine, flow, trigger, settings)
-        if key and hmac.compare_digest(given, key.encode()) and found is None:
-            found = Match(flow=flow, trigger=trigger, settings=settings)
+        for index, tree, expires in _keys(settings):
+            key = _rendered(engine, flow, trigger, tree)
+            if key and hmac.compare_digest(given, key.encode("utf-8", "surrogatepass")) and found is None:
+                expired = bool(expires) and engine.ports.clock.now() >= expires
+                found = matched(flow, trigger, settings, key_index=index, expired=expired)
     hmac.compare_digest(given, _ABSENT)
     return found
 
 
+def matched(
+    flow: Flow, trigger: Trigger, settings: WebhookSettings, *, key_index: int = 0, expired: bool = False
+) -> Match:
+    """A trigger ready for the pipeline."""
+    return Match(
+        flow=flow,
+        trigger=trigger,
+        settings=settings,
+        key_index=key_index,
+        expired=expired,
+        secret_headers=settings.redaction.headers | _secret_names(settings, "HEADER") | _signed_by(settings),
+        secret_parameters=settings.redaction.parameters | _secret_names(settings, "QUERY"),
+    )
+
+
+def _keys(settings: WebhookSettings) -> Iterator[tuple[int, Tree, int]]:
+    yield 0, settings.key, 0
+    for index, previous in enumerate(settings.previous_keys, 1):
+        yield index, previous.key, previous.expires
+
+
+def _secret_names(settings: WebhookSettings, kind: str) -> frozenset[str]:
+    """The headers or parameters that `authentication` reads its secrets from."""
+    if not settings.authentication:
+        return _NONE
+    ways = [source_of(way) for way in settings.authentication]
+    names = (str(way.get("name", "")) for way in ways if way.get("type") == kind)
+    return frozenset(name.lower() if kind == "HEADER" else name for name in names)
+
+
+def _signed_by(settings: WebhookSettings) -> frozenset[str]:
+    """The headers that carry signatures: whoever reads the journal must not be able to send a delivery again."""
+    if settings.signature is None:
+        return _NONE
+    families = settings.signature.scheme.recipe.families
+    return frozenset(name.lower() for family in families for name in family.signature)
+
+
 def rendered_key(engine: Engine, flow: Flow, trigger: Trigger, settings: WebhookSettings) -> str | None:
     """A trigger's key, trimmed; None when it cannot be rendered (a missing secret), which makes it unreachable."""
+    return _rendered(engine, flow, trigger, settings.key)
+
+
+def _rendered(engine: Engine, flow: Flow, trigger: Trigger, tree: Tree) -> str | None:
+    if isinstance(tree, Template) and "{" not in tree.source:
+        return tree.source.strip()
     try:
-        return str(
-            render_tree(settings.key, key_variables(engine, flow, trigger), engine.ports.ambient())
-        ).strip()
+        return str(render_tree(tree, key_variables(engine, flow, trigger), engine.ports.ambient())).strip()
     except ExpressionError:
         return None
 

@@ -21,6 +21,7 @@ from hookledger.journal.cli.reading import (
 from hookledger.journal.cli.statistics import statistics
 from hookledger.journal.cli.text import aligned, duration, moment, size
 from hookledger.journal.cli.timeline import details, fields, heading, place, timeline, why
+from hookledger.journal.deliveries import DeliveryQuery, DeliveryRow
 from hookledger.journal.entry import Entry, decode_header
 from hookledger.journal.events import AnyEvent, type_name
 from hookledger.journal.index import ExecutionRow
@@ -106,6 +107,51 @@ def logs(reader: JournalFile, execution: str, as_json: bool) -> None:
         return
     for cells in aligned([(moment(line.at), line.level, line.path, line.message) for line in lines]):
         click.echo(cells)
+
+
+@journal.command("deliveries")
+@click.option("--namespace", help="Only this namespace.")
+@click.option("--flow", help="Only this flow.")
+@click.option("--trigger", help="Only this trigger.")
+@click.option(
+    "--kind", "kinds", multiple=True, help="accepted, rejected, handshake or duplicate; repeatable."
+)
+@click.option("--limit", type=click.IntRange(min=1), default=25, show_default=True)
+@json_option
+@reading
+def deliveries(
+    reader: JournalFile,
+    namespace: str | None,
+    flow: str | None,
+    trigger: str | None,
+    kinds: tuple[str, ...],
+    limit: int,
+    as_json: bool,
+) -> None:
+    """List requests to webhooks, newest first: what became of each, and why it was refused."""
+    wanted = tuple(kind.upper() for kind in kinds)
+    query = DeliveryQuery(namespace=namespace, flow=flow, trigger=trigger, kinds=wanted, limit=limit)
+    rows, total = reader.deliveries(query)
+    if as_json:
+        _print_json({"deliveries": [msgspec.to_builtins(row) for row in rows], "total": total})
+    elif not rows:
+        click.echo("no delivery matches")
+    else:
+        for line in aligned([_DELIVERY_HEAD, *map(_delivery_cells, rows)], paint=1):
+            click.echo(line)
+        click.echo(f"{len(rows)} of {total}")
+
+
+_DELIVERY_HEAD: Final = ("DELIVERY", "KIND", "AT (UTC)", "TRIGGER", "FROM", "BECAME")
+
+
+def _delivery_cells(row: DeliveryRow) -> tuple[str, ...]:
+    place = "/".join(part for part in (row.namespace, row.flow, row.trigger) if part) or "-"
+    more = f" (and {row.suppressed} more like it)" if row.suppressed else ""
+    became = (
+        f"{row.status} {row.reason}{more}" if row.status else " ".join((row.execution, row.reason)).strip()
+    )
+    return row.delivery, row.kind, moment(row.at), place, row.remote, became
 
 
 @journal.command("tail")

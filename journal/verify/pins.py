@@ -15,7 +15,7 @@ class Pins:
 
     def __init__(self) -> None:
         self._registered: set[bytes] = set()
-        self._first: dict[bytes, str] = {}
+        self._first: dict[bytes, tuple[str, int]] = {}
         self._incomplete = False
 
     def learn(self, events: Sequence[AnyEvent] | None) -> Iterator[Finding]:
@@ -40,12 +40,14 @@ class Pins:
             yield Finding("L11", f"{name} was not registered", sequence)
 
     def deduplicated(self, execution: str, received: TriggerReceived) -> Iterator[Finding]:
-        """Check that the key starts its first execution."""
-        if received.deduplication:
-            key = _key(received.namespace, received.flow, received.deduplication)
-            first = self._first.setdefault(key, execution)
-            if first != execution:
-                yield Finding("L13", f"the deduplication key already started {first}", received.sequence)
+        """Check that no other execution answers for the key at this time. A claim without an end lasts for ever."""
+        if not received.deduplication:
+            return
+        key = _key(received.namespace, received.flow, received.trigger, received.deduplication)
+        first, until = self._first.get(key, (execution, 0))
+        if first != execution and (until == 0 or received.at < until):
+            yield Finding("L13", f"the deduplication key already started {first}", received.sequence)
+        self._first[key] = (execution, received.deduplication_until)
 
 
 def _key(*parts: str | int) -> bytes:

@@ -38,11 +38,12 @@ RULES: Final[dict[str, str]] = {
     "L10": "a TimerFired belongs to a TimerSet and is not before its time",
     "L11": "the pinned revision has a FlowRegistered with that hash, earlier in the log",
     "L12": "a registered source hashes to its `sha256`",
-    "L13": "a flow has one execution per deduplication key",
+    "L13": "a trigger has one execution per deduplication key within its window",
     "L14": "the execution index equals the one rebuilt from the entries",
     "L15": "an ExecutionResumed or ChildReturned ends a wait that was open",
     "L16": "a restart opens what had ended and counts the generation up by one",
     "L17": "a fork stands on the origin entry it names",
+    "L18": "the claim of a deduplication key equals the one rebuilt from the entries",
 }
 
 VIOLATIONS_MAX: Final = 1000

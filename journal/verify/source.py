@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 import apsw
 import msgspec
 
+from hookledger.journal.deliveries import Claim
 from hookledger.journal.entry import Entry
 from hookledger.journal.errors import JournalUnreadable
 from hookledger.journal.index import ExecutionRow
@@ -64,6 +65,10 @@ class Source(Protocol):
         """Say how the stored index row differs from a rebuilt one; empty when it does not."""
         ...
 
+    def claim(self, scope: str, key: str) -> Claim | None:
+        """The stored claim of a deduplication key."""
+        ...
+
     def index_size(self) -> int:
         """How many executions the index has."""
         ...
@@ -100,6 +105,9 @@ class ReaderSource:
 
     def index_difference(self, rebuilt: ExecutionRow) -> str:
         return difference(self._reader.row(rebuilt.execution), rebuilt)
+
+    def claim(self, scope: str, key: str) -> Claim | None:
+        return self._reader.claim(scope, key)
 
     def index_size(self) -> int:
         return self._reader.rows(Query(limit=0))[1]

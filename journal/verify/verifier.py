@@ -11,6 +11,7 @@ from heapq import merge
 from itertools import chain
 from typing import Final
 
+from hookledger.journal.deliveries import claims_in
 from hookledger.journal.entry import SYSTEM, Header, leaf_hash, log_id
 from hookledger.journal.errors import JournalUnreadable
 from hookledger.journal.events import AnyEvent, ExecutionForked, ExecutionRestarted, TriggerReceived
@@ -168,6 +169,7 @@ class Verifier:
                 case TriggerReceived():
                     yield from self._pinned(event, event.sequence)
                     yield from self._pins.deduplicated(execution, event)
+                    yield from self._claimed(execution, event)
                 case ExecutionForked():
                     yield from self._pinned(event.received, event.sequence)
                 case ExecutionRestarted() if tracked.row is not None:
@@ -177,6 +179,19 @@ class Verifier:
                     )
                 case _:
                     pass
+
+    def _claimed(self, execution: str, event: TriggerReceived) -> Iterator[Finding]:
+        """The table of claims has this one, or a later one of the same key."""
+        for rebuilt in claims_in(execution, (event,)):
+            stored = self._source.claim(rebuilt.scope, rebuilt.key)
+            if (
+                stored is None
+                or (stored.execution == execution and stored != rebuilt)
+                or stored.at < rebuilt.at
+            ):
+                yield Finding(
+                    "L18", f"the claim of {execution} is not the one that is stored", event.sequence
+                )
 
     def _pinned(self, received: TriggerReceived, sequence: int) -> Iterator[Finding]:
         yield from self._pins.pinned(

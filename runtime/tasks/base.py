@@ -17,6 +17,8 @@ from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
 import msgspec
 
+from hookledger.journal.events import Response
+
 Effect = Literal["pure", "read", "idempotent", "write"]
 """What an attempt does to the world, hence what happens to one that a crash interrupted.
 
@@ -44,6 +46,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     outputs: Mapping[str, Any] = {}
     labels: Mapping[str, str] = {}
     exit_state: str = ""
+    response: Response | None = None
+    """What the webhook's caller is told now."""
 
 
 class TaskContext(Protocol):

@@ -17,6 +17,7 @@ from hookledger.runtime.tasks.kv import Delete, Get, Set
 from hookledger.runtime.tasks.log import Log
 from hookledger.runtime.tasks.output import OutputValues
 from hookledger.runtime.tasks.process import Commands, Script
+from hookledger.runtime.tasks.respond import Respond
 
 ENTRY_POINT_GROUP = "hookledger.tasks"
 BUILT_IN: tuple[type[TaskKind], ...] = (
@@ -46,6 +47,7 @@ BUILT_IN: tuple[type[TaskKind], ...] = (
     Pause,
     Sleep,
     Subflow,
+    Respond,
 )
 
 

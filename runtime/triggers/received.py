@@ -6,6 +6,7 @@ one fails with a clear error unless it says `??` or `default`.
 
 import base64
 import codecs
+import hashlib
 import json
 from collections.abc import Iterable
 from typing import Any, NoReturn
@@ -31,7 +32,21 @@ def trigger_variables(received: TriggerReceived) -> dict[str, Any]:
     }
     if received.body and "body" not in found:
         found["body"] = body_value(received.body, content_type(received.headers))
-    return found
+    if received.raw_body and received.body:
+        found["rawBody"] = base64.b64encode(received.body).decode()
+    return {**found, **_about(received)}
+
+
+def _about(received: TriggerReceived) -> dict[str, Any]:
+    """What is known of the delivery beside its content; only what there is."""
+    digest = received.body_sha256 or (hashlib.sha256(received.body).hexdigest() if received.body else "")
+    known: dict[str, Any] = {
+        "uri": received.body_uri,
+        "bodyDigest": digest,
+        "verification": received.verification,
+        "traceparent": received.traceparent,
+    }
+    return {name: value for name, value in known.items() if value}
 
 
 def content_type(headers: Iterable[tuple[str, str]]) -> str:

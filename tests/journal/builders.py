@@ -8,6 +8,7 @@ from typing import Any
 import apsw
 import msgspec
 
+from hookledger.journal.deliveries import Claim, claims_in
 from hookledger.journal.entry import SYSTEM, Chain, Entry, encode_header, leaf_hash, log_id, seal
 from hookledger.journal.events import (
     AnyEvent,
@@ -96,6 +97,7 @@ class Draft:
     def __init__(self, *, opened: bool = True, registered: bool = True) -> None:
         self.entries: list[Entry] = []
         self.index: dict[str, ExecutionRow] = {}
+        self.claims: dict[tuple[str, str], Claim] = {}
         self.damaged: tuple[str, ...] = ()
         self._chains: dict[str, Chain] = {}
         self._entropy = CountingEntropy()
@@ -130,6 +132,7 @@ class Draft:
         self.entries.append(entry)
         if execution != SYSTEM:
             self.index[execution] = project(self.index.get(execution), execution, events)
+            self.claims |= {(claim.scope, claim.key): claim for claim in claims_in(execution, events)}
         return entry
 
     def run(self, *events: Event, execution: str = EXECUTION) -> "Draft":
@@ -163,6 +166,9 @@ class Draft:
 
     def index_difference(self, rebuilt: ExecutionRow) -> str:
         return difference(self.index.get(rebuilt.execution), rebuilt)
+
+    def claim(self, scope: str, key: str) -> Claim | None:
+        return self.claims.get((scope, key))
 
     def index_size(self) -> int:
         return len(self.index)

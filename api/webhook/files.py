@@ -1,0 +1,138 @@
+"""Bodies and multipart files that are kept beside the journal, in the data directory, and named by a URI.
+
+A file is written under a temporary name while it arrives, is made durable, and moves to its execution's directory
+only when the delivery is accepted; a refused delivery leaves nothing behind. The URI has the form that flows
+written for Kestra expect.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import IO, Final
+
+import msgspec
+import trio
+
+PIECE_BYTES: Final = 1024 * 1024
+"""Gathered before a thread writes it: smaller pieces would spend their time on changing threads."""
+NAME_CHARS_MAX: Final = 120
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._ -]")
+
+
+class StoredBody(msgspec.Struct, kw_only=True):
+    """A file under its temporary name."""
+
+    path: Path
+    sha256: str
+    size: int
+
+
+class Files:
+    """The directory of stored bodies."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._incoming = directory / "incoming"
+        self._count = 0
+
+    def open(self, name: str) -> "Writer":
+        """Begin a file; `name` only has to be unique among those that arrive now."""
+        self._count += 1
+        self._incoming.mkdir(parents=True, exist_ok=True)
+        return Writer(self._incoming / f"{name}-{os.getpid()}-{self._count}")
+
+    def clean(self) -> None:
+        """Remove what a crash left half received."""
+        shutil.rmtree(self._incoming, ignore_errors=True)
+
+    async def keep(self, stored: StoredBody, place: "Place", name: str) -> str:
+        """Move a file to its execution's directory; returns its URI once that is durable."""
+        relative = (
+            f"{place.namespace.replace('.', '/')}/{place.flow}/executions/{place.execution}/webhook/{name}"
+        )
+        await trio.to_thread.run_sync(_move, stored.path, self._directory / relative)
+        return f"kestra:///{relative}"
+
+    def path(self, uri: str) -> Path:
+        """Where a URI's file is.
+
+        Raises:
+            ValueError: The URI names nothing in this directory.
+        """
+        path = (self._directory / uri.removeprefix("kestra:///")).resolve()
+        if not path.is_relative_to(self._directory.resolve()):
+            raise ValueError(uri)
+        return path
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose file it is."""
+
+    namespace: str
+    flow: str
+    execution: str
+
+
+class Writer:
+    """One file while it arrives: bounded memory, hashed on the way."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: IO[bytes] = path.open("wb", buffering=0)
+        self._piece = bytearray()
+        self._digest = hashlib.sha256()
+        self.size = 0
+
+    async def write(self, chunk: bytes) -> None:
+        """Take the next bytes."""
+        self._piece += chunk
+        self._digest.update(chunk)
+        self.size += len(chunk)
+        if len(self._piece) >= PIECE_BYTES:
+            await self._flush()
+
+    async def finish(self) -> StoredBody:
+        """Make the file durable."""
+        await self._flush()
+        await trio.to_thread.run_sync(_sync, self._file)
+        return StoredBody(path=self.path, sha256=self._digest.hexdigest(), size=self.size)
+
+    def discard(self) -> None:
+        """Forget the file."""
+        self._file.close()
+        self.path.unlink(missing_ok=True)
+
+    async def _flush(self) -> None:
+        piece, self._piece = bytes(self._piece), bytearray()
+        if piece:
+            await trio.to_thread.run_sync(_write, self._file, piece)
+
+
+def file_name(index: int, given: str) -> str:
+    """A safe name for an uploaded file; the index keeps equal names apart."""
+    base = given.replace("\\", "/").rpartition("/")[2]
+    return f"{index}/{_UNSAFE.sub('_', base)[-NAME_CHARS_MAX:].lstrip('.') or 'file'}"
+
+
+def _write(file: IO[bytes], piece: bytes) -> None:
+    view = memoryview(piece)
+    while view:
+        view = view[file.write(view) :]
+
+
+def _sync(file: IO[bytes]) -> None:
+    os.fsync(file.fileno())
+    file.close()
+
+
+def _move(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    source.rename(target)
+    descriptor = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

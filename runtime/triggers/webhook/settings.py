@@ -1,0 +1,116 @@
+"""A checked webhook: what the pipeline, the engine and the console read. Made once per flow revision."""
+
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import msgspec
+
+from hookledger.runtime.flow.templates import Tree
+
+if TYPE_CHECKING:
+    from hookledger.runtime.triggers.webhook.admission.cors import Cors
+    from hookledger.runtime.triggers.webhook.admission.ratelimit import RateLimit
+    from hookledger.runtime.triggers.webhook.admission.schema import Schema
+    from hookledger.runtime.triggers.webhook.signatures import Scheme
+
+METHODS: Final = ("GET", "POST", "PUT")
+OnDuplicate = Literal["REPLAY", "IGNORE", "REJECT"]
+RECEIVED: Final = "RECEIVED"
+COMPLETED: Final = "COMPLETED"
+
+
+class SignatureSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How deliveries are signed, and the texts of the keys, still to be rendered."""
+
+    scheme: "Scheme"
+    secrets: tuple[Tree, ...] = ()
+    public_keys: tuple[Tree, ...] = ()
+    jwks_uri: str | None = None
+
+
+class Deduplication(msgspec.Struct, frozen=True, kw_only=True):
+    """When a delivery counts as one that came before. `window` is in microseconds."""
+
+    key: Tree = None
+    """None: the preset's own id, else the header Idempotency-Key."""
+    window: int = 86_400_000_000
+    fingerprint: bool = True
+    on_duplicate: OnDuplicate = "REPLAY"
+    required: bool = False
+
+
+class Respond(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer of the author's own, still to be rendered. None: as without it."""
+
+    code: Tree = None
+    headers: Tree = None
+    content_type: str = ""
+    body: Tree = None
+    has_body: bool = False
+
+
+class ResponseSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`response:`: what the caller gets, and when."""
+
+    on: str
+    """RECEIVED, COMPLETED or the id of a task."""
+    success: Respond
+    failed: Respond | None = None
+    streams: bool = False
+    """Progress as server-sent events instead of one answer."""
+
+
+class Mismatch(msgspec.Struct, frozen=True, kw_only=True):
+    """`onMismatch`: the answer when `when` or a condition is false."""
+
+    code: int = 204
+    body: str = ""
+
+
+class Redaction(msgspec.Struct, frozen=True, kw_only=True):
+    """What is replaced before anything is written down; names in lower case."""
+
+    headers: frozenset[str] = frozenset()
+    parameters: frozenset[str] = frozenset()
+    pointers: tuple[tuple[str, ...], ...] = ()
+
+
+class PreviousKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key that is still taken until `expires`, microseconds since 1970."""
+
+    key: Tree
+    expires: int
+
+
+class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """A checked webhook."""
+
+    key: Tree
+    previous_keys: tuple[PreviousKey, ...] = ()
+    methods: tuple[str, ...] = METHODS
+    allowed_ips: tuple[Any, ...] = ()
+    authentication: tuple[Tree, ...] = ()
+    """One mapping per way, its texts still to be rendered."""
+    signature: SignatureSettings | None = None
+    handshakes: tuple[Tree, ...] = ()
+    cors: "Cors | None" = None
+    public_url: str = ""
+    body_limit: int | None = None
+    fetch: Literal["FETCH", "STORE", "NONE"] = "FETCH"
+    raw_body: bool = False
+    accept: tuple[str, ...] = ()
+    strict_json: bool = False
+    schema: "Schema | None" = None
+    cloud_events: Literal["AUTO", "REQUIRED", "OFF"] = "OFF"
+    deduplication: Deduplication | None = None
+    rate_limit: "RateLimit | None" = None
+    on_mismatch: Mismatch | None = None
+    wait: bool = False
+    timeout: int = 0
+    """Microseconds; 0 leaves it to the server's limit."""
+    on_timeout: Literal["ACCEPTED", "FAIL"] = "ACCEPTED"
+    return_outputs: bool = False
+    response_content_type: str = ""
+    response_code: Tree = None
+    response: ResponseSettings | None = None
+    redaction: Redaction = Redaction()
+    record: Literal["ALL", "ACCEPTED"] = "ALL"
