@@ -93,6 +93,20 @@ def log_id(origin: str) -> str:
     return hashlib.sha256(origin.encode()).digest()[:8].hex()
 
 
+PEOPLE: Final = frozenset({"user", "cli", "token"})
+
+
+def principal(actor: str, log: str) -> str:
+    """Who did it, for a header: headers outlive erasure, so a person's name is replaced by its hash within this log.
+
+    The name itself stands in the payload (`by`), which can be erased.
+    """
+    kind, _, name = actor.partition(":")
+    if kind not in PEOPLE:
+        return actor
+    return f"{kind}:{hashlib.sha256(f'{log}:{name}'.encode()).hexdigest()[:16]}"
+
+
 class Chain(msgspec.Struct, kw_only=True):
     """The growing end of one execution's entries: what the next header must continue."""
 

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import trio
 
-from hookledger.journal.entry import SALT_BYTES, SYSTEM, Chain, Entry, log_id, seal
+from hookledger.journal.entry import SALT_BYTES, SYSTEM, Chain, Entry, log_id, principal, seal
 from hookledger.journal.errors import JournalPoisoned
 from hookledger.journal.events import (
     AnyEvent,
@@ -116,7 +116,7 @@ class Journal:
             epoch=self._epoch,
             position=self._position,
             timestamp=self._timestamp,
-            actor=actor,
+            actor=principal(actor, self._log),
             salt=self._entropy.token(SALT_BYTES),
         )
         self._position += 1
