@@ -379,6 +379,21 @@ async def test_credentials_never_reach_the_journal(tmp_path: Path) -> None:
         assert part not in disk
 
 
+async def test_a_secret_input_needs_the_key(tmp_path: Path) -> None:
+    """
+    With `encryptionKey` a SECRET input is taken and stands nowhere on disk; without it, 422.
+    """
+    more = "inputs:\n  - id: token\n    type: SECRET\n" + OUTPUTS
+    mapped = RETURN + "    inputs:\n      token: \"tok-{{ 'f' ~ 'fff' }}\"\n"
+    flows = {"f": flow("f", text="{{ inputs.token | length }}", more=more, trigger=mapped)}
+    async with open_site(tmp_path, flows) as site:
+        assert (await site.call("f")).status_code == 422
+    async with open_site(tmp_path, encryptionKey="a key") as site:
+        assert (await site.call("f")).json() == {"said": "8"}
+        assert b"tok-ffff" not in site.journal_bytes()
+        assert base64.b64encode(b"tok-ffff") not in site.journal_bytes()
+
+
 async def test_hanging_up_does_not_stop_the_execution(tmp_path: Path) -> None:
     """
     A caller who leaves cancels only its own waiting; the execution goes on and can be read afterwards.

@@ -135,6 +135,8 @@ def read_yaml(run: Run, source: str) -> Value:
     try:
         return Reader(run, loader).document()
     except (yaml.YAMLError, ValueError) as error:
+        if "maximum nesting depth" in str(error):  # libyaml counts itself since 0.2.6
+            raise LimitExceeded("YAML is nested too deep") from error
         raise WrongValue(f"this is not YAML: {' '.join(str(error).split())[:200]}") from error
     finally:
         loader.dispose()

