@@ -142,8 +142,10 @@ def curl_line(target: Target, body: bytes, method: str | None, content_type: str
         ValueError: The request cannot be signed with the secret of the trigger.
     """
     settings = target.settings
-    method = (method or ("POST" if "POST" in settings.methods else settings.methods[0])).upper()
-    called, words = target.url, ["curl", "-X", method]
+    chosen: str = method or ("POST" if "POST" in settings.methods else settings.methods[0])
+    method = chosen.upper()
+    called = target.url
+    words = ["curl", "-X", chosen.upper()]
     headers = [("Content-Type", content_type)] if method not in ("GET", "HEAD") else []
     body = body if headers else b""
     if settings.signature is not None:

@@ -1,12 +1,14 @@
 """Rows of the black-box table that are decided by the head of a request: route, method, address, rate, credentials."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from jwt.algorithms import RSAAlgorithm
 
 from hookledger.journal.events import DeliveryRejected, TriggerReceived
 
@@ -207,7 +209,7 @@ async def test_tokens(tmp_path: Path) -> None:
         assert [(await house.send(headers=bearer(token))).status_code for token in bad] == [401] * 4
 
 
-def _hs256(claims: dict[str, object], key: bytes) -> str:
+def _hs256(claims: Mapping[str, object], key: bytes) -> str:
     """A token signed with the public key as an HMAC secret; libraries refuse to make one."""
     import base64
     import hmac
@@ -226,7 +228,7 @@ async def test_key_sets_are_fetched_through_the_port(tmp_path: Path) -> None:
     private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     key = {
-        **json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(private.public_key())),
+        **json.loads(RSAAlgorithm.to_jwk(private.public_key())),
         "kid": "one",
         "alg": "RS256",
     }

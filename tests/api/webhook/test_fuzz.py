@@ -90,7 +90,12 @@ async def chunks(body: bytes) -> AsyncIterator[bytes]:
             yield part
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(
+    max_examples=300,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    derandomize=True,
+)
 @given(
     trigger=st.sampled_from(TRIGGERS),
     method=st.sampled_from(["GET", "POST", "PUT", "OPTIONS", "HEAD", "\x00"]),

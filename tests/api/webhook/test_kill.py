@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,7 +31,7 @@ OUTPUTS = 'outputs:\n  - {id: value, type: STRING, value: "{{ outputs.out.value 
 
 
 @contextmanager
-def server(directory: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def server(directory: Path) -> Generator[tuple[subprocess.Popen[str], str]]:
     """A server in a process of its own, and its address."""
     command = [sys.executable, "-c", "from hookledger.api.cli import main; main()", "serve"]
     flags = [str(directory / "flows"), "--data", str(directory / "data"), "--port", "0"]
