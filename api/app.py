@@ -14,11 +14,13 @@ from hookledger.api.credentials import Credentials
 from hookledger.api.http import HttpRequest, HttpResponse, json_response, problem
 from hookledger.api.webhook.asgi import WebhookDoor
 from hookledger.api.webhook.handler import WebhookHandler
+from hookledger.api.webhook.openapi import openapi_document
+from hookledger.journal.journal import software
 from hookledger.runtime.variables import TENANT
 
 API = ("/api/v1/main", "/api/v1")
 """Every route also answers without the tenant."""
-OURS = frozenset({"", TENANT, "executions", "flows", "logs", "triggers", "deliveries"})
+OURS = frozenset({"", TENANT, "executions", "flows", "logs", "triggers", "deliveries", "webhooks"})
 """What may stand where the tenant stands; empty outside of the API."""
 
 
@@ -151,9 +153,13 @@ def _delivery_routes(app: QuartTrio, engine: Engine, webhook: WebhookHandler, gu
         asked = plain_request(request.body)
         return await deliveries.dry_run(webhook, engine, asked, namespace, flow_id, trigger_id)
 
+    async def described() -> HttpResponse:
+        return json_response(openapi_document(engine, webhook.public_url, software().partition("/")[2]))
+
     trigger = "/triggers/<namespace>/<flow_id>/<trigger_id>"
     for index, prefix in enumerate(API):
         for path, view, method in (
+            ("/webhooks/openapi.json", described, "GET"),
             (f"{trigger}/deliveries", listed, "GET"),
             ("/deliveries/<delivery_id>", one, "GET"),
             ("/deliveries/<delivery_id>/replay", again, "POST"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from hookledger.api.webhook.commands import webhook
 from hookledger.journal.cli import journal
 from hookledger.journal.cli.reading import JournalFile, reading
 from hookledger.journal.errors import JournalError
@@ -19,6 +20,7 @@ def main() -> None:
 
 
 main.add_command(journal)
+main.add_command(webhook)
 
 
 @main.command()

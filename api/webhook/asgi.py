@@ -62,10 +62,13 @@ class WebhookDoor:
         except Exception as error:
             logger.error("unexpected error while answering a webhook", exc_info=error)
             response = problem(500, "an unexpected error; the server's log says more")
-        if body.complete:
-            await send_response(response, send, body)
-        else:
-            await _send_early(response, body, receive, send)
+        try:
+            if body.complete:
+                await send_response(response, send, body)
+            else:
+                await _send_early(response, body, receive, send)
+        except* (trio.BusyResourceError, trio.BrokenResourceError, trio.ClosedResourceError):
+            pass  # the parser in front is already answering bytes that are no HTTP, or the caller has gone
 
     async def _guarded(self, request: HttpRequest) -> HttpResponse:
         if self._credentials is None:

@@ -46,7 +46,7 @@ class WebhookHandler:
         self.desk = Desk(engine, limits, files=files, fetch=fetch)
         self._engine = engine
         self._limits = limits
-        self._public_url = public_url
+        self.public_url = public_url
         self._trusted = trusted
         self._pipelines: dict[tuple[str, str], Pipeline] = {}
         self._pending = 0
@@ -82,7 +82,7 @@ class WebhookHandler:
             match,
             delivery_id,
             trusted=self._trusted,
-            public_url=self._public_url,
+            public_url=self.public_url,
             dry=dry,
         )
 

@@ -1,7 +1,7 @@
 """Finds the trigger a webhook URL names. Everything that is not reachable with the right key looks the same."""
 
 import hmac
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 from urllib.parse import quote, unquote
 
@@ -128,6 +128,11 @@ def _rendered(engine: Engine, flow: Flow, trigger: Trigger, tree: Tree) -> str |
 
 def key_variables(engine: Engine, flow: Flow, trigger: Trigger) -> dict[str, object]:
     """What a key's expression sees: there is no execution yet."""
+    return early_variables(flow, trigger, engine.ports.environment)
+
+
+def early_variables(flow: Flow, trigger: Trigger, environment: Mapping[str, str]) -> dict[str, object]:
+    """The same without an engine."""
     return {
         "flow": {
             "id": flow.id,
@@ -136,7 +141,7 @@ def key_variables(engine: Engine, flow: Flow, trigger: Trigger) -> dict[str, obj
             "tenantId": "main",
         },
         "trigger": {"id": trigger.id, "type": trigger.type},
-        "envs": engine.ports.environment,
+        "envs": environment,
         "vars": flow.variables,
     }
 

@@ -95,9 +95,23 @@ def is_text(media_type: str) -> bool:
 def _json_or_text(text: str) -> Any:
     """Anything behind the first value means it is no JSON document (NDJSON, say): then nothing may be cut off."""
     try:
-        return json.loads(text, parse_constant=_refuse)
+        value = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return text
+    return whole_characters(value) if "\\ud" in text.lower() else value
+
+
+def whole_characters(value: Any) -> Any:
+    """The same data with U+FFFD for every half of a surrogate pair, which no UTF-8 can carry."""
+    match value:
+        case str():
+            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        case dict():
+            return {whole_characters(key): whole_characters(item) for key, item in value.items()}
+        case list():
+            return [whole_characters(item) for item in value]
+        case _:
+            return value
 
 
 def _refuse(constant: str) -> NoReturn:

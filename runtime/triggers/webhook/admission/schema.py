@@ -33,6 +33,8 @@ class Schema:
 
     def __init__(self, document: Mapping[str, Any] | bool) -> None:
         registry: Registry[Any] = Registry()
+        self.document = document
+        """As the author wrote it."""
         self._validator = Draft202012Validator(cast(Any, document), registry=registry)
 
     def violations(self, value: object, *, problems_max: int = PROBLEMS_MAX) -> list[SchemaViolation]:

@@ -1,0 +1,88 @@
+"""`hookledger webhook`: what it prints works when it is pasted into a shell."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import trio
+from click.testing import CliRunner
+
+from hookledger.api.cli import main
+from hookledger.journal.events import TriggerReceived
+from hookledger.runtime.triggers.webhook.signatures import PRESETS, parse_signature
+
+from .house import Clock, flow, open_house
+
+PUBLIC_ONLY = {"DISCORD"}
+SECRETS = {
+    "ONFLEET": "00ff00ff00ff00ff",
+    "STANDARD_WEBHOOKS": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    "SVIX": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    "GITLAB": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+}
+BODY = """{"text":"it's $HOME `id` \\"quoted\\" ; rm -rf / & é"}"""
+
+
+def run(*arguments: str) -> str:
+    """Run the command and return what it printed."""
+    result = CliRunner().invoke(main, ["webhook", *arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.mark.parametrize("preset", sorted(set(PRESETS) - PUBLIC_ONLY))
+async def test_a_pasted_curl_line_is_accepted(
+    tmp_path: Path, preset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    For every preset: the line is run by a shell as it stands, is accepted, and the body arrives as it was given.
+    """
+    secret = SECRETS.get(preset, "it's a $ecret; with `everything`")
+    monkeypatch.setenv("HOOKLEDGER_SECRET_S", secret)
+    source = flow(f"signature: {{preset: {preset}, secret: \"{{{{ secret('S') }}}}\"}}")
+    clock = Clock(0).tick()
+    clock.offset = 0
+    async with open_house(tmp_path, source, secrets={"S": secret}, clock=clock) as house:
+        address = str(house.client.base_url)
+        line = run("curl", str(tmp_path / "flows" / "0.yaml"), "--address", address, "-d", BODY)
+        shell = ["sh", "-c", line.replace("curl ", "curl -sS -o /dev/null -w '%{http_code}' ", 1)]
+        done = await trio.run_process(shell, capture_stdout=True, check=False, stderr=subprocess.DEVNULL)
+        assert done.stdout == b"200", line
+        assert house.events(TriggerReceived)[0].body == BODY.encode()
+
+
+def test_urls_are_rendered_and_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    The key is rendered and percent-encoded; one that cannot be rendered is said to be so.
+    """
+    monkeypatch.setenv("HOOKLEDGER_SECRET_K", "a b/ü")
+    file = tmp_path / "f.yaml"
+    file.write_text(flow("").replace("key: k", "key: \"{{ secret('K') }}\""))
+    assert run("url", str(file)).endswith("/api/v1/main/executions/webhook/t/f/a%20b%2F%C3%BC\n")
+    monkeypatch.delenv("HOOKLEDGER_SECRET_K")
+    assert CliRunner().invoke(main, ["webhook", "url", str(file)]).exit_code == 1
+
+
+def test_credentials_are_part_of_the_line(tmp_path: Path) -> None:
+    """
+    `authentication` goes into the line: the first way that fixed values can satisfy.
+    """
+    file = tmp_path / "f.yaml"
+    file.write_text(flow("methods: [GET]\nauthentication: [{type: BASIC, username: u, password: p p}]"))
+    assert run("curl", str(file)).startswith("curl -X GET -u 'u:p p' http://")
+
+
+def test_sign_prints_headers() -> None:
+    """
+    `sign` prints what the preset's verifier accepts.
+    """
+    from hookledger.journal.ports import SystemClock
+
+    output = run("sign", "--preset", "stripe", "--secret", "whsec_x", "-d", "{}")
+    headers = [tuple(line.split(": ", 1)) for line in output.splitlines()]
+    scheme = parse_signature({"preset": "STRIPE", "secret": "whsec_x"}).scheme
+    assert scheme is not None
+    verdict = scheme.check(
+        b"{}", method="POST", url="", headers=headers, now=SystemClock().now() / 1e6, secrets=["whsec_x"]  # type: ignore[arg-type]
+    )  # fmt: skip
+    assert verdict.accepted
