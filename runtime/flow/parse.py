@@ -4,10 +4,12 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import msgspec
+
 from hookledger.runtime.flow.fields import Collector, check_fields, read_struct
 from hookledger.runtime.flow.inputs import parse_inputs, parse_outputs
 from hookledger.runtime.flow.labels import read_labels
-from hookledger.runtime.flow.model import Concurrency, Flow
+from hookledger.runtime.flow.model import Concurrency, Flow, Retry, Task, Trigger
 from hookledger.runtime.flow.problems import Path, Problem, ProblemsFound
 from hookledger.runtime.flow.retries import read_retry
 from hookledger.runtime.flow.source import Document, SourceInvalid, load
@@ -46,6 +48,18 @@ def _located(document: Document, problems: Iterable[Problem]) -> list[Problem]:
     return sorted(located, key=lambda problem: (problem.line, problem.column))
 
 
+class _Parts(msgspec.Struct, frozen=True, kw_only=True):
+    """What was read, before it is known whether all of it is right."""
+
+    blocks: dict[str, tuple[Task, ...]]
+    inputs: tuple[Any, ...]
+    outputs: tuple[Any, ...]
+    triggers: tuple[Trigger, ...]
+    concurrency: Concurrency | None
+    labels: dict[str, str]
+    retry: Retry | None
+
+
 def _read(
     document: Document, source: str, file: str, registry: TaskRegistry, found: Collector
 ) -> Flow | None:
@@ -53,20 +67,7 @@ def _read(
     if not isinstance(data, dict):
         found.add((), "a flow begins with `id:`, `namespace:` and `tasks:`")
         return None
-    check_fields(FlowSource, data, (), found, elsewhere=_OWN)
-    retry = read_retry(data.get("retry"), ("retry",), found)
-    reader = TaskReader(registry, _plugin_defaults(data, found), retry, found)
-    blocks = {name: reader.block(data.get(name), (name,), name in data) for name in _BLOCKS}
-    _unique_ids(reader.ids, found)
-    if not data.get("tasks"):
-        found.add(("tasks",) if "tasks" in data else (), "a flow needs at least one task under `tasks:`")
-    inputs, input_problems = parse_inputs(data.get("inputs") or [])
-    outputs, output_problems = parse_outputs(data.get("outputs") or [])
-    found.problems += [*input_problems, *output_problems]
-    triggers = read_triggers(data.get("triggers"), ("triggers",), found)
-    concurrency = _concurrency(data.get("concurrency"), found)
-    labels = read_labels(data.get("labels"), ("labels",), found)
-    found.expressions(data.get("outputs"), ("outputs",))
+    parts = _parts(data, registry, found)
     if found.problems:
         return None
     return Flow(
@@ -77,21 +78,59 @@ def _read(
         file=file,
         description=data.get("description") or "",
         disabled=bool(data.get("disabled", False)),
-        labels=labels,
-        inputs=inputs,
-        outputs=outputs,
-        output_templates={output.id: compile_tree(output.value) for output in outputs},
+        labels=parts.labels,
+        inputs=parts.inputs,
+        outputs=parts.outputs,
+        output_templates={output.id: compile_tree(output.value) for output in parts.outputs},
         variables=data.get("variables") or {},
-        tasks=blocks["tasks"],
-        errors=blocks["errors"],
-        finally_=blocks["finally"],
-        after_execution=blocks["afterExecution"],
-        triggers=triggers,
-        concurrency=concurrency,
-        retry=retry,
+        tasks=parts.blocks["tasks"],
+        errors=parts.blocks["errors"],
+        finally_=parts.blocks["finally"],
+        after_execution=parts.blocks["afterExecution"],
+        triggers=parts.triggers,
+        concurrency=parts.concurrency,
+        retry=parts.retry,
         document=data,
         warnings=tuple(str(problem) for problem in _located(document, found.warnings)),
     )
+
+
+def _parts(data: dict[str, Any], registry: TaskRegistry, found: Collector) -> _Parts:
+    check_fields(FlowSource, data, (), found, elsewhere=_OWN)
+    retry = read_retry(data.get("retry"), ("retry",), found)
+    reader = TaskReader(registry, _plugin_defaults(data, found), retry, found)
+    blocks = {name: reader.block(data.get(name), (name,), name in data) for name in _BLOCKS}
+    _unique_ids(reader.ids, found)
+    if not data.get("tasks"):
+        found.add(("tasks",) if "tasks" in data else (), "a flow needs at least one task under `tasks:`")
+    inputs, input_problems = parse_inputs(data.get("inputs") or [])
+    outputs, output_problems = parse_outputs(data.get("outputs") or [])
+    found.problems += [*input_problems, *output_problems]
+    found.expressions(data.get("outputs"), ("outputs",))
+    triggers = read_triggers(data.get("triggers"), ("triggers",), found)
+    _warn_unfilled(inputs, triggers, found)
+    return _Parts(
+        blocks=blocks,
+        inputs=inputs,
+        outputs=outputs,
+        triggers=triggers,
+        concurrency=_concurrency(data.get("concurrency"), found),
+        labels=read_labels(data.get("labels"), ("labels",), found),
+        retry=retry,
+    )
+
+
+def _warn_unfilled(inputs: Iterable[Any], triggers: Iterable[Trigger], found: Collector) -> None:
+    """A trigger that leaves a required input empty can start nothing; that is better known now."""
+    needed = [declared.id for declared in inputs if declared.required and declared.defaults is None]
+    for index, trigger in enumerate(triggers):
+        missing = [name for name in needed if trigger.inputs is None]
+        if missing:
+            names = ", ".join(f"`{name}`" for name in missing)
+            message = (
+                f"this trigger fills no inputs, and {names} must have a value: every delivery will be refused"
+            )
+            found.warn(("triggers", index), f"{message}; add `inputs:` here, or defaults there")
 
 
 _OWN = frozenset({"retry", "variables", "labels", "inputs", "outputs", "triggers", *_BLOCKS, "concurrency"})
