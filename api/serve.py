@@ -20,6 +20,7 @@ from hookledger.api.banner import banner
 from hookledger.api.config import Config
 from hookledger.api.credentials import open_credentials
 from hookledger.api.flows_directory import FlowsDirectory
+from hookledger.api.webhook.fetching import fetch_through
 from hookledger.api.webhook.files import Files
 from hookledger.api.webhook.handler import WebhookHandler, WebhookLimits
 from hookledger.runtime.secret_inputs import Cipher
@@ -38,7 +39,8 @@ async def serve(
     """Run until `shutdown` is set.
 
     Args:
-        ports: The outside world; the real one by default. Its service `fetch` gets key sets and certificates.
+        ports: The outside world; the real one by default. A service `fetch` gets key sets and certificates instead
+            of the HTTP port.
 
     Raises:
         JournalLocked: Another server has the data directory.
@@ -73,7 +75,7 @@ async def serve(
             config.server.public_url,
             trusted=config.trusted_networks,
             files=files,
-            fetch=ports.services.get("fetch"),
+            fetch=fetch_through(ports),
         )
         nursery.start_soon(handler.run)
         app = make_app(engine, handler, opened.credentials, settings)

@@ -11,6 +11,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from jwt.algorithms import RSAAlgorithm
 
 from hookledger.journal.events import DeliveryRejected, TriggerReceived
+from hookledger.runtime.tasks.base import TaskFailed
+from hookledger.runtime.tasks.http.port import HttpAnswer, HttpRequest
 
 from .house import HOOK, Clock, flow, open_house
 
@@ -223,7 +225,7 @@ def _hs256(claims: Mapping[str, object], key: bytes) -> str:
 
 async def test_key_sets_are_fetched_through_the_port(tmp_path: Path) -> None:
     """
-    A JWT's `jwksUri` is fetched once and kept; without the port nothing is fetched and the token is 401.
+    A JWT's `jwksUri` is fetched once and kept; one that cannot be reached is 401, and is not asked at every request.
     """
     private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -250,8 +252,22 @@ async def test_key_sets_are_fetched_through_the_port(tmp_path: Path) -> None:
         assert [(await house.send(headers=headers)).status_code for _ in range(3)] == [200] * 3
         assert asked == ["https://idp/keys"]
     (tmp_path / "two").mkdir()
-    async with open_house(tmp_path / "two", source, clock=clock) as house:
-        assert (await house.send(headers=headers)).status_code == 401
+    port = NoNetwork()
+    async with open_house(tmp_path / "two", source, clock=clock, services={"http": port}) as house:
+        assert [(await house.send(headers=headers)).status_code for _ in range(3)] == [401] * 3
+        assert port.asked == ["https://idp/keys"]
+
+
+class NoNetwork:
+    """An HTTP port that reaches nothing."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def send(self, request: HttpRequest) -> HttpAnswer:
+        """Refuse."""
+        self.asked.append(request.uri)
+        raise TaskFailed("no network", kind="ConnectFailed")
 
 
 async def test_previous_keys(tmp_path: Path) -> None:
