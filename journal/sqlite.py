@@ -17,6 +17,13 @@ import apsw
 import msgspec
 import trio
 
+from hookledger.journal.columns import (
+    delivery_columns,
+    entry_columns,
+    row_columns,
+    where,
+    where_deliveries,
+)
 from hookledger.journal.deliveries import Claim, DeliveryQuery, DeliveryRow
 from hookledger.journal.entry import Entry, decode_header
 from hookledger.journal.errors import JournalLocked, JournalMissing, JournalUnreadable
@@ -160,13 +167,13 @@ class SqliteStore:
         connection.execute("BEGIN IMMEDIATE")
         try:
             connection.executemany(
-                "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?)", (_entry_columns(e) for e in batch.entries)
+                "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?)", (entry_columns(e) for e in batch.entries)
             )
-            connection.executemany(_UPSERT_EXECUTION, (_row_columns(row) for row in batch.rows.values()))
+            connection.executemany(_UPSERT_EXECUTION, (row_columns(row) for row in batch.rows.values()))
             if batch.deliveries:
                 connection.executemany(
                     "INSERT OR REPLACE INTO delivery VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (_delivery_columns(row) for row in batch.deliveries),
+                    (delivery_columns(row) for row in batch.deliveries),
                 )
             if batch.claims:
                 connection.executemany(
@@ -228,15 +235,15 @@ class SqliteReader:
         )
 
     def rows(self, query: Query) -> tuple[list[ExecutionRow], int]:
-        where, values = _where(query)
+        terms, values = where(query)
         order = "ASC" if query.oldest_first else "DESC"
         found = self._all(
-            f"SELECT row FROM execution {where} ORDER BY started {order}, rowid {order} LIMIT ? OFFSET ?",
+            f"SELECT row FROM execution {terms} ORDER BY started {order}, rowid {order} LIMIT ? OFFSET ?",
             *values,
             query.limit,
             query.offset,
         )
-        total = self._one(f"SELECT count(*) FROM execution {where}", *values)
+        total = self._one(f"SELECT count(*) FROM execution {terms}", *values)
         return [_decode_row(row[0]) for row in found], total[0] if total else 0
 
     def row(self, execution: str) -> ExecutionRow | None:
@@ -248,14 +255,14 @@ class SqliteReader:
         return None if found is None else Claim(**dict(zip(_CLAIM_FIELDS, found, strict=True)))
 
     def deliveries(self, query: DeliveryQuery) -> tuple[list[DeliveryRow], int]:
-        where, values = _where_deliveries(query)
+        terms, values = where_deliveries(query)
         found = self._all(
-            f"SELECT row FROM delivery {where} ORDER BY at DESC, delivery DESC LIMIT ? OFFSET ?",
+            f"SELECT row FROM delivery {terms} ORDER BY at DESC, delivery DESC LIMIT ? OFFSET ?",
             *values,
             query.limit,
             query.offset,
         )
-        total = self._one(f"SELECT count(*) FROM delivery {where}", *values)
+        total = self._one(f"SELECT count(*) FROM delivery {terms}", *values)
         return [_decode_delivery(row[0]) for row in found], total[0] if total else 0
 
     def delivery(self, delivery: str) -> DeliveryRow | None:
@@ -289,56 +296,6 @@ _decode_row = msgspec.json.Decoder(ExecutionRow).decode
 def _entry(row: tuple[Any, ...]) -> Entry:
     raw, leaf, payload, salt = row
     return Entry(header=decode_header(raw), raw=raw, leaf=leaf, payload=payload, salt=salt)
-
-
-def _entry_columns(entry: Entry) -> tuple[Any, ...]:
-    header = entry.header
-    return header.pos, header.exec, header.n, entry.raw, entry.leaf, entry.payload, entry.salt
-
-
-def _row_columns(row: ExecutionRow) -> tuple[Any, ...]:
-    encoded = msgspec.json.encode(row).decode()
-    return row.execution, row.namespace, row.flow, row.state, row.started, int(row.open), encoded
-
-
-def _delivery_columns(row: DeliveryRow) -> tuple[Any, ...]:
-    encoded = msgspec.json.encode(row).decode()
-    return row.delivery, row.at, row.namespace, row.flow, row.trigger, row.kind, encoded
-
-
-def _where_deliveries(query: DeliveryQuery) -> tuple[str, list[Any]]:
-    equal = (("namespace", query.namespace), ("flow", query.flow), ("trigger", query.trigger))
-    terms: list[tuple[str, list[Any]]] = [
-        (f"{name} = ?", [value]) for name, value in equal if value is not None
-    ]
-    if query.kinds:
-        terms.append((f"kind IN ({', '.join('?' * len(query.kinds))})", list(query.kinds)))
-    if query.since:
-        terms.append(("at >= ?", [query.since]))
-    return _joined(terms)
-
-
-def _where(query: Query) -> tuple[str, list[Any]]:
-    terms: list[tuple[str, list[Any]]] = []
-    if query.namespace is not None:
-        terms.append(("namespace = ?", [query.namespace]))
-    if query.flow is not None:
-        terms.append(("flow = ?", [query.flow]))
-    if query.states:
-        terms.append((f"state IN ({', '.join('?' * len(query.states))})", list(query.states)))
-    if query.open is not None:
-        terms.append((f"open = {int(query.open)}", []))
-    if query.since:
-        terms.append(("started >= ?", [query.since]))
-    return _joined(terms)
-
-
-def _joined(terms: list[tuple[str, list[Any]]]) -> tuple[str, list[Any]]:
-    if not terms:
-        return "", []
-    return "WHERE " + " AND ".join(term for term, _ in terms), [
-        value for _, values in terms for value in values
-    ]
 
 
 def _take_lock(path: Path) -> int:
