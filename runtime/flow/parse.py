@@ -10,7 +10,7 @@ from hookledger.runtime.flow.fields import Collector, check_fields, read_struct
 from hookledger.runtime.flow.inputs import parse_inputs, parse_outputs
 from hookledger.runtime.flow.labels import read_labels
 from hookledger.runtime.flow.model import Concurrency, Flow, Retry, Task, Trigger
-from hookledger.runtime.flow.problems import Path, Problem, ProblemsFound
+from hookledger.runtime.flow.problems import Path, Problem, ProblemsFound, suggestion
 from hookledger.runtime.flow.retries import read_retry
 from hookledger.runtime.flow.source import Document, SourceInvalid, load
 from hookledger.runtime.flow.sources import ConcurrencySource, FlowSource, PluginDefaultSource
@@ -18,6 +18,7 @@ from hookledger.runtime.flow.tasks import TaskReader
 from hookledger.runtime.flow.templates import compile_tree
 from hookledger.runtime.flow.triggers import read_triggers
 from hookledger.runtime.tasks.registry import TaskRegistry, installed
+from hookledger.runtime.triggers.webhook import COMPLETED, RECEIVED
 
 _BLOCKS = ("tasks", "errors", "finally", "afterExecution")
 
@@ -108,6 +109,7 @@ def _parts(data: dict[str, Any], registry: TaskRegistry, found: Collector) -> _P
     found.problems += [*input_problems, *output_problems]
     found.expressions(data.get("outputs"), ("outputs",))
     triggers = read_triggers(data.get("triggers"), ("triggers",), found)
+    _check_responders(triggers, {task_id for task_id, _ in reader.ids}, found)
     _warn_unfilled(inputs, triggers, found)
     return _Parts(
         blocks=blocks,
@@ -131,6 +133,15 @@ def _warn_unfilled(inputs: Iterable[Any], triggers: Iterable[Trigger], found: Co
                 f"this trigger fills no inputs, and {names} must have a value: every delivery will be refused"
             )
             found.warn(("triggers", index), f"{message}; add `inputs:` here, or defaults there")
+
+
+def _check_responders(triggers: Iterable[Trigger], tasks: set[str], found: Collector) -> None:
+    """`response.on` of a webhook names a moment or a task that there is."""
+    for index, trigger in enumerate(triggers):
+        response = getattr(trigger.settings, "response", None)
+        if response is not None and response.on not in (RECEIVED, COMPLETED, *tasks):
+            known = suggestion(response.on, (RECEIVED, COMPLETED, *tasks))
+            found.add(("triggers", index, "response", "on"), f"there is no task `{response.on}`; {known}")
 
 
 _OWN = frozenset({"retry", "variables", "labels", "inputs", "outputs", "triggers", *_BLOCKS, "concurrency"})

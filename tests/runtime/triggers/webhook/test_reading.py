@@ -1,0 +1,91 @@
+"""The webhook's properties when a flow is loaded: every mistake at once, each at its line."""
+
+import pytest
+
+from hookledger.runtime.flow.parse import FlowInvalid, parse_flow
+from hookledger.runtime.triggers.webhook import WebhookSettings
+
+HEAD = (
+    "id: f\nnamespace: t\ntasks:\n  - {id: a, type: io.kestra.plugin.core.debug.Return}\n"
+    "triggers:\n  - id: w\n    type: io.kestra.plugin.core.trigger.Webhook\n    key: k\n"
+)
+FIRST = HEAD.count("\n") + 1
+
+
+def problems(*lines: str) -> list[tuple[int, str]]:
+    """Line (1 is the first of `lines`) and message of each problem."""
+    with pytest.raises(FlowInvalid) as caught:
+        parse_flow(HEAD + "".join(f"    {line}\n" for line in lines))
+    return [(problem.line - FIRST + 1, problem.message) for problem in caught.value.problems]
+
+
+WRONG = [
+    ("signature: {preset: GITHUP, secret: x}", "did you mean GITHUB"),
+    ("signature: {preset: GITHUB}", "`secret` is required"),
+    ("authentication: [{type: BASIC, username: u}]", "`password` is required"),
+    ("allowedIps: [300.1.2.3]", "is not an address or network"),
+    ("allowedIps: []", "let nobody in"),
+    ("methods: [GRAB]", "`GRAB` cannot start a flow"),
+    ("methods: []", "no request at all"),
+    ("bodyLimit: a lot", "is not a size"),
+    ("accept: [json]", "is not a media type"),
+    ("schema: {type: thing}", "`type`"),
+    ("cors: {origins: ['*'], credentials: true}", "cannot be true with origin *"),
+    ("rateLimit: {limit: 0}", "must be at least 1"),
+    ("deduplication: {window: soon}", "is not an ISO-8601 duration"),
+    ("deduplication: {onDuplicate: MAYBE}", "onDuplicate"),
+    ("handshake: [{type: META}]", "`verifyToken` is required"),
+    ("onMismatch: {code: 99}", "from 200 to 499"),
+    ("redact: {pointers: [card]}", "begins with /"),
+    ("previousKeys: [{key: a, expires: tomorrow}]", "is not a time"),
+    ("timeout: PT5S", "needs the answer to wait"),
+    ("response: {on: COMPLETED}", "add `wait: true`"),
+    ("response: {code: 99}", "from 200 to 599"),
+    ("response: {headers: {Content-Length: '1'}}", "cannot be set by a flow"),
+    ('response: {headers: {X: "a\\r\\nb"}}', "line break"),
+    ("cloudEvents: SOMETIMES", "SOMETIMES"),
+    ("fetchType: STORE\n    schema: true", "needs the body in memory"),
+    ("signatur: {}", "did you mean `signature`"),
+]
+
+
+@pytest.mark.parametrize(("line", "message"), WRONG, ids=[line for line, _ in WRONG])
+def test_a_mistake_is_named_at_its_line(line: str, message: str) -> None:
+    """
+    One wrong property is one problem on its line that says what to write instead.
+    """
+    (found,) = problems(line)
+    assert message in found[1]
+    assert found[0] in (1, 2)
+
+
+def test_all_mistakes_are_listed_at_once() -> None:
+    """
+    Several mistakes in several blocks are all there, in the order of the file.
+    """
+    found = problems(
+        "wait: true",
+        "signature: {preset: NONE, secret: ''}",
+        "deduplication: {window: x}",
+        "response: {on: nothing, code: 7}",
+    )
+    assert [line for line, _ in found] == [2, 2, 3, 4]
+
+
+def test_a_responder_must_exist() -> None:
+    """
+    `response.on` is RECEIVED, COMPLETED or the id of a task of the flow.
+    """
+    assert problems("wait: true", "response: {on: b}") == [
+        (2, "there is no task `b`; known here: COMPLETED, RECEIVED, a")
+    ]
+    parse_flow(HEAD + "    wait: true\n    response: {on: a}\n")
+
+
+def test_a_plain_webhook_has_the_defaults() -> None:
+    """
+    Without further properties nothing is configured, so nothing is checked.
+    """
+    settings = parse_flow(HEAD).triggers[0].settings
+    assert isinstance(settings, WebhookSettings)
+    assert settings == WebhookSettings(key=settings.key)
