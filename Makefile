@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
 
-.PHONY: setup run test lint kill bench clean
+.PHONY: setup run test lint kill bench golden clean
 
 setup: $(STAMP)
 
@@ -32,6 +32,9 @@ kill: setup
 
 bench: setup
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+golden: setup
+	$(BIN)/python -m tests.simulation.golden --write
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache

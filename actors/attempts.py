@@ -10,6 +10,7 @@ from hookledger.actors.bench import Bench
 from hookledger.actors.rendering import Rendered
 from hookledger.journal.events import (
     ExecutionPaused,
+    ExecutionResumed,
     Failure,
     LabelsSet,
     Outcome,
@@ -35,6 +36,8 @@ class Attempts:
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
         self._live: dict[str, trio.CancelScope] = {}
+        self._since = bench.state.sequence
+        """What was recorded from here on was recorded while this actor lives."""
         self._nursery: trio.Nursery
         self._outbox: Outbox
 
@@ -87,12 +90,16 @@ class Attempts:
             self._returned(
                 found[0], _settled_by_hand(path, begun.attempt, resumed.choice, dict(resumed.inputs))
             )
-        elif begun.effect == "write" and resumed is None:
+        elif begun.effect == "write" and not self._may_rerun(resumed):
             bench.record(
                 lambda sequence, at: ExecutionPaused(sequence=sequence, at=at, path=path, reason="in_doubt")
             )
         else:
             await self._again(*found, begun)
+
+    def _may_rerun(self, resumed: ExecutionResumed | None) -> bool:
+        """An operator's word holds once: behind a crash nobody knows whether the rerun had begun."""
+        return resumed is not None and resumed.sequence >= self._since
 
     def close(self, ended: Ended) -> None:
         """Record an attempt's end; one that is no longer wanted is only observed."""

@@ -102,7 +102,7 @@ class Engine:
             async with (
                 _plain_errors(),
                 _http_for(ports),
-                open_journal(store, clock=ports.clock, entropy=ports.entropy) as journal,
+                open_journal(store, clock=ports.clock, entropy=ports.entropy, writer=ports.writer) as journal,
                 trio.open_nursery() as nursery,
             ):
                 engine = await _started(cls, journal, ports, registry, nursery)

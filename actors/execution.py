@@ -62,12 +62,12 @@ class ExecutionActor:
 
     async def run(self) -> Rest | None:
         """Work until the execution has ended (None) or rests."""
-        async with trio.open_nursery() as nursery:
-            self._performer.begin(nursery, self._outbox.clone())
+        async with trio.open_nursery() as replies, trio.open_nursery() as attempts:
+            self._performer.begin(attempts, replies, self._outbox.clone())
             rest = await self._work()
             if rest is None:
                 await self._end()
-            nursery.cancel_scope.cancel()
+            attempts.cancel_scope.cancel()
         return rest
 
     async def _work(self) -> Rest | None:

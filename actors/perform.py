@@ -47,24 +47,35 @@ class Performer:
         self._children_seen: set[str] = set()
         """Paths whose child was looked at since this actor began."""
         self._asked_to_stop: set[str] = set()
-        self._nursery: trio.Nursery
+        self._promises_kept = False
+        self._replies: trio.Nursery
 
     @property
     def busy(self) -> bool:
         """True while an attempt runs beside the actor."""
         return self._attempts.busy
 
-    def begin(self, nursery: trio.Nursery, outbox: Outbox) -> None:
-        """The nursery attempts live in, and where their results go."""
-        self._nursery = nursery
-        self._attempts.begin(nursery, outbox)
+    def begin(self, attempts: trio.Nursery, replies: trio.Nursery, outbox: Outbox) -> None:
+        """The nurseries attempts and replies live in, and where results go."""
+        self._replies = replies
+        self._attempts.begin(attempts, outbox)
 
     async def perform(self, commands: Sequence[Command]) -> bool:
         """Carry out commands; True when something was recorded, so that it is time to decide again."""
+        await self._keep_promises()
         before = self._bench.state.sequence
         for command in commands:
             await _HANDLERS[type(command)](self, command)
         return self._bench.state.sequence != before
+
+    async def _keep_promises(self) -> None:
+        """Start children nobody waits for that a crash kept from starting; the plan does not ask for them again."""
+        if self._promises_kept:
+            return
+        self._promises_kept = True
+        for started in tuple(self._bench.state.children.values()):
+            if not started.wait:
+                await self._bench.children.ensure(self._bench.id, started)
 
     def close(self, ended: Ended) -> None:
         """Record an attempt's end."""
@@ -72,16 +83,15 @@ class Performer:
 
     def answer(self, reply: Reply, refused: CommandRefused | None) -> None:
         """Reply to a command once what it recorded is durable."""
-        self._nursery.start_soon(self._reply, reply, refused)
+        self._replies.start_soon(self._reply, reply, refused)
 
     async def _reply(self, reply: Reply, refused: CommandRefused | None) -> None:
-        """Not cancelled with the attempts: whoever asked gets an answer even when the command ended the actor."""
-        with trio.CancelScope(shield=True):
-            await self._bench.recorder.barrier()
-            try:
-                reply.send_nowait(refused)
-            except trio.BrokenResourceError:
-                return  # whoever asked no longer waits
+        """Lives beside the attempts, not among them: a command that ends the actor is answered all the same."""
+        await self._bench.recorder.barrier()
+        try:
+            reply.send_nowait(refused)
+        except trio.BrokenResourceError:
+            return  # whoever asked no longer waits
 
     async def _await_time(self, command: AwaitTime) -> None:
         """Nothing to do: the loop knows when to look again."""
@@ -98,13 +108,13 @@ class Performer:
         self._children_seen.add(command.place.path(command.task))
 
     async def _kill_children(self, command: KillChildren) -> None:
-        """Each child is asked once; one that had ended before is looked at instead."""
+        """Each child is asked once; first one that was only promised is started and one that has ended is heard."""
         fresh = tuple(child for child in command.children if child not in self._asked_to_stop)
         self._asked_to_stop.update(fresh)
-        await kill_children(self._bench, KillChildren(children=fresh))
         for path, started in tuple(self._bench.state.children.items()):
             if started.child in fresh:
                 await look_after_child(self._bench, path)
+        await kill_children(self._bench, KillChildren(children=fresh))
 
 
 def _on_bench(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from hookledger.journal.ports import Clock, Entropy, SystemClock, SystemEntropy
+from hookledger.journal.ports import Clock, Entropy, SystemClock, SystemEntropy, Writer, this_process
 from hookledger.runtime.expressions import Ambient
 from hookledger.runtime.expressions import Ports as ExpressionPorts
 from hookledger.runtime.secret_inputs import Cipher
@@ -18,7 +18,7 @@ class Ports:
         cipher: Encrypts SECRET inputs; without one they are refused.
         environment: What expressions see as `envs`.
         services: Further ports by name, handed to tasks: `http`, `processes`, `kv`.
-        functions: Expression functions that ask outside, by name.
+        writer: What the journal says about who writes it; this process by default.
     """
 
     def __init__(
@@ -30,9 +30,11 @@ class Ports:
         cipher: Cipher | None = None,
         environment: Mapping[str, str] | None = None,
         services: Mapping[str, Any] | None = None,
+        writer: Writer | None = None,
     ) -> None:
         self.clock = clock or SystemClock()
         self.entropy = entropy or SystemEntropy()
+        self.writer = writer or this_process()
         self.secrets = secrets or environment_secrets()
         self.cipher = cipher
         self.environment = dict(environment or {})

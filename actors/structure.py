@@ -42,6 +42,9 @@ async def take_branch(bench: Bench, command: TakeBranch) -> None:
         if wanted.failure is not None or not truthy(wanted.value):
             record_branch(bench, task, place, wanted, skipped=wanted.failure is None)
             return
+        if issubclass(task.kind, Flowable) and task.kind.body_first:
+            record_branch(bench, task, place, wanted, choice=Choice(chosen="again"))
+            return
     rendered = bench.renderer.task(bench.state, task, place, task.properties)
     choice = Choice()
     if rendered.failure is None:

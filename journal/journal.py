@@ -6,12 +6,8 @@ form only while the previous commit runs. A failed commit poisons the partition;
 nobody knows what reached the disk.
 """
 
-import os
-import platform
-import socket
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
-from importlib.metadata import PackageNotFoundError, version
 from typing import TypeVar
 
 import trio
@@ -27,7 +23,15 @@ from hookledger.journal.events import (
     decode_events,
 )
 from hookledger.journal.index import ExecutionRow, project
-from hookledger.journal.ports import Clock, Entropy, SystemClock, SystemEntropy
+from hookledger.journal.ports import (
+    Clock,
+    Entropy,
+    SystemClock,
+    SystemEntropy,
+    Writer,
+    software,
+    this_process,
+)
 from hookledger.journal.store import Batch, LogLine, Reader, Store, Tip
 
 T = TypeVar("T")
@@ -205,6 +209,7 @@ async def open_journal(
     partition: int = 0,
     clock: Clock | None = None,
     entropy: Entropy | None = None,
+    writer: Writer | None = None,
 ) -> AsyncGenerator[Journal]:
     """Own a partition until the block ends: a new epoch, a commit loop, and a JournalClosed at the end.
 
@@ -221,7 +226,7 @@ async def open_journal(
     chain = Chain.after(system[-1]) if system else Chain(execution=SYSTEM)
     journal = Journal(store, tip, chain, clock, entropy)
     journal.crashed = bool(system) and system[-1].header.types[-1] != JournalClosed.__name__
-    _announce(journal, tip, partition)
+    _announce(journal, tip, partition, writer or this_process())
     async with trio.open_nursery() as nursery:
         nursery.start_soon(journal.run)
         try:
@@ -234,25 +239,17 @@ async def open_journal(
         journal.close()
 
 
-def software() -> str:
-    """Name and version, as they stand in the journal."""
-    try:
-        return f"hookledger/{version('hookledger')}"
-    except PackageNotFoundError:
-        return "hookledger/0+unknown"
-
-
 def _create(store: Store, entropy: Entropy) -> Tip:
     origin = f"hookledger/{entropy.token(16).hex()}"
     store.create(origin)
     return Tip(origin=origin, position=0, timestamp=0, epoch=0)
 
 
-def _announce(journal: Journal, tip: Tip, partition: int) -> None:
+def _announce(journal: Journal, tip: Tip, partition: int, writer: Writer) -> None:
     if tip.position == 0:
         journal.append_system(
             lambda sequence, at: JournalOpened(
-                sequence=sequence, at=at, origin=tip.origin, partition=partition, software=software()
+                sequence=sequence, at=at, origin=tip.origin, partition=partition, software=writer.software
             )
         )
     journal.append_system(
@@ -260,9 +257,9 @@ def _announce(journal: Journal, tip: Tip, partition: int) -> None:
             sequence=sequence,
             at=at,
             epoch=tip.epoch + 1,
-            host=socket.gethostname() or platform.node(),
-            process=os.getpid(),
-            software=software(),
+            host=writer.host,
+            process=writer.process,
+            software=writer.software,
             recovered=tip.position,
         )
     )

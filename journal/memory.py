@@ -19,6 +19,7 @@ class MemoryStore:
     def __init__(self, *, commit_seconds: float = 0.0) -> None:
         self._origin = ""
         self._entries: list[Entry] = []
+        self._by_execution: dict[str, list[Entry]] = {}
         self._rows: dict[str, ExecutionRow] = {}
         self._logs: list[LogLine] = []
         self._claims: dict[tuple[str, str], Claim] = {}
@@ -33,6 +34,8 @@ class MemoryStore:
         """Durable after `commit_seconds` on trio's clock, all at once; a cancelled commit wrote nothing."""
         await trio.sleep(self._commit_seconds)
         self._entries.extend(batch.entries)
+        for entry in batch.entries:
+            self._by_execution.setdefault(entry.header.exec, []).append(entry)
         self._rows.update(batch.rows)
         self._logs.extend(batch.logs)
         self._claims.update({(claim.scope, claim.key): claim for claim in batch.claims})
@@ -61,7 +64,7 @@ class MemoryStore:
         )
 
     def entries(self, execution: str) -> list[Entry]:
-        return [entry for entry in self._entries if entry.header.exec == execution]
+        return list(self._by_execution.get(execution, ()))
 
     def scan(self, position: int = 0, limit: int | None = None) -> Iterator[Entry]:
         end = None if limit is None else position + limit

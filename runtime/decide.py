@@ -47,27 +47,31 @@ def decide(flow: Flow, state: State, now: int) -> tuple[Command, ...]:
     return _ending(flow, main, planner)
 
 
-def outcome(flow: Flow, state: State, now: int) -> str | None:
-    """The state the execution's own tasks have reached, None while they are under way."""
-    planner = Planner(state=state, now=now)
-    return _main(flow, state, planner).state
+def outcome(flow: Flow, state: State) -> str | None:
+    """The state the execution will end in, as far as its tasks and `finally` go; None while they are under way."""
+    planner = Planner(state=state, now=state.at)
+    main = _main(flow, state, planner)
+    return None if main.state is None else _reached(flow, main, planner)[0]
 
 
 def _main(flow: Flow, state: State, planner: Planner) -> Progress:
-    return _exiting(state) if state.exit_state else planner.sequence(flow.tasks, _TOP)
+    """An Exit task cuts the plan short, unless it stands where the state is already settled."""
+    settled = {task.id for task in flow.after_execution}
+    if state.exit_state and top_task(state.exit_path) not in settled:
+        return _exiting(flow, state)
+    return planner.sequence(flow.tasks, _TOP)
 
 
-def _exiting(state: State) -> Progress:
-    """An Exit task ends the rest: what still runs beside it is stopped first."""
-    open_paths = tuple(run.path for run in state.open_runs())
+def _exiting(flow: Flow, state: State) -> Progress:
+    """An Exit task ends the rest: what still runs beside it is stopped first, but nothing of what comes after."""
+    beside = {task.id for task in flow.tasks}
+    open_paths = tuple(run.path for run in state.open_runs() if top_task(run.path) in beside)
     if open_paths:
         return Progress(commands=(EndAttempts(paths=open_paths),))
     return ended(state.exit_state)
 
 
 def _ending(flow: Flow, main: Progress, planner: Planner) -> tuple[Command, ...]:
-    reached = main.state or "SUCCESS"
-    failed_path = main.failed_path
     if main.failed:
         handled = planner.sequence(flow.errors, _TOP)
         if handled.state is None:
@@ -75,12 +79,20 @@ def _ending(flow: Flow, main: Progress, planner: Planner) -> tuple[Command, ...]
     last = planner.sequence(flow.finally_, _TOP)
     if last.state is None:
         return last.commands
-    if flow.finally_:
-        reached, failed_path = worst((reached, last.state)), failed_path or last.failed_path
+    reached, failed_path = _reached(flow, main, planner)
     after = planner.sequence(flow.after_execution, _TOP)
     if after.state is None:
         return after.commands
     return (Finish(state=reached, path=failed_path),)
+
+
+def _reached(flow: Flow, main: Progress, planner: Planner) -> tuple[str, str]:
+    """Final state, and the task that made it a bad one: a `finally` that fails can only make it worse."""
+    reached = main.state or "SUCCESS"
+    last = planner.sequence(flow.finally_, _TOP)
+    if not flow.finally_ or last.state is None or (reached == "CANCELLED" and not last.failed):
+        return reached, main.failed_path
+    return worst((reached, last.state)), main.failed_path or last.failed_path
 
 
 def _killing(state: State) -> tuple[Command, ...]:
@@ -93,3 +105,8 @@ def _killing(state: State) -> tuple[Command, ...]:
     if open_paths or children:
         return (EndAttempts(paths=open_paths), KillChildren(children=children))
     return (FinishKilled(),)
+
+
+def top_task(path: str) -> str:
+    """Id of the outermost task of a path."""
+    return path.partition("/")[0].partition("[")[0]

@@ -196,6 +196,8 @@ class Flowable(TaskKind, frozen=True, kw_only=True):
     """Base of the task types that only plan."""
 
     instant: ClassVar[bool] = True
+    body_first: ClassVar[bool] = False
+    """True when the children come before the first choice."""
 
     @classmethod
     def plan(cls, task: Task, place: Place, planner: "Planner") -> Progress:
@@ -277,7 +279,7 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
             if progress.state is None or progress.failed:
                 return progress
             states.append(progress.state)
-            if self.state.exit_state:
+            if self.state.exit_path and below(self.state.exit_path, place.path(task)):
                 break
         return ended(worst(states))
 
@@ -344,6 +346,11 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
         pause = self.state.pauses.get(path)
         reason = "operator" if pause is not None else "attempt"
         return Progress(commands=(AwaitEvent(path=path, reason=reason),))
+
+
+def below(path: str, root: str) -> bool:
+    """True for a place and everything inside it."""
+    return path == root or path.startswith((f"{root}/", f"{root}["))
 
 
 def softened(task: Task, progress: Progress) -> Progress:

@@ -100,6 +100,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     returned: Mapping[str, ChildReturned] = {}
     labels: Mapping[str, str] = {}
     exit_state: str = ""
+    exit_path: str = ""
+    """Of the task that ended the execution early."""
     kill: KillRequested | None = None
     terminal: Terminal | None = None
     response: Response | None = None
@@ -199,6 +201,8 @@ def _received(state: State, received: TriggerReceived, at: int) -> State:
 
 def _started(state: State, event: TaskStarted) -> State:
     before = state.runs.get(event.path)
+    resumed = {path: old for path, old in state.resumed.items() if path != event.path}
+    state = replace(state, resumed=resumed)  # what was said of an earlier attempt does not hold for this one
     run = Run(
         path=event.path,
         task=event.task,
@@ -226,7 +230,7 @@ def _returned(state: State, event: TaskReturned) -> State:
         history=(*before.history, (reached, event.at)),
     )
     if event.next == "exit":
-        state = replace(state, exit_state=event.exit_state)
+        state = replace(state, exit_state=event.exit_state, exit_path=event.path)
     if event.response is not None and state.response is None:
         state = replace(state, response=event.response)
     return _with_run(state, run)
@@ -262,6 +266,7 @@ def _restarted(state: State, event: ExecutionRestarted) -> State:
         children={path: child for path, child in state.children.items() if kept(path)},
         returned={path: child for path, child in state.returned.items() if kept(path)},
         exit_state="",
+        exit_path="",
         kill=None,
         terminal=None,
     )

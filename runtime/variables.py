@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hookledger.journal.events import ChildReturned, TriggerReceived
+from hookledger.runtime.decide import outcome
 from hookledger.runtime.flow.model import Flow, Task
 from hookledger.runtime.plan import Place
 from hookledger.runtime.state import Run, State, loop_values
@@ -24,6 +25,7 @@ class Scope:
     ) -> None:
         """With `inputs`, those stand for the recorded ones: the same with secrets revealed."""
         self.flow = flow
+        self._after = {last.id for last in flow.after_execution}
         self._fixed: dict[str, Any] = {
             "flow": {
                 "id": flow.id,
@@ -53,9 +55,13 @@ class Scope:
         }
 
     def of(self, state: State, task: Task, place: Place) -> dict[str, Any]:
-        """The variables of a task at a place."""
+        """The variables of a task at a place; one in `afterExecution` sees the state the execution ends in."""
+        known = self.at(state)
+        outermost = place.frames[0].task if place.frames else task.id
+        if outermost in self._after:
+            known["execution"] = {**self._execution, "state": outcome(self.flow, state) or state.status}
         return {
-            **self.at(state),
+            **known,
             "task": {"id": task.id, "type": task.type},
             "taskrun": _taskrun(state, task, place),
             **_parents(place),

@@ -5,8 +5,16 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import pytest
+
 if importlib.util.find_spec("hookledger") is None or importlib.util.find_spec("hookledger.runtime") is None:
     # A checkout whose symlinks were lost (Windows, some archives): map the name by hand.
     _namespace = ModuleType("hookledger")
     _namespace.__path__ = [str(Path(__file__).resolve().parent.parent)]
     sys.modules["hookledger"] = _namespace
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of the simulation, see tests/simulation."""
+    parser.addoption("--sim-seed", type=int, default=None, help="run the simulation with this seed only")
+    parser.addoption("--sim-count", type=int, default=None, help="how many seeds the simulation runs with")

@@ -95,6 +95,7 @@ class LoopUntil(Flowable, frozen=True, kw_only=True):
         "io.kestra.plugin.core.flow.WaitFor",
     )
     blocks: ClassVar[tuple[str, ...]] = ("tasks", "errors", "finally")
+    body_first: ClassVar[bool] = True
 
     condition: str | bool | int | float | None
     fail_on_max_reached: bool = False

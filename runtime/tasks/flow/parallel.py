@@ -52,16 +52,24 @@ class Dag(Flowable, frozen=True, kw_only=True):
 
 
 def _dag_parts(task: Task, inside: Place, planner: Planner) -> Iterator[Progress]:
-    """Children in an order in which dependencies come first; one that cannot begin yet yields nothing."""
+    """Children in an order in which dependencies come first; one that cannot begin yet yields nothing.
+
+    A disabled child is not part of the plan: nobody waits for it.
+    """
     reached: dict[str, str | None] = {}
     waiting = list(task.block("tasks"))
+    present = {child.id for child in waiting}
     while waiting:
-        ready = [child for child in waiting if all(name in reached for name in child.dependencies)]
+        ready = [
+            child
+            for child in waiting
+            if all(name in reached for name in child.dependencies if name in present)
+        ]
         if not ready:
             return
         for child in ready:
             waiting.remove(child)
-            states = [reached[name] for name in child.dependencies]
+            states = [reached[name] for name in child.dependencies if name in present]
             if None in states:
                 reached[child.id] = None
             elif any(state in ("FAILED", "KILLED") for state in states):

@@ -1,0 +1,14 @@
+"""Which seeds the simulation runs with; `--sim-seed` and `--sim-count` are options of tests/conftest.py."""
+
+import pytest
+
+DEFAULT_COUNT = 60
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give every test that asks for a `sim_seed` its seeds."""
+    if "sim_seed" not in metafunc.fixturenames:
+        return
+    only: int | None = metafunc.config.getoption("--sim-seed")
+    count: int = metafunc.config.getoption("--sim-count") or DEFAULT_COUNT
+    metafunc.parametrize("sim_seed", [only] if only is not None else range(count))

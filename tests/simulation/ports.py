@@ -1,0 +1,82 @@
+"""Clock, randomness and store of a simulated machine."""
+
+import random
+from collections.abc import Callable, Iterable
+from typing import Final, TypeVar
+
+import trio
+
+from hookledger.journal.entry import SALT_BYTES, Entry
+from hookledger.journal.memory import MemoryStore
+from hookledger.journal.store import Batch, Reader
+from tests.simulation.faults import APPEND, COMMIT, COMMITTED, Crash, DiskFailed, Fate
+
+T = TypeVar("T")
+
+EPOCH: Final = 1_800_000_000_000_000
+"""Where simulated time begins, microseconds: 2027-01-15."""
+
+
+class SimClock:
+    """Wall time over trio's clock; can be set."""
+
+    def __init__(self) -> None:
+        self.offset = 0
+
+    def now(self) -> int:
+        return EPOCH + self.offset + round(trio.current_time() * 1_000_000)
+
+
+class SimEntropy:
+    """Seeded randomness. Every append draws one salt, so a salt is the place where a crash can hit an append."""
+
+    def __init__(self, seed: str, fate: Fate) -> None:
+        self._random = random.Random(seed)
+        self._fate = fate
+
+    def token(self, size: int) -> bytes:
+        if size == SALT_BYTES:
+            self._fate.step(APPEND)
+        return self._random.randbytes(size)
+
+
+class SimStore:
+    """One process's view of a disk that outlives it: slow, failing, or cut off by a crash."""
+
+    def __init__(
+        self,
+        disk: MemoryStore,
+        fate: Fate,
+        chance: random.Random,
+        on_disk: Callable[[Iterable[Entry]], None],
+    ) -> None:
+        self.disk = disk
+        self._fate = fate
+        self._chance = chance
+        self._on_disk = on_disk
+
+    def create(self, origin: str) -> None:
+        self.disk.create(origin)
+
+    async def commit(self, batch: Batch) -> None:
+        """Either all of it is on the disk afterwards or nothing; the caller may not live to learn which."""
+        self._fate.step(COMMIT)
+        await trio.sleep(self._chance.uniform(*self._fate.faults.commit_seconds))
+        if self._fate.dead:
+            raise Crash("died while it was writing")
+        number, fails = self._fate.commit()
+        if self._fate.faults.poison_lands or not fails:
+            await self.disk.commit(batch)
+            self._on_disk(batch.entries)
+        if fails:
+            raise DiskFailed(f"commit {number}")
+        self._fate.step(COMMITTED)
+
+    async def ask(self, question: Callable[[Reader], T]) -> T:
+        return await self.disk.ask(question)
+
+    def reader(self) -> Reader:
+        return self.disk.reader()
+
+    def close(self) -> None:
+        """The disk stays."""

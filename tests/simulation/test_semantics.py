@@ -1,0 +1,280 @@
+"""The run-time rules of the flow language, each on a golden flow run through the real engine."""
+
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from hookledger.journal.events import TaskReturned, TaskStarted
+from hookledger.runtime.state import State
+from tests.simulation import golden
+from tests.simulation.world import World
+
+SECOND = 1_000_000
+
+
+@cache
+def _world(name: str) -> World:
+    world = golden.play(name)
+    world.check()
+    return world
+
+
+def _state(name: str, flow: str = "") -> State:
+    wanted = flow or name
+    (state,) = [one for one in _world(name).states().values() if one.received and one.received.flow == wanted]
+    return state
+
+
+def _runs(name: str) -> dict[str, str]:
+    return {path: run.state for path, run in _state(name).runs.items()}
+
+
+def _events(name: str, kind: type[Any]) -> list[Any]:
+    return [one for entry in _world(name).entries() for one in entry.events() if isinstance(one, kind)]
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        ("errors", "FAILED"),
+        ("allow_failure", "WARNING"),
+        ("allow_warning", "SUCCESS"),
+        ("retry_warns", "WARNING"),
+        ("retry_used_up", "FAILED"),
+        ("timeout", "FAILED"),
+        ("run_if_broken", "FAILED"),
+        ("switch_no_case", "FAILED"),
+        ("allow_failure_block", "WARNING"),
+        ("outputs_broken", "FAILED"),
+        ("disabled", "SUCCESS"),
+        ("exit", "WARNING"),
+        ("kill", "KILLED"),
+        ("pause_expires_resume", "SUCCESS"),
+        ("pause_expires_warn", "WARNING"),
+        ("pause_expires_fail", "FAILED"),
+        ("subflow_failing", "FAILED"),
+        ("subflow_not_transmitting", "SUCCESS"),
+        ("subflow_warning", "WARNING"),
+        ("subflow_unknown", "FAILED"),
+        ("loop_until_gives_up", "FAILED"),
+    ],
+)
+def test_final_states(name: str, status: str) -> None:
+    """
+    The final state is guessed over the top-level tasks: killed, else failed, else warning, else success.
+    """
+    assert _state(name).status == status
+
+
+def test_the_errors_branch_runs_in_order_and_rescues_nothing() -> None:
+    """
+    Behind a failure the remaining tasks are not begun, `errors` runs in order, and the execution stays FAILED.
+    """
+    assert _runs("errors") == {"bad": "FAILED", "first": "SUCCESS", "second": "SUCCESS"}
+
+
+def test_local_errors_come_before_those_of_the_flow() -> None:
+    """
+    A flowable's own errors and finally run nested under it; the flow's errors run as well, because it FAILED.
+    """
+    assert list(_runs("errors_local")) == ["block/bad", "block/local", "block/tidy", "alarm"]
+
+
+def test_allow_failure_blocks_keep_the_flow_errors_out() -> None:
+    """
+    A failed child of AllowFailure is a warning, its siblings behind it are not begun, the flow's errors neither.
+    """
+    assert _runs("allow_failure_block") == {"soft/bad": "FAILED", "after": "SUCCESS"}
+
+
+def test_run_if() -> None:
+    """
+    A false runIf skips the task or the whole block and the flow goes on; a broken one fails.
+    """
+    assert _runs("run_if") == {"skipped": "SKIPPED", "taken": "SUCCESS"}
+    assert _state("run_if").branches["block"].skipped
+    assert _runs("run_if_broken") == {"broken": "FAILED"}
+
+
+def test_disabled_tasks_leave_no_trace() -> None:
+    """
+    A disabled task is not part of the plan; a block of nothing else is a success.
+    """
+    assert _runs("disabled") == {"only": "SUCCESS"}
+
+
+def test_for_each_takes_distinct_values_as_text() -> None:
+    """
+    Values are de-duplicated and shown as text, anything else as compact JSON; outputs nest by value.
+    """
+    assert _state("for_each").branches["loop"].values == ("a", "b", "7", '{"k":1}')
+    assert _state("for_each").outputs == {"of_b": "b-1!", "of_seven": "7-2!"}
+
+
+def test_for_each_stops_at_the_first_failing_value() -> None:
+    """
+    In order, one at a time: behind a failed iteration no other begins.
+    """
+    assert _runs("for_each_failing") == {"loop[0]/check": "SUCCESS", "loop[1]/check": "FAILED"}
+
+
+def test_for_each_side_by_side_takes_as_long_as_one() -> None:
+    """
+    concurrencyLimit 0 begins every iteration at once.
+    """
+    assert _world("for_each_parallel").outside.most_under_way == 3
+
+
+def test_parallel_runs_at_most_concurrent_children() -> None:
+    """
+    Four children at `concurrent: 2` are two at a time, and all of them run.
+    """
+    assert _world("parallel").outside.most_under_way == 2
+    assert _state("parallel").outputs == {"all": "abcd"}
+
+
+def test_a_failing_child_leaves_its_siblings_alone() -> None:
+    """
+    Parallel children end by themselves; only then is the block FAILED and the flow stopped.
+    """
+    assert _runs("parallel_failing") == {"fan/bad": "FAILED", "fan/good": "SUCCESS"}
+
+
+def test_if_and_switch() -> None:
+    """
+    If outputs `evaluationResult` and may have no matching branch; Switch falls back to defaults, or fails.
+    """
+    assert _state("if").outputs == {"size": "large false"}
+    assert _state("switch").outputs == {"what": "other tag"}
+    failure = _state("switch_no_case").branches["choose"].error
+    assert failure is not None
+    assert failure.kind == "NoCase"
+
+
+def test_a_dag_child_behind_a_failed_one_never_begins() -> None:
+    """
+    What does not depend on the failed child still runs.
+    """
+    assert _runs("dag_failing") == {"build/fetch": "FAILED", "build/apart": "SUCCESS"}
+
+
+def test_loop_until_waits_between_rounds_and_gives_up() -> None:
+    """
+    Children first, then the condition, then the interval; maxIterations with failOnMaxReached is a failure.
+    """
+    assert _state("loop_until").outputs == {"rounds": 3}
+    begins = [event.at for event in _events("loop_until", TaskStarted)]
+    assert [later - earlier for earlier, later in pairwise(begins)] == [11 * SECOND] * 2
+    assert len(_runs("loop_until_gives_up")) == 3
+
+
+def test_a_loop_with_run_if_still_runs_its_children_first() -> None:
+    """
+    runIf decides about the loop; the condition is looked at only behind a round.
+    """
+    assert len(_runs("loop_until_run_if")) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds"),
+    [("retry_constant", [31, 31]), ("retry_exponential", [10, 20, 30]), ("timeout_with_retry", [65])],
+)
+def test_retry_delays(name: str, seconds: list[int]) -> None:
+    """
+    Constant and exponential delays count from the end of the failed attempt, bounded by maxInterval.
+    """
+    begins = [event.at for event in _events(name, TaskStarted)]
+    gaps = [later - earlier for earlier, later in pairwise(begins)]
+    assert gaps == [one * SECOND for one in seconds]
+
+
+def test_the_retry_of_the_flow_serves_tasks_without_their_own() -> None:
+    """
+    maxAttempts counts the first attempt.
+    """
+    assert _state("retry_used_up").runs["bad"].attempts == 3
+
+
+def test_a_timeout_interrupts_the_attempt_and_may_be_tried_again() -> None:
+    """
+    The attempt ends as `timeout` at its time, and its retry runs.
+    """
+    outcomes = [(event.attempt, event.outcome) for event in _events("timeout_with_retry", TaskReturned)]
+    assert outcomes == [(1, "timeout"), (2, "ok")]
+
+
+def test_subflows_pass_on_outputs_labels_and_trouble() -> None:
+    """
+    Outputs come back, labels are inherited on request and added to, a failure is transmitted unless told not to.
+    """
+    assert _state("subflow").outputs == {"answer": 42}
+    labels = _state("subflow", "child_doubles").labels
+    assert (labels["team"], labels["step"], labels["system.from"]) == ("blue", "call", "subflow")
+    assert _state("subflow_not_transmitting").outputs == {"state": "FAILED"}
+    assert _state("subflow_left_alone").status == "SUCCESS"
+
+
+def test_a_kill_reaches_everything() -> None:
+    """
+    Attempts under way are closed as killed, timers and pauses are void, children that are waited for die too.
+    """
+    assert _runs("kill") == {"fan/slow": "KILLED"}
+    assert _state("subflow_killed", "child_naps").status == "KILLED"
+    assert _state("subflow_killed").status == "KILLED"
+
+
+def test_an_exit_stops_what_runs_beside_it_and_finally_runs_whole() -> None:
+    """
+    Exit ends the execution in its state: siblings are stopped, nothing behind begins, `finally` runs to its end.
+    """
+    runs = _runs("exit")
+    assert runs["fan/slow"] == "KILLED"
+    assert "never" not in runs
+    assert (runs["tidy"], runs["sweep"]) == ("SUCCESS", "SUCCESS")
+
+
+def test_after_execution_sees_the_final_state() -> None:
+    """
+    afterExecution runs when the state is known, sees it as `execution.state`, and does not change it.
+    """
+    assert _state("after_execution").runs["report"].outputs == {"value": "SUCCESS"}
+    assert _state("after_execution_failing").runs["report"].outputs == {"value": "WARNING"}
+    assert _state("after_execution_failing").status == "WARNING"
+
+
+def test_flow_outputs_that_cannot_be_rendered_fail_the_execution() -> None:
+    """
+    Outputs are rendered once at the end; a failure there is the execution's, and leaves no outputs.
+    """
+    assert _state("outputs_broken").outputs == {}
+
+
+def test_an_operators_pause_lets_attempts_end_and_begins_nothing() -> None:
+    """
+    The attempt under way returns during the pause; the next task begins only when somebody resumes.
+    """
+    paused, resumed = (
+        next(at for status, at in _state("operator_pause").history if status == name)
+        for name in ("PAUSED", "RUNNING")
+    )
+    assert paused > resumed  # RUNNING stands in the history before the pause, and again behind it
+    begun = {event.path: event.at for event in _events("operator_pause", TaskStarted)}
+    returned = {event.path: event.at for event in _events("operator_pause", TaskReturned)}
+    assert paused < returned["slow"] < begun["after"]
+
+
+def test_pause_takes_what_it_is_resumed_with() -> None:
+    """
+    Inputs given on resume are outputs of the Pause task, seen by its children.
+    """
+    assert _state("pause").outputs == {"verdict": "yes"}
+
+
+def test_sleep_lasts_as_long_as_it_says() -> None:
+    """
+    An hour is an hour, to the microsecond on an idle machine.
+    """
+    history = dict(_state("sleep").history)
+    assert history["SUCCESS"] - history["CREATED"] == 3600 * SECOND
