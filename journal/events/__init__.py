@@ -1,0 +1,168 @@
+"""The event catalogue: what can be said about an execution and about the journal itself.
+
+An event is a frozen fact in the past tense. A *decision* drives `fold`; an *observation* never does, and
+removing all observations leaves an identical fold. Nothing here reads a clock or draws a random number:
+the writer passes every value in, so a replay builds the same events.
+
+A field that changes its meaning gets a new name or a new event type; old journals stay readable for ever.
+"""
+
+import msgspec
+
+from hookledger.journal.events.base import (
+    Event,
+    Failure,
+    LogReference,
+    Next,
+    Outcome,
+    Response,
+)
+from hookledger.journal.events.moves import (
+    BranchTaken,
+    ChildReturned,
+    ChildStarted,
+    DuplicateDelivery,
+    ExecutionForked,
+    ExecutionPaused,
+    ExecutionRestarted,
+    ExecutionResumed,
+    KillRequested,
+    LabelsSet,
+    OperatorNote,
+    ResponseSent,
+    StaleResultDropped,
+    TimerFired,
+    TimerSet,
+)
+from hookledger.journal.events.spine import (
+    ExecutionCancelled,
+    ExecutionFailed,
+    ExecutionKilled,
+    OutputsResolved,
+    TaskReturned,
+    TaskStarted,
+    TriggerReceived,
+)
+from hookledger.journal.events.system import (
+    AccessRecorded,
+    DeliveryRejected,
+    EpochStarted,
+    FlowRegistered,
+    FlowRemoved,
+    HandshakeAnswered,
+    JournalClosed,
+    JournalOpened,
+    KeyValueDeleted,
+    KeyValueSet,
+)
+
+Decision = (
+    TriggerReceived
+    | TaskStarted
+    | TaskReturned
+    | OutputsResolved
+    | ExecutionFailed
+    | ExecutionKilled
+    | ExecutionCancelled
+    | KillRequested
+    | ExecutionPaused
+    | ExecutionResumed
+    | TimerSet
+    | TimerFired
+    | BranchTaken
+    | ChildStarted
+    | ChildReturned
+    | LabelsSet
+    | ExecutionRestarted
+    | ExecutionForked
+)
+Observation = DuplicateDelivery | ResponseSent | StaleResultDropped | OperatorNote
+SystemEvent = (
+    JournalOpened
+    | EpochStarted
+    | JournalClosed
+    | FlowRegistered
+    | FlowRemoved
+    | DeliveryRejected
+    | HandshakeAnswered
+    | KeyValueSet
+    | KeyValueDeleted
+    | AccessRecorded
+)
+ExecutionEvent = Decision | Observation
+AnyEvent = ExecutionEvent | SystemEvent
+
+Terminal = OutputsResolved | ExecutionFailed | ExecutionKilled | ExecutionCancelled
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[list[AnyEvent]] = msgspec.json.Decoder(list[AnyEvent])
+
+
+def encode_events(events: tuple[AnyEvent, ...]) -> bytes:
+    """Return the payload of an entry: a JSON array of the events."""
+    return _encoder.encode(events)
+
+
+def decode_events(payload: bytes) -> list[AnyEvent]:
+    """Read a payload back.
+
+    Raises:
+        msgspec.DecodeError: Not JSON, an unknown event type or an unknown field.
+    """
+    return _decoder.decode(payload)
+
+
+def type_name(event: AnyEvent) -> str:
+    """The event's type as it stands in headers and payloads."""
+    return type(event).__name__
+
+
+__all__ = [
+    "AccessRecorded",
+    "AnyEvent",
+    "BranchTaken",
+    "ChildReturned",
+    "ChildStarted",
+    "Decision",
+    "DeliveryRejected",
+    "DuplicateDelivery",
+    "EpochStarted",
+    "Event",
+    "ExecutionCancelled",
+    "ExecutionEvent",
+    "ExecutionFailed",
+    "ExecutionForked",
+    "ExecutionKilled",
+    "ExecutionPaused",
+    "ExecutionRestarted",
+    "ExecutionResumed",
+    "Failure",
+    "FlowRegistered",
+    "FlowRemoved",
+    "HandshakeAnswered",
+    "JournalClosed",
+    "JournalOpened",
+    "KeyValueDeleted",
+    "KeyValueSet",
+    "KillRequested",
+    "LabelsSet",
+    "LogReference",
+    "Next",
+    "Observation",
+    "OperatorNote",
+    "Outcome",
+    "OutputsResolved",
+    "Response",
+    "ResponseSent",
+    "StaleResultDropped",
+    "SystemEvent",
+    "TaskReturned",
+    "TaskStarted",
+    "Terminal",
+    "TimerFired",
+    "TimerSet",
+    "TriggerReceived",
+    "decode_events",
+    "encode_events",
+    "type_name",
+]
