@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from hookledger.actors.engine import Engine
-from hookledger.api import deliveries, executions, operations
+from hookledger.api import deliveries, executions, flows, operations
 from hookledger.api.http import HttpRequest, HttpResponse, json_response, problem
 from hookledger.api.webhook.handler import WebhookHandler
 from hookledger.api.webhook.openapi import openapi_document
@@ -114,10 +114,49 @@ def _execution_routes(engine: Engine) -> list[Route]:
 
 
 def _flow_routes(engine: Engine) -> list[Route]:
-    async def one(call: Call) -> HttpResponse:
-        return executions.get_flow(engine, **call.path, parameters=call.query)
+    async def create(call: Call) -> HttpResponse:
+        return await flows.create_flow(engine, call.content_type, await call.body(), call.by)
 
-    return [Route("GET", "/flows/<namespace>/<flow_id>", one)]
+    async def validate(call: Call) -> HttpResponse:
+        return await flows.validate_flows(engine, call.content_type, await call.body())
+
+    async def update(call: Call) -> HttpResponse:
+        return await flows.update_flow(
+            engine,
+            **call.path,
+            content_type=call.content_type,
+            body=await call.body(),
+            by=call.by,
+            if_match=call.request.header("if-match"),
+        )
+
+    async def delete(call: Call) -> HttpResponse:
+        return await flows.delete_flow(
+            engine, **call.path, by=call.by, if_match=call.request.header("if-match")
+        )
+
+    async def search(call: Call) -> HttpResponse:
+        return flows.search_flows(engine, call.query)
+
+    async def listed(call: Call) -> HttpResponse:
+        return flows.list_flows(engine, **call.path)
+
+    async def one(call: Call) -> HttpResponse:
+        return flows.get_flow(engine, **call.path, parameters=call.query)
+
+    async def revisions(call: Call) -> HttpResponse:
+        return flows.list_revisions(engine, **call.path)
+
+    return [
+        Route("POST", "/flows", create),
+        Route("POST", "/flows/validate", validate),
+        Route("GET", "/flows/search", search),
+        Route("GET", "/flows/<namespace>", listed),
+        Route("GET", "/flows/<namespace>/<flow_id>", one),
+        Route("PUT", "/flows/<namespace>/<flow_id>", update),
+        Route("DELETE", "/flows/<namespace>/<flow_id>", delete),
+        Route("GET", "/flows/<namespace>/<flow_id>/revisions", revisions),
+    ]
 
 
 def _delivery_routes(engine: Engine, webhook: WebhookHandler) -> list[Route]:

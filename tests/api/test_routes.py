@@ -13,6 +13,7 @@ from .site import USER, flow, open_site
 
 ANYTHING: Final[Any] = None
 TABLE: Final = routes(ANYTHING, ANYTHING)
+DOCUMENT: Final = Path(__file__).parents[2] / "docs/api.md"
 
 
 def filled(path: str) -> str:
@@ -65,3 +66,22 @@ def test_a_route_stands_once(prefix: str) -> None:
     """
     lines = [(route.method, prefix + re.sub(r"<\w+>", "<>", route.path)) for route in TABLE]
     assert len(lines) == len(set(lines))
+
+
+def test_every_route_is_documented() -> None:
+    """
+    docs/api.md has each route, with a curl line for its path, and no route that is not there.
+    """
+    sections = re.findall(
+        r"^### `(\w+) (\S+)`\n(.*?)(?=^#|\Z)", DOCUMENT.read_text(), re.DOTALL | re.MULTILINE
+    )
+    table = {(route.method, route.path.replace("<", "{").replace(">", "}")) for route in TABLE}
+    older = {(method, path.replace("/actions/", "/")) for method, path in table if "/actions/" in path}
+    documented = {(method, path) for method, path, _ in sections}
+    assert documented == table - older
+    for method, path, text in sections:
+        (line,) = [line for line in text.splitlines() if line.startswith("    curl ")]
+        address = re.sub(r"\{\w+\}", "[^/]+", path)
+        assert re.search(rf'"\$api{address}["?]', line), line
+        sends = "-X" if f"-X {method}" in line else "--" if "--json" in line or "--data" in line else ""
+        assert (method == "GET") == (sends == ""), line
