@@ -141,10 +141,10 @@ def _tenant(path: str) -> str:
 
 def to_quart(response: HttpResponse) -> Response:
     """Hand a plain answer to Quart."""
-    made = Response(response.body, status=response.status)
+    made = Response(response.stream or response.body, status=response.status)
     made.headers.clear()
     for name, value in response.headers:
         made.headers.add(name, value)
-    if response.status != 204:
+    if response.status != 204 and response.stream is None:
         made.headers["Content-Length"] = str(len(response.body))
     return made

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from hookledger.actors.engine import Engine
-from hookledger.api import deliveries, executions, flows, operations
+from hookledger.api import deliveries, executions, flows, following, history, operations
 from hookledger.api.http import HttpRequest, HttpResponse, json_response, problem
 from hookledger.api.webhook.handler import WebhookHandler
 from hookledger.api.webhook.openapi import openapi_document
@@ -70,7 +70,9 @@ class Route(msgspec.Struct, frozen=True):
 async def answer(route: Route, call: Call) -> HttpResponse:
     """Call a route's handler."""
     try:
-        return await route.handler(call)
+        response = await route.handler(call)
+        head = call.request.method == "HEAD"
+        return msgspec.structs.replace(response, stream=None) if head else response
     except BodyTooLarge:
         return problem(413, f"a body may have {operations.BODY_BYTES_MAX} bytes here")
 
@@ -103,6 +105,7 @@ def _execution_routes(engine: Engine) -> list[Route]:
     return [
         Route("GET", "/executions/search", search),
         Route("GET", "/executions/<execution_id>", one),
+        *_history_routes(engine),
         Route("GET", "/logs/<execution_id>", logs),
         Route("POST", "/executions/<namespace>/<flow_id>", start),
         *(
@@ -110,6 +113,32 @@ def _execution_routes(engine: Engine) -> list[Route]:
             for action, (method, _) in operations.ACTIONS.items()
             for middle in ("actions/", "")
         ),
+    ]
+
+
+def _history_routes(engine: Engine) -> list[Route]:
+    async def follow(call: Call) -> HttpResponse:
+        return await following.follow(engine, **call.path)
+
+    async def events(call: Call) -> HttpResponse:
+        return await history.get_events(engine, **call.path)
+
+    async def state(call: Call) -> HttpResponse:
+        return await history.get_state(engine, **call.path, parameters=call.query)
+
+    async def receipt(call: Call) -> HttpResponse:
+        return await history.get_receipt(engine, **call.path, parameters=call.query)
+
+    async def replay(call: Call) -> HttpResponse:
+        return await history.replay(engine, **call.path, parameters=call.query, user=call.user)
+
+    return [
+        Route("GET", "/executions/<execution_id>/follow", follow),
+        Route("GET", "/executions/<execution_id>/events", events),
+        Route("GET", "/executions/<execution_id>/state", state),
+        Route("GET", "/executions/<execution_id>/receipt", receipt),
+        Route("POST", "/executions/<execution_id>/actions/replay", replay),
+        Route("POST", "/executions/<execution_id>/replay", replay),
     ]
 
 
