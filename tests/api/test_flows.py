@@ -7,7 +7,9 @@ import httpx
 import pytest
 import trio
 
-from hookledger.api.flows import DOCUMENTS_MAX, documents_of
+from hookledger.actors.engine import Engine
+from hookledger.api.flows import DOCUMENTS_MAX, documents_of, update_flow
+from hookledger.journal.memory import MemoryStore
 
 from .site import USER, Site, flow, open_site
 
@@ -88,6 +90,28 @@ async def test_what_exists_is_not_created_again(tmp_path: Path) -> None:
         assert (await send(site, "DELETE", ONE)).status_code == 204
         again = await send(site, "POST", FLOWS, flow("f"))
     assert (again.status_code, again.json()["revision"]) == (200, 2)
+
+
+async def test_of_changes_at_once_one_wins() -> None:
+    """
+    What is checked still holds when the change is made: of changes under way together, one with the seen revision wins.
+    """
+    statuses: list[int] = []
+
+    async def change(engine: Engine, number: int) -> None:
+        body = flow("f", more=f"description: number {number}\n").encode()
+        answer = await update_flow(
+            engine, "io.tests", "f", content_type="text/yaml", body=body, by="user:x", if_match='"1"'
+        )
+        statuses.append(answer.status)
+
+    async with Engine.open(MemoryStore()) as engine:
+        await engine.register(flow("f"))
+        async with trio.open_nursery() as nursery:
+            for number in range(5):
+                nursery.start_soon(change, engine, number)
+        assert sorted(statuses) == [200, 412, 412, 412, 412]
+        assert engine.flow("io.tests", "f").revision == 2
 
 
 async def test_a_flow_is_changed(tmp_path: Path) -> None:
