@@ -8,7 +8,7 @@
 Nothing here knows of HTTP servers: importing it pulls in neither Quart nor Hypercorn.
 """
 
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -111,8 +111,19 @@ class Engine:
         finally:
             store.close()
 
-    async def register(self, source: str, *, file: str = "", by: str = "engine:self") -> Flow:
+    async def register(
+        self,
+        source: str,
+        *,
+        file: str = "",
+        by: str = "engine:self",
+        check: Callable[[Revision | None], None] | None = None,
+    ) -> Flow:
         """Make a flow known; a source equal to the newest revision's changes nothing.
+
+        Args:
+            check: Called with the newest revision, None for a new flow, when nothing can come between that and
+                the change; what it raises stops the registration.
 
         Raises:
             FlowInvalid: With everything that is wrong with it.
@@ -120,6 +131,8 @@ class Engine:
         flow = parse_flow(source, file=file, registry=self.registry)
         async with self._registering:
             newest = self.flows.newest(flow.namespace, flow.id)
+            if check is not None:
+                check(newest)
             if newest is not None and newest.flow is not None and newest.registered.sha256 == flow.sha256:
                 return newest.flow
             return await self._register(flow, file, by)

@@ -1,25 +1,21 @@
 """The Quart application: thin adapters from HTTP to the handlers, which know nothing of Quart."""
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
-from quart import Response, g, request
+from quart import Response, request
 from quart_trio import QuartTrio
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from hookledger.actors.engine import Engine
-from hookledger.api import deliveries, executions, operations
 from hookledger.api.connection import Connection
 from hookledger.api.credentials import Credentials
 from hookledger.api.http import HttpRequest, HttpResponse, json_response, problem
+from hookledger.api.routes import PREFIXES, Call, Route, answer, routes
 from hookledger.api.webhook.asgi import WebhookDoor
 from hookledger.api.webhook.handler import WebhookHandler
-from hookledger.api.webhook.openapi import openapi_document
-from hookledger.journal.journal import software
 from hookledger.runtime.variables import TENANT
 
-API = ("/api/v1/main", "/api/v1")
-"""Every route also answers without the tenant."""
 OURS = frozenset({"", TENANT, "executions", "flows", "logs", "triggers", "deliveries", "webhooks"})
 """What may stand where the tenant stands; empty outside of the API."""
 
@@ -54,8 +50,7 @@ def make_app(
         credentials=credentials if settings.webhook_auth else None,
         realm=settings.realm,
     )
-    _api_routes(app, engine, guard)
-    _delivery_routes(app, engine, webhook, guard)
+    _register(app, routes(engine, webhook), guard)
     _error_pages(app, guard)
     return app
 
@@ -77,96 +72,16 @@ class Guard:
         return problem(401, "this needs a user name and a password (HTTP Basic)", headers=challenge)
 
 
-def _api_routes(app: QuartTrio, engine: Engine, guard: Guard) -> None:
+def _register(app: QuartTrio, table: Iterable[Route], guard: Guard) -> None:
     async def health() -> Response:
         return to_quart(json_response({"status": "UP"}))
 
-    async def execution(execution_id: str) -> HttpResponse:
-        return await executions.get_execution(engine, execution_id)
-
-    async def search() -> HttpResponse:
-        return await executions.search_executions(engine, query_parameters())
-
-    async def flow(namespace: str, flow_id: str) -> HttpResponse:
-        return executions.get_flow(engine, namespace, flow_id, query_parameters())
-
-    async def logs(execution_id: str) -> HttpResponse:
-        return await operations.get_logs(engine, execution_id)
-
-    async def start(namespace: str, flow_id: str) -> HttpResponse:
-        body, user = await _body(), _user()
-        return await operations.start(engine, namespace, flow_id, query_parameters(), body, user)
-
     app.add_url_rule("/health", "health", health, methods=["GET"])
-    routes: list[tuple[str, str, Callable[..., Awaitable[HttpResponse]]]] = [
-        ("GET", "/executions/search", search),
-        ("GET", "/executions/<execution_id>", execution),
-        ("GET", "/flows/<namespace>/<flow_id>", flow),
-        ("GET", "/logs/<execution_id>", logs),
-        ("POST", "/executions/<namespace>/<flow_id>", start),
-    ]
-    for action, (method, _) in operations.ACTIONS.items():
-        view = _action(engine, action)
-        routes += [
-            (method, f"/executions/<execution_id>/{middle}{action}", view) for middle in ("actions/", "")
-        ]
-    for prefix in API:
-        for method, path, view in routes:
-            app.add_url_rule(
-                prefix + path, f"{method} {prefix}{path}", _guarded(guard, view), methods=[method]
-            )
-
-
-def _action(engine: Engine, action: str) -> Callable[..., Awaitable[HttpResponse]]:
-    async def act(execution_id: str) -> HttpResponse:
-        return await operations.act(engine, execution_id, action, await _body(), _user())
-
-    return act
-
-
-async def _body() -> bytes:
-    """The request's body, which no route of ours wants to be large."""
-    parts: list[bytes] = []
-    async for chunk in request.body:
-        parts.append(chunk)
-        if sum(map(len, parts)) > operations.BODY_BYTES_MAX:
-            raise RequestEntityTooLarge
-    return b"".join(parts)
-
-
-def _user() -> str:
-    """Who sent the request; only behind the guard."""
-    return str(g.user)
-
-
-def _delivery_routes(app: QuartTrio, engine: Engine, webhook: WebhookHandler, guard: Guard) -> None:
-    async def listed(namespace: str, flow_id: str, trigger_id: str) -> HttpResponse:
-        return await deliveries.list_deliveries(engine, namespace, flow_id, trigger_id, query_parameters())
-
-    async def one(delivery_id: str) -> HttpResponse:
-        return await deliveries.get_delivery(engine, delivery_id)
-
-    async def again(delivery_id: str) -> HttpResponse:
-        return await deliveries.replay_delivery(engine, delivery_id, _user())
-
-    async def dry(namespace: str, flow_id: str, trigger_id: str) -> HttpResponse:
-        asked = plain_request(request.body)
-        return await deliveries.dry_run(webhook, engine, asked, namespace, flow_id, trigger_id)
-
-    async def described() -> HttpResponse:
-        return json_response(openapi_document(engine, webhook.public_url, software().partition("/")[2]))
-
-    trigger = "/triggers/<namespace>/<flow_id>/<trigger_id>"
-    for index, prefix in enumerate(API):
-        for path, view, method in (
-            ("/webhooks/openapi.json", described, "GET"),
-            (f"{trigger}/deliveries", listed, "GET"),
-            ("/deliveries/<delivery_id>", one, "GET"),
-            ("/deliveries/<delivery_id>/replay", again, "POST"),
-            (f"{trigger}/dryRun", dry, "POST"),
-        ):
-            guarded = _guarded(guard, view)
-            app.add_url_rule(prefix + path, f"deliveries {view.__name__} {index}", guarded, methods=[method])
+    for route in table:
+        view = _guarded(guard, route)
+        for prefix in PREFIXES:
+            path = prefix + route.path
+            app.add_url_rule(path, f"{route.method} {path}", view, methods=[route.method])
 
 
 def plain_request(body: AsyncIterable[bytes]) -> HttpRequest:
@@ -183,16 +98,16 @@ def plain_request(body: AsyncIterable[bytes]) -> HttpRequest:
     )
 
 
-def _guarded(
-    guard: Guard, view: Callable[..., Awaitable[HttpResponse]]
-) -> Callable[..., Awaitable[Response]]:
-    async def answer(**arguments: Any) -> Response:
-        g.user = await guard.user()
-        if g.user is None:
+def _guarded(guard: Guard, route: Route) -> Callable[..., Awaitable[Response]]:
+    async def view(**path: str) -> Response:
+        user = await guard.user()
+        if user is None:
             return to_quart(guard.refusal())
-        return to_quart(await view(**arguments))
+        plain = plain_request(request.body)
+        call = Call(request=plain, path=path, query=request.args.to_dict(flat=False), user=user)
+        return to_quart(await answer(route, call))
 
-    return answer
+    return view
 
 
 def _error_pages(app: QuartTrio, guard: Guard) -> None:
@@ -220,21 +135,16 @@ def _error_pages(app: QuartTrio, guard: Guard) -> None:
 
 def _tenant(path: str) -> str:
     """The tenant a path names, empty when it is no path of the API."""
-    tenant, slash, _ = path.removeprefix(f"{API[1]}/").partition("/")
-    return tenant if slash and path.startswith(f"{API[1]}/") else ""
-
-
-def query_parameters() -> Mapping[str, list[str]]:
-    """The current request's query as name to list of values."""
-    return request.args.to_dict(flat=False)
+    tenant, slash, _ = path.removeprefix(f"{PREFIXES[1]}/").partition("/")
+    return tenant if slash and path.startswith(f"{PREFIXES[1]}/") else ""
 
 
 def to_quart(response: HttpResponse) -> Response:
     """Hand a plain answer to Quart."""
-    made = Response(response.body, status=response.status)
+    made = Response(response.stream or response.body, status=response.status)
     made.headers.clear()
     for name, value in response.headers:
         made.headers.add(name, value)
-    if response.status != 204:
+    if response.status != 204 and response.stream is None:
         made.headers["Content-Length"] = str(len(response.body))
     return made

@@ -13,6 +13,7 @@ from hookledger.actors.errors import DeliveryRefused, FlowUnknown, FlowUnusable
 from hookledger.actors.ids import new_id
 from hookledger.actors.reception import Delivery
 from hookledger.api.http import HttpRequest, HttpResponse, json_response, problem
+from hookledger.api.paging import page_of
 from hookledger.api.webhook.handler import WebhookHandler
 from hookledger.api.webhook.refusal import Answered, Refused
 from hookledger.api.webhook.route import Match, matched, rendered_key, webhook_path
@@ -23,23 +24,21 @@ from hookledger.runtime.triggers.received import trigger_variables
 from hookledger.runtime.triggers.webhook import WebhookSettings
 from hookledger.runtime.variables import iso_time
 
-PAGE_SIZE_MAX = 100
-
 
 async def list_deliveries(
     engine: Engine, namespace: str, flow: str, trigger: str, parameters: Mapping[str, list[str]]
 ) -> HttpResponse:
     """`GET triggers/{namespace}/{flow}/{trigger}/deliveries`: kind (repeatable), page (from 1), size."""
-    page, size = (_number(parameters, name, default) for name, default in (("page", 1), ("size", 25)))
-    if not page or not size or size > PAGE_SIZE_MAX:
-        return problem(400, f"page counts from 1, size is 1 to {PAGE_SIZE_MAX}", slug="bad-page")
+    page = page_of(parameters)
+    if isinstance(page, HttpResponse):
+        return page
     query = DeliveryQuery(
         namespace=namespace,
         flow=flow,
         trigger=trigger,
         kinds=tuple(kind.upper() for kind in parameters.get("kind", ())),
-        limit=size,
-        offset=(page - 1) * size,
+        limit=page.size,
+        offset=page.offset,
     )
     rows, total = await engine.journal.ask(lambda reader: reader.deliveries(query))
     return json_response({"results": [delivery_view(row) for row in rows], "total": total})
@@ -202,8 +201,3 @@ async def _received(engine: Engine, row: DeliveryRow) -> TriggerReceived | None:
     events = await engine.journal.read(row.execution)
     first = events[0] if events else None
     return first if isinstance(first, TriggerReceived) else None
-
-
-def _number(parameters: Mapping[str, list[str]], name: str, default: int) -> int:
-    values = parameters.get(name) or [str(default)]
-    return int(values[0]) if values[0].isdecimal() and len(values[0]) < 10 else 0

@@ -1,6 +1,5 @@
 """The commands of `hookledger journal`."""
 
-import base64
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -20,11 +19,12 @@ from hookledger.journal.cli.reading import (
 )
 from hookledger.journal.cli.statistics import statistics
 from hookledger.journal.cli.text import aligned, duration, moment, size
-from hookledger.journal.cli.timeline import details, fields, heading, place, timeline, why
+from hookledger.journal.cli.timeline import details, heading, place, timeline, why
 from hookledger.journal.deliveries import DeliveryQuery, DeliveryRow
 from hookledger.journal.entry import Entry, decode_header
 from hookledger.journal.events import AnyEvent, type_name
 from hookledger.journal.index import ExecutionRow
+from hookledger.journal.plain import event_fields, history_fields
 from hookledger.journal.store import Query
 from hookledger.journal.verify import RULES, Report, SqliteSource, Verifier, Violation
 
@@ -79,13 +79,7 @@ def show(reader: JournalFile, execution: str, as_json: bool) -> None:
     execution, entries = reader.history(execution)
     events = [event for entry in entries for event in entry.events()]
     if as_json:
-        _print_json(
-            {
-                "execution": execution,
-                "events": [fields(event) for event in events],
-                "entries": [_entry_fields(entry) for entry in entries],
-            }
-        )
+        _print_json(history_fields(execution, entries))
         return
     row = reader.row(execution)
     for line in (*heading(execution, row, entries), "", *timeline(entries)):
@@ -279,10 +273,6 @@ def _row_fields(row: ExecutionRow, count: int) -> dict[str, Any]:
     return {**msgspec.to_builtins(row), "events": count}
 
 
-def _entry_fields(entry: Entry) -> dict[str, Any]:
-    return {"header": msgspec.to_builtins(entry.header), "leaf": base64.b64encode(entry.leaf).decode()}
-
-
 def _last_events(reader: JournalFile, end: int, count: int) -> list[tuple[Entry, AnyEvent]]:
     """The newest events, found from the end backwards: every entry has at least one, unless it was erased."""
     if not count:
@@ -295,7 +285,7 @@ def _print_events(events: list[tuple[Entry, AnyEvent]], as_json: bool) -> None:
     for entry, event in events:
         header = entry.header
         if as_json:
-            _print_json_line({"position": header.pos, "execution": header.exec, **fields(event)})
+            _print_json_line({"position": header.pos, "execution": header.exec, **event_fields(event)})
         else:
             cells = (
                 moment(event.at),

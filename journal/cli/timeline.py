@@ -50,12 +50,6 @@ def details(event: AnyEvent) -> str:
     return describe(event)
 
 
-def fields(event: AnyEvent) -> dict[str, Any]:
-    """An event as plain data: `sequence`, `type`, `at`, then its own fields."""
-    plain: dict[str, Any] = msgspec.to_builtins(event)
-    return {"sequence": event.sequence, "type": plain["type"], "at": event.at} | plain
-
-
 def heading(execution: str, row: ExecutionRow | None, entries: Sequence[Entry]) -> list[str]:
     """What stands above a timeline."""
     first = entries[0].header.ts
