@@ -9,6 +9,7 @@ import httpx
 import msgspec
 import trio
 
+from hookledger.actors import Ports
 from hookledger.api.config import Config, load_config
 from hookledger.api.serve import serve
 from hookledger.journal.entry import Entry
@@ -122,7 +123,12 @@ class Site:
 
 @asynccontextmanager
 async def open_site(
-    directory: Path, flows: Mapping[str, str] | None = None, /, **settings: Any
+    directory: Path,
+    flows: Mapping[str, str] | None = None,
+    /,
+    *,
+    ports: Ports | None = None,
+    **settings: Any,
 ) -> AsyncGenerator[Site]:
     """Serve flows (file stem to source) until the block ends. Settings are dotted names with `__` for the dot."""
     folder = directory / "flows"
@@ -136,15 +142,15 @@ async def open_site(
         httpx.AsyncClient(timeout=20, trust_env=False) as client,
     ):
         site = Site("", directory / "data", folder, client)
-        nursery.start_soon(_serve, config, shutdown, site)
+        nursery.start_soon(_serve, config, shutdown, site, ports)
         site.address = (await site.line(LISTENS)).removeprefix(LISTENS).split()[0]
         client.base_url = httpx.URL(site.address)
         yield site
         shutdown.set()
 
 
-async def _serve(config: Config, shutdown: trio.Event, site: Site) -> None:
-    await serve(config, shutdown=shutdown, say=site.hear)
+async def _serve(config: Config, shutdown: trio.Event, site: Site, ports: Ports | None) -> None:
+    await serve(config, shutdown=shutdown, say=site.hear, ports=ports)
 
 
 def configured(directory: Path, **settings: Any) -> Config:

@@ -1,6 +1,7 @@
 """Real processes: the command line as a user starts it."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -19,6 +20,12 @@ from hookledger.journal.store import Query
 
 ROOT: Final = Path(__file__).parents[2]
 EXAMPLES: Final = ROOT / "examples/flows"
+NOWHERE: Final = {
+    f"ENV_{name.upper()}": "http://127.0.0.1:9/"
+    for path in EXAMPLES.glob("*.yaml")
+    for name in re.findall(r"envs\.(\w+_url)", path.read_text(encoding="utf-8"))
+}
+"""The examples' services, switched off: no test talks to whatever listens on this machine."""
 COMMAND: Final = [sys.executable, "-c", "from hookledger.api.cli import main; main()"]
 READY: Final = "Ctrl-C stops it."
 SECONDS_MAX: Final = 60
@@ -98,7 +105,7 @@ def serving(flows: Path, data: Path, *flags: str, more: Mapping[str, str] | None
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env=environment(more),
+        env=environment({**NOWHERE, **(more or {})}),
     )
     server = Server(process)
     try:
