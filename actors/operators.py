@@ -20,6 +20,7 @@ from hookledger.journal.events import (
     LabelsSet,
     OperatorNote,
 )
+from hookledger.runtime.flow.inputs import InputsInvalid, parse_inputs, resolve_inputs
 from hookledger.runtime.state import State
 
 
@@ -138,6 +139,7 @@ def _resume(command: Resume, recorder: Recorder) -> None:
     path = _waiting_path(command, recorder.state)
     pause = recorder.state.pauses[path]
     choice = _choice(command, pause)
+    inputs = _checked(command.inputs, pause)
     recorder.record(
         lambda sequence, at: ExecutionResumed(
             sequence=sequence,
@@ -145,10 +147,23 @@ def _resume(command: Resume, recorder: Recorder) -> None:
             path=path,
             by=command.by,
             choice=choice,  # type: ignore[arg-type]
-            inputs=dict(command.inputs),
+            inputs=inputs,
             reason=command.reason,
         )
     )
+
+
+def _checked(given: Mapping[str, Any], pause: ExecutionPaused) -> dict[str, Any]:
+    """What a person answers to a Pause with `onResume` is typed like any other input: `no` is not a boolean."""
+    if not pause.on_resume:
+        return dict(given)
+    declared, problems = parse_inputs(list(pause.on_resume), path=("onResume",))
+    if problems:
+        raise CommandRefused("; ".join(map(str, problems)))
+    try:
+        return dict(resolve_inputs(declared, given))
+    except InputsInvalid as error:
+        raise CommandRefused("; ".join(map(str, error.problems))) from error
 
 
 def _waiting_path(command: Resume, state: State) -> str:

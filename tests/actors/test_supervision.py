@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 
 import pytest
-import trio
+import trio.testing
 from trio.testing import MockClock
 
-from hookledger.actors import CommandRefused, Engine, Execution, Restart
+from hookledger.actors import CommandRefused, Engine, Execution, Restart, Resume
 from hookledger.journal.index import ExecutionRow
 from hookledger.journal.memory import MemoryStore
 from hookledger.journal.store import Query
@@ -227,3 +227,30 @@ async def test_missed_times_are_caught_up_as_configured(
         async with open_engine():
             await trio.sleep(120)
     assert len(rows(store, "nap")) == count
+
+
+ASKING = """
+id: asking
+namespace: company.team
+tasks:
+  - id: ask
+    type: io.kestra.plugin.core.flow.Pause
+    onResume:
+      - id: approved
+        type: BOOLEAN
+"""
+
+
+async def test_answers_to_a_pause_are_typed(autojump_clock: MockClock, open_engine: OpenEngine) -> None:
+    """
+    What a person answers is checked against `onResume`: a wrong or missing answer is refused and nothing resumes.
+    """
+    async with open_engine(ASKING) as engine:
+        (execution,) = await start(engine, "asking")
+        await trio.testing.wait_all_tasks_blocked()
+        for wrong in ({"approved": "no"}, {}, {"aproved": True}):
+            with pytest.raises(CommandRefused, match="approved"):
+                await engine.command(execution.id, Resume(by="user:me", inputs=wrong))
+        await engine.command(execution.id, Resume(by="user:me", inputs={"approved": "true"}))
+        state = await execution.finished()
+    assert state.resumed["ask"].inputs == {"approved": True}
