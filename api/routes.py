@@ -9,6 +9,7 @@ import msgspec
 from hookledger.actors.engine import Engine
 from hookledger.api import deliveries, executions, flows, following, history, operations
 from hookledger.api.http import HttpRequest, HttpResponse, json_response, problem
+from hookledger.api.permissions import Permission
 from hookledger.api.webhook.handler import WebhookHandler
 from hookledger.api.webhook.openapi import openapi_document
 from hookledger.journal.journal import software
@@ -65,6 +66,8 @@ class Route(msgspec.Struct, frozen=True):
     path: str
     """Below the prefix; parameters as `<name>`."""
     handler: Handler
+    needs: Permission = Permission.READ
+    """What its caller must be granted."""
 
 
 async def answer(route: Route, call: Call) -> HttpResponse:
@@ -107,9 +110,14 @@ def _execution_routes(engine: Engine) -> list[Route]:
         Route("GET", "/executions/<execution_id>", one),
         *_history_routes(engine),
         Route("GET", "/logs/<execution_id>", logs),
-        Route("POST", "/executions/<namespace>/<flow_id>", start),
+        Route("POST", "/executions/<namespace>/<flow_id>", start, Permission.OPERATE),
         *(
-            Route(method, f"/executions/<execution_id>/{middle}{action}", partial(act, action))
+            Route(
+                method,
+                f"/executions/<execution_id>/{middle}{action}",
+                partial(act, action),
+                Permission.OPERATE,
+            )
             for action, (method, _) in operations.ACTIONS.items()
             for middle in ("actions/", "")
         ),
@@ -137,8 +145,8 @@ def _history_routes(engine: Engine) -> list[Route]:
         Route("GET", "/executions/<execution_id>/events", events),
         Route("GET", "/executions/<execution_id>/state", state),
         Route("GET", "/executions/<execution_id>/receipt", receipt),
-        Route("POST", "/executions/<execution_id>/actions/replay", replay),
-        Route("POST", "/executions/<execution_id>/replay", replay),
+        Route("POST", "/executions/<execution_id>/actions/replay", replay, Permission.OPERATE),
+        Route("POST", "/executions/<execution_id>/replay", replay, Permission.OPERATE),
     ]
 
 
@@ -177,13 +185,13 @@ def _flow_routes(engine: Engine) -> list[Route]:
         return flows.list_revisions(engine, **call.path)
 
     return [
-        Route("POST", "/flows", create),
+        Route("POST", "/flows", create, Permission.EDIT),
         Route("POST", "/flows/validate", validate),
         Route("GET", "/flows/search", search),
         Route("GET", "/flows/<namespace>", listed),
         Route("GET", "/flows/<namespace>/<flow_id>", one),
-        Route("PUT", "/flows/<namespace>/<flow_id>", update),
-        Route("DELETE", "/flows/<namespace>/<flow_id>", delete),
+        Route("PUT", "/flows/<namespace>/<flow_id>", update, Permission.EDIT),
+        Route("DELETE", "/flows/<namespace>/<flow_id>", delete, Permission.EDIT),
         Route("GET", "/flows/<namespace>/<flow_id>/revisions", revisions),
     ]
 
@@ -213,5 +221,5 @@ def _delivery_routes(engine: Engine, webhook: WebhookHandler) -> list[Route]:
         Route("GET", f"{trigger}/deliveries", listed),
         Route("POST", f"{trigger}/dryRun", dry),
         Route("GET", "/deliveries/<delivery_id>", one),
-        Route("POST", "/deliveries/<delivery_id>/replay", again),
+        Route("POST", "/deliveries/<delivery_id>/replay", again, Permission.OPERATE),
     ]
