@@ -1,0 +1,68 @@
+"""How values look on pages. Plain functions; the templates call them by these names."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from hookledger.runtime.durations import format_duration
+from hookledger.runtime.variables import iso_time
+
+_CLASSES: Final = {
+    "SUCCESS": "success",
+    "WARNING": "warning",
+    "FAILED": "failed",
+    "RUNNING": "running",
+    "RESTARTED": "running",
+    "KILLING": "running",
+    "RETRYING": "waiting",
+    "PAUSED": "waiting",
+    "QUEUED": "waiting",
+}
+_MINUTE: Final = 60_000_000
+
+
+def state_class(state: str) -> str:
+    """The style of a state; `quiet` for those that need nobody's eye."""
+    return _CLASSES.get(state, "quiet")
+
+
+def clock(at: int) -> str:
+    """Microseconds as date and time of day in UTC, to the second."""
+    return iso_time(at)[:19].replace("T", " ")
+
+
+def duration(length: int | None) -> str:
+    """Microseconds for a person: `340 µs`, `12 ms`, `3.4 s`, `2 min 5 s`, `1 h 3 min`; a dash for none."""
+    if length is None:
+        return "–"
+    if length < 1000:
+        return f"{length} µs"
+    if length < 1_000_000:
+        return f"{length / 1000:.3g} ms"
+    if length < _MINUTE:
+        return f"{length / 1_000_000:.3g} s"
+    minutes, rest = divmod(length, _MINUTE)
+    if minutes < 60:
+        return f"{minutes} min {rest // 1_000_000} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
+
+
+def size(count: int) -> str:
+    """Bytes for a person: `120 B`, `3.4 KiB`, `1.2 MiB`."""
+    value, unit = float(count), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if value < 1024:
+            break
+        value, unit = value / 1024, larger
+    return f"{count} B" if unit == "B" else f"{value:.3g} {unit}"
+
+
+FILTERS: Final[dict[str, Callable[..., Any]]] = {
+    "state_class": state_class,
+    "clock": clock,
+    "duration": duration,
+    "iso": iso_time,
+    "iso_duration": format_duration,
+    "size": size,
+}
+"""By the names templates know them under."""

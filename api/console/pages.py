@@ -1,0 +1,119 @@
+"""Drawing a page: the templates' environment, the frame around every page, and the headers it is sent with."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from hookledger.api.console.assets import Assets
+from hookledger.api.console.filters import FILTERS
+from hookledger.api.http import HttpResponse
+from hookledger.api.permissions import Permission
+from hookledger.api.routes import Call
+
+TEMPLATES: Final = Path(__file__).parent / "templates"
+HOME: Final = "/ui/main"
+
+NAVIGATION: Final = (
+    ("dashboard", "Dashboard", f"{HOME}/", Permission.READ),
+    ("flows", "Flows", f"{HOME}/flows", Permission.READ),
+    ("executions", "Executions", f"{HOME}/executions", Permission.READ),
+    ("audit", "Audit", f"{HOME}/audit", Permission.AUDIT),
+    ("tokens", "Tokens", f"{HOME}/tokens", Permission.ADMINISTER),
+)
+"""Places in the bar on top: name, label, path, and what somebody needs to be shown it."""
+
+DONE: Final = {
+    "created": "The flow is created.",
+    "saved": "The flow is saved as a new revision.",
+    "unchanged": "The source is that of the newest revision; nothing changed.",
+    "removed": "The flow takes no more deliveries. Its revisions and executions stay.",
+    "killed": "The kill is recorded.",
+    "paused": "The execution is paused: nothing new begins.",
+    "resumed": "The execution goes on.",
+    "restarted": "The execution is open again: what failed runs once more.",
+    "replayed": "A new execution of the same delivery has begun.",
+    "labelled": "The labels are set.",
+    "noted": "The note is in the journal.",
+    "sent": "The delivery is sent again as a new execution.",
+    "issued": "The token is issued.",
+    "revoked": "The token is revoked.",
+}
+"""What a page says after something was done; links carry the name only, so nobody can put words into our mouth."""
+
+
+class Pages:
+    """Draws pages. One per application."""
+
+    def __init__(self, assets: Assets) -> None:
+        self._environment = Environment(
+            loader=FileSystemLoader(TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.filters.update(FILTERS)
+        self._environment.globals["asset"] = assets.path
+
+    def page(
+        self,
+        call: Call,
+        template: str,
+        *,
+        place: str = "",
+        status: int = 200,
+        **context: Any,
+    ) -> HttpResponse:
+        """Draw a template inside the frame.
+
+        Args:
+            place: Which part of the bar on top is the present one.
+        """
+        identity = call.identity
+        frame = {
+            "who": identity,
+            "csrf": call.csrf,
+            "place": place,
+            "navigation": [
+                (name, label, path) for name, label, path, needs in NAVIGATION if identity.may(needs)
+            ],
+            "may": {permission.value: identity.may(permission) for permission in Permission},
+            "done": DONE.get((call.query.get("done") or [""])[0], ""),
+        }
+        text = self._environment.get_template(template).render(frame | context)
+        return html_response(text, status)
+
+
+def html_response(text: str, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:
+    """HTML of ours; lone surrogates from a journal become U+FFFD, which is all that UTF-8 can say of them."""
+    body = text.encode("utf-8", "replace")
+    return HttpResponse(
+        status=status,
+        headers=(("Content-Type", "text/html; charset=utf-8"), *(headers or {}).items()),
+        body=body,
+    )
+
+
+def see_other(path: str, done: str = "") -> HttpResponse:
+    """303 to a page of ours, after a form was taken (RFC 9110, section 15.4.4)."""
+    assert path.startswith("/")
+    assert not done or done in DONE
+    joined = f"{path}{'&' if '?' in path else '?'}done={done}" if done else path
+    return HttpResponse(status=303, headers=(("Location", joined), ("Cache-Control", "no-store")))
+
+
+def flow_path(namespace: str, flow: str, tab: str = "") -> str:
+    """The page of a flow."""
+    return _joined("flows", namespace, flow, tab)
+
+
+def execution_path(namespace: str, flow: str, execution: str, tab: str = "") -> str:
+    """The page of an execution; Kestra's own path, so links of old chat messages keep their shape."""
+    return _joined("executions", namespace, flow, execution, tab)
+
+
+def _joined(*parts: str) -> str:
+    return "/".join((HOME, *(quote(part, safe="") for part in parts if part)))
