@@ -234,6 +234,15 @@ class SqliteReader:
             "SELECT pos, exec, n, header, leaf, payload, salt FROM entry ORDER BY pos"
         )
 
+    def raw_history(
+        self, execution: str
+    ) -> Iterator[tuple[int, str, int, bytes, bytes, bytes | None, bytes | None]]:
+        """Yield the rows of one execution as they stand."""
+        yield from self._connection.execute(
+            "SELECT pos, exec, n, header, leaf, payload, salt FROM entry WHERE exec = ? ORDER BY pos",
+            (execution,),
+        )
+
     def rows(self, query: Query) -> tuple[list[ExecutionRow], int]:
         terms, values = where(query)
         order = "ASC" if query.oldest_first else "DESC"

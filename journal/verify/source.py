@@ -98,10 +98,10 @@ class ReaderSource:
             yield from map(_raw, self._reader.scan())
 
     def raw_history(self, execution: str) -> Iterator[RawRow]:
-        try:
+        if isinstance(self._reader, SqliteReader):
+            yield from self._reader.raw_history(execution)
+        else:
             yield from map(_raw, self._reader.entries(execution))
-        except msgspec.DecodeError:
-            return
 
     def index_difference(self, rebuilt: ExecutionRow) -> str:
         return difference(self._reader.row(rebuilt.execution), rebuilt)
@@ -153,9 +153,8 @@ class SqliteSource(SqliteReader):
             yield from super().raw_rows()
 
     def raw_history(self, execution: str) -> Iterator[RawRow]:
-        query = "SELECT pos, exec, n, header, leaf, payload, salt FROM entry WHERE exec = ? ORDER BY pos"
         with translated(self._path):
-            yield from self._each(query, execution)
+            yield from super().raw_history(execution)
 
     def index_difference(self, rebuilt: ExecutionRow) -> str:
         with translated(self._path):
