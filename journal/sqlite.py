@@ -210,6 +210,15 @@ class SqliteReader:
     def close(self) -> None:
         self._connection.close()
 
+    @contextmanager
+    def snapshot(self) -> Generator[None]:
+        """Answer everything asked inside the block from one moment, whatever is committed meanwhile."""
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.execute("COMMIT")
+
     def tip(self) -> Tip | None:
         origin = self._one("SELECT value FROM meta WHERE key = 'origin'")
         if origin is None:

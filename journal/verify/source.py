@@ -84,6 +84,15 @@ class ReaderSource:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
 
+    @contextmanager
+    def still(self) -> Generator[None]:
+        """Read everything inside the block as it stood at one moment: entries and index never disagree by a race."""
+        if isinstance(self._reader, SqliteReader):
+            with self._reader.snapshot():
+                yield
+        else:
+            yield
+
     def origin(self) -> str | None:
         tip = self._reader.tip()
         return tip.origin if tip else None
