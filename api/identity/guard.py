@@ -6,8 +6,9 @@ session's token.
 """
 
 import hmac
-from collections.abc import AsyncIterator
-from typing import Final
+import re
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -25,12 +26,14 @@ from hookledger.api.identity.sessions import Session, Sessions
 from hookledger.api.identity.tokens import TokenBook, TokenState, open_tokens
 from hookledger.api.identity.users import TooBusy, User, Users, parse_basic
 from hookledger.api.permissions import GRANTS, Permission
+from hookledger.api.webhook.redaction import REDACTED
 from hookledger.api.webhook.refusal import Refused
 
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
 CSRF_FIELD: Final = "csrf"
 CSRF_HEADER: Final = "x-csrf-token"
+_WEBHOOK_KEY: Final = re.compile(r"(?<=/executions/webhook/).*", re.DOTALL)
 
 
 class Admitted(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,7 +72,7 @@ class Guard:
         if request.header("authorization") is not None:
             identity = await self.identify(request)
             if identity.how is How.BASIC:
-                self.same_site(request)
+                self.same_site(request, identity.by)
             return self.allowed(Admitted(request=request, identity=identity), needs)
         session = self.session(request)
         if session is None:
@@ -127,7 +130,7 @@ class Guard:
         secret = cookie(request, SESSION, secure=self.origins.secure(request))
         return self.sessions.find(secret) if secret else None
 
-    def same_site(self, request: HttpRequest) -> None:
+    def same_site(self, request: HttpRequest, by: str = STRANGER) -> None:
         """What changes something does not come from a page of somebody else.
 
         Raises:
@@ -138,7 +141,7 @@ class Guard:
                 "a page of another site sent this; if it was yours, set server.publicUrl to the address "
                 "in the browser"
             )
-            raise Refused(403, "cross-origin", detail=detail)
+            raise self._refusal(request, by, "cross-origin", detail)
 
     async def from_our_form(self, request: HttpRequest, session: Session) -> HttpRequest:
         """What changes something within a session carries the session's token; returns the request to go on with.
@@ -148,7 +151,8 @@ class Guard:
         """
         if request.method in SAFE:
             return request
-        self.same_site(request)
+        by = session.identity.by
+        self.same_site(request, by)
         given = request.header(CSRF_HEADER)
         if given is None:
             request, fields = await form_of(request)
@@ -159,7 +163,7 @@ class Guard:
                 "within a session this needs the page's own token, as X-CSRF-Token or as the form's `csrf`; "
                 "load the page again"
             )
-            raise Refused(403, kind, detail=detail)
+            raise self._refusal(request, by, kind, detail)
         return request
 
     def challenge(self, request: HttpRequest, *, scheme: str = "Basic", error: str = "") -> Refused:
@@ -201,11 +205,17 @@ class Guard:
         """
         if admitted.identity.may(needs):
             return admitted
-        request, by = admitted.request, admitted.identity.by
-        resource = f"{request.method} {request.raw_path}"
-        remote = self.origins.remote(request)
-        self.recording.refused(by, "request", resource, f"needs {needs}", remote=remote)
-        raise forbidden(admitted.identity, needs)
+        raise self._refusal(
+            admitted.request, admitted.identity.by, "forbidden", *_missing(admitted.identity, needs)
+        )
+
+    def _refusal(
+        self, request: HttpRequest, by: str, slug: str, detail: str, more: Mapping[str, Any] | None = None
+    ) -> Refused:
+        """403, written down. Of a webhook's path nothing is kept that may be its key."""
+        resource = f"{request.method} {_WEBHOOK_KEY.sub(REDACTED, request.raw_path)}"
+        self.recording.refused(by, "request", resource, slug, remote=self.origins.remote(request))
+        return Refused(403, slug, detail=detail, more=more)
 
 
 async def open_guard(engine: Engine, users: Users, origins: Origins, *, realm: str = "Hookledger") -> Guard:
@@ -213,14 +223,14 @@ async def open_guard(engine: Engine, users: Users, origins: Origins, *, realm: s
     return Guard(engine, users, await open_tokens(engine.journal), origins, realm=realm)
 
 
-def forbidden(identity: Identity, needs: Permission) -> Refused:
-    """403, with what is missing and who has it."""
+def _missing(identity: Identity, needs: Permission) -> tuple[str, dict[str, Any]]:
+    """What is missing and who has it, for people and for programs."""
     roles = [role.value for role in GRANTS if needs in GRANTS[role]]
     detail = (
         f"this needs the permission `{needs}`, which the role `{identity.role}` does not have; "
         f"`{roles[0]}` has it"
     )
-    return Refused(403, "forbidden", detail=detail, more={"permission": needs.value, "roles": roles})
+    return detail, {"permission": needs.value, "roles": roles}
 
 
 async def form_of(request: HttpRequest) -> tuple[HttpRequest, dict[str, str]]:

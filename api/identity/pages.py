@@ -12,7 +12,7 @@ from hookledger.api.identity.guard import CSRF_FIELD, SAFE, Admitted, Guard, for
 from hookledger.api.identity.identity import How, Identity
 from hookledger.api.identity.passwords import text_bytes
 from hookledger.api.identity.places import HOME, LOGIN, local, login_then
-from hookledger.api.identity.sessions import SECRET_BYTES, urlsafe
+from hookledger.api.identity.sessions import SECRET_BYTES, Session, urlsafe
 from hookledger.api.permissions import Permission
 from hookledger.api.webhook.refusal import Refused
 
@@ -72,11 +72,14 @@ class Entrance:
     async def logout(self, request: HttpRequest) -> HttpResponse:
         """End the session; a form without its token ends nothing."""
         try:
-            await self._logout(request)
+            self._guard.same_site(request)
+            session = self._guard.session(request)
+            if session is None:
+                return see_other(LOGIN)  # and no cookie is taken back: another site may have sent this
+            await self._guard.from_our_form(request, session)
         except Refused as refused:
             return self.refused(request, refused)
-        secure = self._guard.origins.secure(request)
-        return see_other(LOGIN, set_cookie(SESSION, "", secure=secure))
+        return await self._end(request, session)
 
     async def _login(self, request: HttpRequest, fields: Mapping[str, str]) -> HttpResponse:
         target, name = local(fields.get("next", "")), fields.get("user", "")
@@ -101,14 +104,12 @@ class Entrance:
         made = see_other(target, set_cookie(SESSION, secret, secure=secure))
         return made.with_headers(set_cookie(FORM, "", secure=secure))
 
-    async def _logout(self, request: HttpRequest) -> None:
+    async def _end(self, request: HttpRequest, session: Session) -> HttpResponse:
         guard = self._guard
-        session = guard.session(request)
-        if session is None:
-            return
-        await guard.from_our_form(request, session)
-        guard.sessions.end(cookie(request, SESSION, secure=guard.origins.secure(request)))
+        secure = guard.origins.secure(request)
+        guard.sessions.end(cookie(request, SESSION, secure=secure))
         await guard.recording.done(session.identity.by, "logout", remote=guard.origins.remote(request))
+        return see_other(LOGIN, set_cookie(SESSION, "", secure=secure))
 
     def _form(
         self, request: HttpRequest, target: str, status: int = 200, message: str = "", name: str = ""

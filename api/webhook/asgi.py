@@ -12,7 +12,8 @@ from typing import Any, Final
 import trio
 
 from hookledger.api.http import BodyTooSlow, ClientGone, HttpRequest, HttpResponse, problem
-from hookledger.api.identity.guard import Guard
+from hookledger.api.identity.guard import Admitted, Guard
+from hookledger.api.permissions import Permission
 from hookledger.api.webhook.handler import WebhookHandler
 from hookledger.api.webhook.refusal import Refused
 from hookledger.api.webhook.route import PREFIXES
@@ -72,7 +73,8 @@ class WebhookDoor:
     async def _guarded(self, request: HttpRequest) -> HttpResponse:
         if self._guard is not None:
             try:
-                await self._guard.identify(request)
+                identity = await self._guard.identify(request)
+                self._guard.allowed(Admitted(request=request, identity=identity), Permission.OPERATE)
             except Refused as refused:
                 return refused.answer()
         return await self._webhook.handle(request)
