@@ -1,6 +1,5 @@
 """Drawing a page: the templates' environment, the frame around every page, and the headers it is sent with."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -9,9 +8,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from hookledger.api.console.assets import Assets
 from hookledger.api.console.filters import FILTERS
+from hookledger.api.html import html_response
+from hookledger.api.html import see_other as sent_on
 from hookledger.api.http import HttpResponse
+from hookledger.api.identity.identity import Identity
 from hookledger.api.permissions import Permission
-from hookledger.api.routes import Call
+from hookledger.api.call import Call
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 HOME: Final = "/ui/main"
@@ -72,29 +74,27 @@ class Pages:
         Args:
             place: Which part of the bar on top is the present one.
         """
-        identity = call.identity
+        done = DONE.get((call.query.get("done") or [""])[0], "")
+        return self.draw(
+            template, status, who=call.identity, csrf=call.csrf, place=place, done=done, **context
+        )
+
+    def draw(
+        self, template: str, status: int = 200, *, who: Identity | None = None, **context: Any
+    ) -> HttpResponse:
+        """Draw a template inside the frame for somebody, or for nobody known yet."""
         frame = {
-            "who": identity,
-            "csrf": call.csrf,
-            "place": place,
+            "who": who,
+            "csrf": "",
+            "place": "",
+            "done": "",
             "navigation": [
-                (name, label, path) for name, label, path, needs in NAVIGATION if identity.may(needs)
+                (name, label, path) for name, label, path, needs in NAVIGATION if who and who.may(needs)
             ],
-            "may": {permission.value: identity.may(permission) for permission in Permission},
-            "done": DONE.get((call.query.get("done") or [""])[0], ""),
+            "may": {permission.value: bool(who and who.may(permission)) for permission in Permission},
         }
         text = self._environment.get_template(template).render(frame | context)
         return html_response(text, status)
-
-
-def html_response(text: str, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:
-    """HTML of ours; lone surrogates from a journal become U+FFFD, which is all that UTF-8 can say of them."""
-    body = text.encode("utf-8", "replace")
-    return HttpResponse(
-        status=status,
-        headers=(("Content-Type", "text/html; charset=utf-8"), *(headers or {}).items()),
-        body=body,
-    )
 
 
 def see_other(path: str, done: str = "") -> HttpResponse:
@@ -102,7 +102,7 @@ def see_other(path: str, done: str = "") -> HttpResponse:
     assert path.startswith("/")
     assert not done or done in DONE
     joined = f"{path}{'&' if '?' in path else '?'}done={done}" if done else path
-    return HttpResponse(status=303, headers=(("Location", joined), ("Cache-Control", "no-store")))
+    return sent_on(joined)
 
 
 def flow_path(namespace: str, flow: str, tab: str = "") -> str:
