@@ -12,7 +12,7 @@ LANE_HEIGHT: Final = 28
 BAR_HEIGHT: Final = 16
 AXIS_HEIGHT: Final = 26
 LABEL_WIDTH: Final = 230
-CHART_WIDTH: Final = 720
+CHART_WIDTH: Final = 900
 BAR_WIDTH_MIN: Final = 3.0
 TICKS_MAX: Final = 6
 _LABEL_CHARS_MAX: Final = 30
@@ -45,6 +45,7 @@ class DrawnBar(msgspec.Struct, frozen=True, kw_only=True):
     """Microseconds since the drawing's start."""
     open: bool
     title: str
+    kind: str
 
 
 class DrawnLane(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,10 +128,11 @@ def _bar(bar: Bar, lane: Lane, start: int, end: int, scale: float) -> DrawnBar:
     return DrawnBar(
         x=round(LABEL_WIDTH + (bar.start - start) * scale, 1),
         width=round(max(BAR_WIDTH_MIN, (until - bar.start) * scale), 1),
-        style=f"{state_class(bar.state)}{' wait' if bar.waits else ''}",
+        style=" ".join(filter(None, (state_class(bar.state), "wait" if bar.waits else "", bar.kind))),
         start=bar.start - start,
         open=not bar.end,
         title=bar_title(bar, lane.path, until),
+        kind=bar.kind,
     )
 
 
@@ -139,7 +141,8 @@ def bar_title(bar: Bar, path: str, until: int) -> str:
     what = f"attempt {bar.number}" if bar.number else KINDS[bar.kind]
     lasted = f"{'so far ' if not bar.end else ''}{duration(until - bar.start)}"
     note = f": {bar.note}" if bar.note else ""
-    return f"{path or 'execution'}, {what}, {bar.state}, from {clock(bar.start)} UTC, {lasted}{note}"
+    state = f", {bar.state}" if bar.state else ""
+    return f"{path or 'execution'}, {what}{state}, from {clock(bar.start)} UTC, {lasted}{note}"
 
 
 KINDS: Final = {
@@ -149,6 +152,7 @@ KINDS: Final = {
     "sleep": "sleep",
     "loop": "wait before the next round",
     "child": "other execution",
+    "group": "everything inside",
 }
 
 
@@ -180,7 +184,7 @@ class Stacked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def stacked(
-    counts: Sequence[tuple[str, Sequence[tuple[str, int]]]], *, width: int = 720, height: int = 120
+    counts: Sequence[tuple[str, Sequence[tuple[str, int]]]], *, width: int = 1200, height: int = 130
 ) -> Stacked:
     """Stack counts by state.
 

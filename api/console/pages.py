@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from hookledger.api.call import Call
 from hookledger.api.console.assets import Assets
 from hookledger.api.console.filters import FILTERS
 from hookledger.api.html import html_response
@@ -13,7 +14,6 @@ from hookledger.api.html import see_other as sent_on
 from hookledger.api.http import HttpResponse
 from hookledger.api.identity.identity import Identity
 from hookledger.api.permissions import Permission
-from hookledger.api.call import Call
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 HOME: Final = "/ui/main"

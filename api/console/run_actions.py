@@ -3,8 +3,11 @@
 from collections.abc import Callable
 from typing import Final
 
-from hookledger.actors.errors import CommandRefused, DeliveryRefused, FlowUnknown, FlowUnusable
+import msgspec
+
+from hookledger.actors.errors import CommandRefused
 from hookledger.actors.operators import Kill, Note, OperatorCommand, Pause, Restart, Resume, SetLabels
+from hookledger.api import history as api_history
 from hookledger.api.call import Call
 from hookledger.api.console.forms import Form, form_of
 from hookledger.api.console.pages import execution_path, see_other
@@ -12,7 +15,6 @@ from hookledger.api.console.run_base import Desk, located
 from hookledger.api.console.run_fields import answers
 from hookledger.api.console.run_overview import overview
 from hookledger.api.console.run_reading import History
-from hookledger.api.history import replayed_execution
 from hookledger.api.http import HttpResponse
 
 LABELS_MAX: Final = 50
@@ -45,11 +47,11 @@ async def replay(desk: Desk, call: Call) -> HttpResponse:
 
     async def done(call: Call, history: History) -> HttpResponse:
         row = history.row
-        try:
-            made = await replayed_execution(desk.engine, row.execution, call.by)
-        except (FlowUnknown, FlowUnusable, DeliveryRefused) as error:
-            return await overview(desk, call, history, problem=str(error))
-        return see_other(execution_path(row.namespace, row.flow, made.id), "replayed")
+        made = await api_history.replay(desk.engine, row.execution, {}, call.by)
+        said = msgspec.json.decode(made.body)
+        if made.status != 200:
+            return await overview(desk, call, history, problem=said["detail"])
+        return see_other(execution_path(row.namespace, row.flow, said["id"]), "replayed")
 
     return await located(desk, call, done)
 

@@ -89,7 +89,7 @@ async def overview(
         problem=problem,
         story=sentence(history.execution, state, flow, now),
         waits=[(wait_words(wait, now), _wait_path(wait)) for wait in waits(state, flow)],
-        asked=[asked for asked in _asked(state, flow, now, form)],
+        asked=list(_asked(state, flow, now, form)),
         facts=list(facts(history)) if state.received else [],
         labels=[(name, value, label_path(name, value)) for name, value in state.labels.items()],
         inputs=_inputs(state),
@@ -141,14 +141,20 @@ def _origin(received: TriggerReceived, namespace: str, flow: str) -> Iterator[Fa
 def _relatives(history: History, received: TriggerReceived) -> Iterator[Fact]:
     state = history.state
     if received.parent:
-        yield Fact(name="Parent", text=f"{received.parent} at {received.parent_path}", path=_by_id(received.parent))
+        yield Fact(
+            name="Parent", text=f"{received.parent} at {received.parent_path}", path=_by_id(received.parent)
+        )
     for child in state.children.values():
         path = execution_path(child.namespace, child.flow, child.child)
         yield Fact(name="Child", text=f"{child.child} ({child.namespace}/{child.flow})", path=path)
     first = history.events[0]
     replayed = state.labels.get("system.replayOf", "")
     if isinstance(first, ExecutionForked):
-        yield Fact(name="Forked from", text=f"{first.origin} at event {first.origin_sequence}", path=_by_id(first.origin))
+        yield Fact(
+            name="Forked from",
+            text=f"{first.origin} at event {first.origin_sequence}",
+            path=_by_id(first.origin),
+        )
     elif replayed:
         yield Fact(name="Replay of", text=replayed, path=_by_id(replayed))
     if received.attempt > 1:
@@ -203,5 +209,14 @@ def _answer(history: History) -> Answer | None:
     if received is None or not received.wait or (state.terminal is None and state.response is None):
         return None
     made = finished(history.execution, state)
-    body = made.body.decode("utf-8", "replace")
+    body = _readable(made.body)
     return Answer(status=made.status, headers=made.headers, body=body[:ANSWER_CHARS_MAX])
+
+
+def _readable(body: bytes) -> str:
+    """JSON with line breaks, anything else as it is."""
+    try:
+        body = msgspec.json.format(body, indent=2)
+    except msgspec.DecodeError:
+        pass
+    return body.decode("utf-8", "replace")

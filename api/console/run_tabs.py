@@ -1,7 +1,7 @@
 """The other tabs of an execution: timeline, topology, logs, outputs, journal."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -32,9 +32,7 @@ _TRIGGER: Final = "trigger"
 async def timeline_tab(desk: Desk, call: Call, history: History) -> HttpResponse:
     """What ran when, as bars and as a table."""
     drawn = timeline(history.events)
-    return desk.run_page(
-        call, history, "timeline", drawn=drawn, gantt=gantt(drawn, desk.now), kinds=KINDS
-    )
+    return desk.run_page(call, history, "timeline", drawn=drawn, gantt=gantt(drawn, desk.now), kinds=KINDS)
 
 
 async def topology_tab(desk: Desk, call: Call, history: History) -> HttpResponse:
@@ -130,19 +128,15 @@ def _wanted(line: LogLine, level: str, task: str) -> bool:
 async def outputs_tab(desk: Desk, call: Call, history: History) -> HttpResponse:
     """Outputs of the flow and of its tasks."""
     state = history.state
-    runs = [(run.path, run.state, tree(run.outputs), json_text(run.outputs)) for run in state.runs.values() if run.outputs]
-    chosen = [
-        (path, taken.chosen or "chosen", tree(taken.outputs), json_text(taken.outputs))
-        for path, taken in state.branches.items()
-        if taken.outputs
+    made = [
+        *((run.path, run.state, run.outputs) for run in state.runs.values()),
+        *((path, taken.chosen or "chosen", taken.outputs) for path, taken in state.branches.items()),
+        *((path, f"answered by {one.by}", one.inputs) for path, one in state.resumed.items()),
+        *((path, child.state, child.outputs) for path, child in state.returned.items()),
     ]
-    resumed: list[tuple[str, str, Any, str]] = [
-        (path, "answered", tree(one.inputs), json_text(one.inputs))
-        for path, one in state.resumed.items()
-        if one.inputs
-    ]
+    tasks = [(path, word, tree(values), json_text(values)) for path, word, values in made if values]
     flow = (tree(state.outputs), json_text(state.outputs)) if state.outputs else None
-    return desk.run_page(call, history, "outputs", flow_outputs=flow, tasks=[*runs, *chosen, *resumed])
+    return desk.run_page(call, history, "outputs", flow_outputs=flow, tasks=tasks)
 
 
 async def journal_tab(desk: Desk, call: Call, history: History) -> HttpResponse:

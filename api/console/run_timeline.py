@@ -3,7 +3,7 @@
 One lane per place of the plan, in the order in which they began; a bar is an attempt, or a wait.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -41,7 +41,7 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
     """Something that lasted. Times are microseconds; `end` is 0 while it lasts."""
 
     kind: str
-    """attempt, retry, pause, sleep, loop or child; all but the first are waits, drawn hatched."""
+    """attempt, child, group (everything inside a flowable), or a wait: retry, pause, sleep, loop."""
     state: str
     start: int
     end: int = 0
@@ -52,7 +52,7 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def waits(self) -> bool:
         """True for time in which nothing ran."""
-        return self.kind not in ("attempt", "child")
+        return self.kind in ("retry", "pause", "sleep", "loop")
 
 
 class Lane(msgspec.Struct, kw_only=True):
@@ -68,8 +68,10 @@ class Lane(msgspec.Struct, kw_only=True):
 
     @property
     def name(self) -> str:
-        """The last part of the path."""
-        return self.path.rpartition("/")[2] or WHOLE
+        """The last part of the path, with the iteration around it."""
+        parents, _, last = self.path.rpartition("/")
+        iteration = f"[{parents.rpartition('[')[2]} " if parents.endswith("]") else ""
+        return f"{iteration}{last}" or WHOLE
 
     @property
     def start(self) -> int:
@@ -117,6 +119,7 @@ class _Drawing:
     def finished(self, events: Sequence[ExecutionEvent]) -> Timeline:
         lanes = [lane for lane in self._lanes.values() if lane.bars]
         _end_loops(lanes)
+        lanes = list(_grouped(lanes))
         times = [event.at for event in events] or [0]
         return Timeline(
             start=times[0],
@@ -157,13 +160,15 @@ class _Drawing:
         self._begin(event.path, Bar(kind="pause", state="PAUSED", start=event.at, note=_PAUSES[event.reason]))
 
     def resumed(self, event: ExecutionResumed) -> None:
-        self._end(event.path, event.at, note=f"{event.choice} by {event.by}")
+        self._end(
+            event.path, event.at, _RESUMED.get(event.choice, "SUCCESS"), f"{event.choice} by {event.by}"
+        )
 
     def timed(self, event: TimerSet) -> None:
         self._begin(event.path, Bar(kind="sleep", state="PAUSED", start=event.at))
 
     def fired(self, event: TimerFired) -> None:
-        self._end(event.path, event.at)
+        self._end(event.path, event.at, "SUCCESS")
 
     def branched(self, event: BranchTaken) -> None:
         """A choice takes no time; a loop that will look again waits until its next round, as far as is known."""
@@ -196,6 +201,36 @@ class _Drawing:
         self._marks.append((event.at, f"restarted by {event.by}"))
 
 
+def _grouped(lanes: Sequence[Lane]) -> Iterator[Lane]:
+    """Lanes with one more above each group: the flowable around them, from its first beginning to its last end."""
+    known = {lane.path for lane in lanes}
+    for lane in lanes:
+        for parent in _parents(lane.path):
+            if parent not in known:
+                known.add(parent)
+                yield Lane(path=parent, bars=[_group([one for one in lanes if _inside(one.path, parent)])])
+        yield lane
+
+
+def _parents(path: str) -> Iterator[str]:
+    """Paths of the flowables around a place, outermost first, without iterations of their own."""
+    parts = path.split("/")[:-1]
+    for index, part in enumerate(parts):
+        yield "/".join((*parts[:index], part.partition("[")[0]))
+
+
+def _inside(path: str, parent: str) -> bool:
+    return path.startswith((f"{parent}/", f"{parent}["))
+
+
+def _group(lanes: Sequence[Lane]) -> Bar:
+    bars = [bar for lane in lanes for bar in lane.bars]
+    ends = [bar.end for bar in bars]
+    return Bar(
+        kind="group", state="", start=min(bar.start for bar in bars), end=0 if 0 in ends else max(ends)
+    )
+
+
 def _end_loops(lanes: Iterable[Lane]) -> None:
     """A loop's wait ends where its next round begins, which no event of the loop itself says."""
     by_path = {lane.path: lane for lane in lanes}
@@ -226,3 +261,4 @@ _DRAW: Final[dict[type, Callable[[_Drawing, Any], None]]] = {
     ExecutionRestarted: _Drawing.restarted,
 }
 _PAUSES: Final = {"task": "waits for a person", "operator": "paused by an operator", "in_doubt": "in doubt"}
+_RESUMED: Final = {"warn": "WARNING", "fail": "FAILED"}

@@ -35,6 +35,7 @@ export function bindLive(bind) {
   };
   source.addEventListener("open", () => { if (lamp) { lamp.dataset.on = "yes"; lamp.textContent = "Live"; } });
   source.addEventListener("change", soon);
+  addEventListener("hookledger:stale", soon);
   source.addEventListener("end", () => { soon(); source.close(); if (lamp) { lamp.dataset.on = "no"; lamp.textContent = "Ended"; } });
   source.addEventListener("error", () => { if (lamp && source.readyState !== EventSource.CLOSED) { lamp.dataset.on = "no"; lamp.textContent = "Reconnecting"; } });
 }

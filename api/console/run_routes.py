@@ -1,0 +1,80 @@
+"""The console's routes about executions, beside the dashboard, the audit and the tokens."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from hookledger.actors.engine import Engine
+from hookledger.api.call import Call
+from hookledger.api.console import audit, dashboard, live, run_tabs, token_pages
+from hookledger.api.console.pages import Pages
+from hookledger.api.console.run_actions import COMMANDS, act, replay
+from hookledger.api.console.run_base import Desk, Shown, located
+from hookledger.api.console.run_list import executions_list
+from hookledger.api.console.run_overview import overview
+from hookledger.api.http import HttpResponse
+from hookledger.api.identity.guard import Guard
+from hookledger.api.paging import first
+from hookledger.api.permissions import Permission
+from hookledger.api.route import Route
+from hookledger.api.webhook.handler import WebhookHandler
+
+ONE = "/executions/<namespace>/<flow>/<execution>"
+TABS: dict[str, Callable[[Desk, Call, run_tabs.History], Awaitable[HttpResponse]]] = {
+    "": overview,
+    "timeline": run_tabs.timeline_tab,
+    "topology": run_tabs.topology_tab,
+    "logs": run_tabs.logs_tab,
+    "logs.txt": run_tabs.logs_file,
+    "outputs": run_tabs.outputs_tab,
+    "journal": run_tabs.journal_tab,
+}
+CHECKED = frozenset({"journal"})
+"""Tabs that verify what they show."""
+
+
+def run_routes(engine: Engine, webhook: WebhookHandler, guard: Guard, pages: Pages) -> list[Route]:
+    """The table."""
+    desk = Desk(engine=engine, webhook=webhook, pages=pages)
+    return [
+        Route("GET", "/", partial(dashboard.dashboard, desk)),
+        Route("GET", "/live", partial(_live, engine)),
+        Route("GET", "/executions", partial(executions_list, desk)),
+        Route("GET", "/executions/<execution>", partial(_by_id, desk)),
+        *(Route("GET", f"{ONE}/{end}".rstrip("/"), partial(_tab, desk, end)) for end in TABS),
+        *(
+            Route("POST", f"{ONE}/{action}", partial(_act, desk, action), Permission.OPERATE)
+            for action in COMMANDS
+        ),
+        Route("POST", f"{ONE}/replay", partial(replay, desk), Permission.OPERATE),
+        *_administration(engine, guard, pages),
+    ]
+
+
+def _administration(engine: Engine, guard: Guard, pages: Pages) -> list[Route]:
+    book = guard.tokens
+    return [
+        Route("GET", "/audit", partial(audit.audit, engine, pages), Permission.AUDIT),
+        Route("GET", "/tokens", partial(token_pages.tokens, book, pages), Permission.ADMINISTER),
+        Route("POST", "/tokens", partial(token_pages.issue, book, pages), Permission.ADMINISTER),
+        Route(
+            "POST", "/tokens/<token>/revoke", partial(token_pages.revoke, book, pages), Permission.ADMINISTER
+        ),
+    ]
+
+
+async def _live(engine: Engine, call: Call) -> HttpResponse:
+    return await live.live(engine, first(call.query, "execution") or "")
+
+
+async def _by_id(desk: Desk, call: Call) -> HttpResponse:
+    """An id alone is enough to find an execution: its own address follows."""
+    return await located(desk, call, partial(overview, desk))
+
+
+async def _tab(desk: Desk, end: str, call: Call) -> HttpResponse:
+    show: Shown = partial(TABS[end], desk)
+    return await located(desk, call, show, end=end, check=end in CHECKED)
+
+
+async def _act(desk: Desk, action: str, call: Call) -> HttpResponse:
+    return await act(desk, call, action)
