@@ -48,6 +48,8 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     position: int
     at: int
     by: str
+    type: str
+    """Of the event."""
     what: str
     words: str
     refused: bool
@@ -143,7 +145,8 @@ def _act(
         position=header.pos,
         at=header.ts if event is None else event.at,
         by=by,
-        what=_NAMES.get(name, name),
+        type=name,
+        what=getattr(event, "action", "") or _NAMES.get(name, name),
         words=words,
         refused=refused,
         path=path,

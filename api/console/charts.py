@@ -23,7 +23,25 @@ _SECOND: Final = 1_000_000
 _STEPS: Final = (1, 2, 5)
 _LONG_STEPS: Final = tuple(
     seconds * _SECOND
-    for seconds in (60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800)
+    for seconds in (
+        10,
+        15,
+        30,
+        60,
+        120,
+        300,
+        600,
+        900,
+        1800,
+        3600,
+        7200,
+        10800,
+        21600,
+        43200,
+        86400,
+        172800,
+        604800,
+    )
 )
 
 
@@ -102,7 +120,7 @@ def ticks(span: int) -> list[int]:
 def _step(least: float) -> int:
     """The roundest step that is not smaller."""
     power = 1
-    while power < 60 * _SECOND:
+    while power < 10 * _SECOND:
         for digit in _STEPS:
             if digit * power >= least:
                 return digit * power

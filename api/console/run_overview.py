@@ -1,6 +1,7 @@
 """The first tab of an execution: what happened, what it waits for, the facts, and what may be done about it."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -215,8 +216,6 @@ def _answer(history: History) -> Answer | None:
 
 def _readable(body: bytes) -> str:
     """JSON with line breaks, anything else as it is."""
-    try:
+    with suppress(msgspec.DecodeError):
         body = msgspec.json.format(body, indent=2)
-    except msgspec.DecodeError:
-        pass
     return body.decode("utf-8", "replace")
