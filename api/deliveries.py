@@ -61,7 +61,7 @@ async def get_delivery(engine: Engine, delivery_id: str) -> HttpResponse:
     return json_response(view)
 
 
-async def replay_delivery(engine: Engine, delivery_id: str, user: str) -> HttpResponse:
+async def replay_delivery(engine: Engine, delivery_id: str, by: str) -> HttpResponse:
     """`POST deliveries/{id}/replay`: a new execution of the newest revision from a recorded delivery.
 
     What was checked when it came is not checked again, and the copy claims no deduplication key; the original is
@@ -81,7 +81,7 @@ async def replay_delivery(engine: Engine, delivery_id: str, user: str) -> HttpRe
                 409, f"{flow.name} has no trigger {received.trigger} any more", slug="flow-unusable"
             )
         copy = copy_of(received, new_id(engine.ports.clock, engine.ports.entropy))
-        execution = engine.deliver(flow, trigger, copy, actor=f"user:{user}")
+        execution = engine.deliver(flow, trigger, copy, actor=by)
     except (FlowUnknown, FlowUnusable) as error:
         return problem(409, str(error), slug="flow-unusable")
     except DeliveryRefused as error:

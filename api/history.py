@@ -66,7 +66,7 @@ async def get_receipt(engine: Engine, execution_id: str, parameters: Parameters)
     return json_response(view, headers={"Hookledger-Receipt": receipt(entry)})
 
 
-async def replay(engine: Engine, execution_id: str, parameters: Parameters, user: str) -> HttpResponse:
+async def replay(engine: Engine, execution_id: str, parameters: Parameters, by: str) -> HttpResponse:
     """`POST executions/{id}/actions/replay`: a new execution of the newest revision from the same delivery."""
     if "taskRunId" in parameters:
         return problem(
@@ -85,7 +85,7 @@ async def replay(engine: Engine, execution_id: str, parameters: Parameters, user
         if first.delivery:
             delivery_id = new_id(engine.ports.clock, engine.ports.entropy)
             copy = msgspec.structs.replace(copy, id=delivery_id)
-        execution = engine.deliver(flow, trigger, copy, actor=f"user:{user}")
+        execution = engine.deliver(flow, trigger, copy, actor=by)
     except ExecutionUnknown:
         return unknown(execution_id)
     except (FlowUnknown, FlowUnusable) as error:

@@ -19,8 +19,6 @@ from hookledger.runtime.state import State, fold
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-BODY_BYTES_MAX: Final = 1024 * 1024
-
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """Why; kept with the command."""
@@ -114,10 +112,10 @@ ACTIONS: Final = {
 """Name of the action, its method, and how its body becomes a command."""
 
 
-async def act(engine: Engine, execution_id: str, action: str, body: bytes, user: str) -> HttpResponse:
+async def act(engine: Engine, execution_id: str, action: str, body: bytes, by: str) -> HttpResponse:
     """Carry out an action; answers with the execution once what happened is durable."""
     try:
-        command = ACTIONS[action][1](body, f"user:{user}")
+        command = ACTIONS[action][1](body, by)
         await engine.command(execution_id, command)
         state = await engine.replay(execution_id)
     except Unreadable as error:
@@ -130,14 +128,14 @@ async def act(engine: Engine, execution_id: str, action: str, body: bytes, user:
 
 
 async def start(
-    engine: Engine, namespace: str, flow_id: str, parameters: Mapping[str, list[str]], body: bytes, user: str
+    engine: Engine, namespace: str, flow_id: str, parameters: Mapping[str, list[str]], body: bytes, by: str
 ) -> HttpResponse:
     """`POST executions/{namespace}/{flowId}`: start a flow by hand; `?wait=true` answers when it has ended."""
     try:
         wish = read_wish(StartWish, body)
         flow = engine.flow(namespace, flow_id)
         delivery = Delivery(inputs=wish.inputs, labels=wish.labels, source="api")
-        execution = engine.deliver(flow, None, delivery, actor=f"user:{user}")
+        execution = engine.deliver(flow, None, delivery, actor=by)
     except Unreadable as error:
         return problem(422, str(error), slug="invalid-request-body")
     except FlowUnknown as error:

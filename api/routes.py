@@ -1,15 +1,16 @@
 """Every route of the API, in one table. A handler gets a `Call` of plain values and knows of no web framework."""
 
-from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
-import msgspec
-
 from hookledger.actors.engine import Engine
 from hookledger.api import deliveries, executions, flows, following, history, operations
-from hookledger.api.http import HttpRequest, HttpResponse, json_response, problem
+from hookledger.api.call import Call
+from hookledger.api.http import HttpResponse, json_response
+from hookledger.api.identity.guard import Guard
+from hookledger.api.identity.routes import identity_routes
 from hookledger.api.permissions import Permission
+from hookledger.api.route import Route, answer
 from hookledger.api.webhook.handler import WebhookHandler
 from hookledger.api.webhook.openapi import openapi_document
 from hookledger.journal.journal import software
@@ -17,72 +18,17 @@ from hookledger.journal.journal import software
 PREFIXES: Final = ("/api/v1/main", "/api/v1")
 """Every route also answers without the tenant."""
 
-Handler = Callable[["Call"], Awaitable[HttpResponse]]
+__all__ = ["PREFIXES", "Call", "Route", "answer", "routes"]
 
 
-class BodyTooLarge(Exception):
-    """The body is larger than any route of the API has use for."""
-
-
-class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """One authenticated request to the API."""
-
-    request: HttpRequest
-    """As it came; its body can be read once."""
-    path: Mapping[str, str]
-    """What stands where the route's path has parameters."""
-    query: Mapping[str, list[str]]
-    user: str
-    """Who sent it."""
-
-    @property
-    def by(self) -> str:
-        """The user as the journal names people."""
-        return f"user:{self.user}"
-
-    @property
-    def content_type(self) -> str:
-        """The body's media type in lower case, without parameters; empty when the sender named none."""
-        return (self.request.header("content-type") or "").partition(";")[0].strip().lower()
-
-    async def body(self) -> bytes:
-        """The whole body.
-
-        Raises:
-            BodyTooLarge: It has more than `BODY_BYTES_MAX` bytes.
-        """
-        read = bytearray()
-        async for chunk in self.request.body:
-            read += chunk
-            if len(read) > operations.BODY_BYTES_MAX:
-                raise BodyTooLarge
-        return bytes(read)
-
-
-class Route(msgspec.Struct, frozen=True):
-    """One line of the table."""
-
-    method: str
-    path: str
-    """Below the prefix; parameters as `<name>`."""
-    handler: Handler
-    needs: Permission = Permission.READ
-    """What its caller must be granted."""
-
-
-async def answer(route: Route, call: Call) -> HttpResponse:
-    """Call a route's handler."""
-    try:
-        response = await route.handler(call)
-        head = call.request.method == "HEAD"
-        return msgspec.structs.replace(response, stream=None) if head else response
-    except BodyTooLarge:
-        return problem(413, f"a body may have {operations.BODY_BYTES_MAX} bytes here")
-
-
-def routes(engine: Engine, webhook: WebhookHandler) -> list[Route]:
+def routes(engine: Engine, webhook: WebhookHandler, guard: Guard) -> list[Route]:
     """The table: executions, flows, logs, then what is ours alone."""
-    return [*_execution_routes(engine), *_flow_routes(engine), *_delivery_routes(engine, webhook)]
+    return [
+        *_execution_routes(engine),
+        *_flow_routes(engine),
+        *_delivery_routes(engine, webhook),
+        *identity_routes(guard),
+    ]
 
 
 def _execution_routes(engine: Engine) -> list[Route]:
@@ -97,13 +43,11 @@ def _execution_routes(engine: Engine) -> list[Route]:
 
     async def start(call: Call) -> HttpResponse:
         return await operations.start(
-            engine, **call.path, parameters=call.query, body=await call.body(), user=call.user
+            engine, **call.path, parameters=call.query, body=await call.body(), by=call.by
         )
 
     async def act(action: str, call: Call) -> HttpResponse:
-        return await operations.act(
-            engine, **call.path, action=action, body=await call.body(), user=call.user
-        )
+        return await operations.act(engine, **call.path, action=action, body=await call.body(), by=call.by)
 
     return [
         Route("GET", "/executions/search", search),
@@ -138,7 +82,7 @@ def _history_routes(engine: Engine) -> list[Route]:
         return await history.get_receipt(engine, **call.path, parameters=call.query)
 
     async def replay(call: Call) -> HttpResponse:
-        return await history.replay(engine, **call.path, parameters=call.query, user=call.user)
+        return await history.replay(engine, **call.path, parameters=call.query, by=call.by)
 
     return [
         Route("GET", "/executions/<execution_id>/follow", follow),
@@ -208,7 +152,7 @@ def _delivery_routes(engine: Engine, webhook: WebhookHandler) -> list[Route]:
         return await deliveries.get_delivery(engine, **call.path)
 
     async def again(call: Call) -> HttpResponse:
-        return await deliveries.replay_delivery(engine, **call.path, user=call.user)
+        return await deliveries.replay_delivery(engine, **call.path, by=call.by)
 
     async def dry(call: Call) -> HttpResponse:
         return await deliveries.dry_run(

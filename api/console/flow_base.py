@@ -8,10 +8,10 @@ import msgspec
 from hookledger.actors.engine import Engine
 from hookledger.actors.errors import FlowUnknown
 from hookledger.actors.flows import Revision
+from hookledger.api.call import Call
 from hookledger.api.console.pages import HOME, Pages, execution_path, flow_path
 from hookledger.api.http import HttpResponse
 from hookledger.api.permissions import Permission
-from hookledger.api.routes import Call
 from hookledger.api.webhook.handler import WebhookHandler
 from hookledger.journal.index import ExecutionRow
 from hookledger.journal.store import Query, Reader

@@ -13,6 +13,7 @@ import msgspec
 import trio
 
 from hookledger.actors.flows import Revision
+from hookledger.api.call import Call
 from hookledger.api.console.flow_base import FLOWS, Desk, may
 from hookledger.api.console.flow_diff import Difference, difference
 from hookledger.api.console.forms import form_of
@@ -21,7 +22,6 @@ from hookledger.api.flows import Refused as NameRefused
 from hookledger.api.flows import same_name
 from hookledger.api.http import HttpResponse
 from hookledger.api.permissions import Permission
-from hookledger.api.routes import Call
 from hookledger.runtime.flow.parse import FlowInvalid
 from hookledger.runtime.flow.problems import Problem
 

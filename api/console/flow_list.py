@@ -6,12 +6,12 @@ from typing import Final
 import msgspec
 
 from hookledger.actors.flows import Revision
+from hookledger.api.call import Call
 from hookledger.api.console.flow_base import FLOWS, Desk, last_runs, name_of, namespace_path
 from hookledger.api.console.pager import page_number, pager_of
 from hookledger.api.console.pages import flow_path
 from hookledger.api.console.spark import RUNS_MAX, Spark, spark_of
 from hookledger.api.http import HttpResponse
-from hookledger.api.routes import Call
 from hookledger.journal.index import ExecutionRow
 from hookledger.runtime.flow.model import Trigger
 

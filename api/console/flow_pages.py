@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from hookledger.api.call import Call
 from hookledger.api.console.flow_base import FLOWS, Desk, last_runs, name_of, run_row
 from hookledger.api.console.flow_list import kind_of
 from hookledger.api.console.pager import page_number, pager_of
@@ -12,7 +13,6 @@ from hookledger.api.console.pages import flow_path, see_other
 from hookledger.api.console.spark import RUNS_MAX, spark_of
 from hookledger.api.console.trigger_words import brief
 from hookledger.api.http import HttpResponse
-from hookledger.api.routes import Call
 from hookledger.journal.store import Query
 from hookledger.runtime.flow.input_types import type_name
 from hookledger.runtime.flow.inputs import AnyInput, Output

@@ -7,11 +7,12 @@ from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from hookledger.api.call import Call
 from hookledger.api.console.assets import Assets
 from hookledger.api.console.filters import FILTERS
+from hookledger.api.html import html_response
 from hookledger.api.http import HttpResponse
 from hookledger.api.permissions import Permission
-from hookledger.api.routes import Call
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 HOME: Final = "/ui/main"
@@ -83,18 +84,15 @@ class Pages:
             "may": {permission.value: identity.may(permission) for permission in Permission},
             "done": DONE.get((call.query.get("done") or [""])[0], ""),
         }
-        text = self._environment.get_template(template).render(frame | context)
-        return html_response(text, status)
+        return self._drawn(template, status, frame | context)
 
+    def draw(self, template: str, status: int = 200, **context: Any) -> HttpResponse:
+        """Draw a page for somebody nobody knows: logging in, being refused."""
+        frame = {"who": None, "csrf": "", "place": "", "navigation": [], "may": {}, "done": ""}
+        return self._drawn(template, status, frame | context)
 
-def html_response(text: str, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:
-    """HTML of ours; lone surrogates from a journal become U+FFFD, which is all that UTF-8 can say of them."""
-    body = text.encode("utf-8", "replace")
-    return HttpResponse(
-        status=status,
-        headers=(("Content-Type", "text/html; charset=utf-8"), *(headers or {}).items()),
-        body=body,
-    )
+    def _drawn(self, template: str, status: int, context: Mapping[str, Any]) -> HttpResponse:
+        return html_response(self._environment.get_template(template).render(context), status)
 
 
 def see_other(path: str, done: str = "") -> HttpResponse:

@@ -96,8 +96,13 @@ def default_method(settings: WebhookSettings) -> str:
     return "POST" if "POST" in settings.methods else settings.methods[0]
 
 
-def prepared(target: Target, body: bytes, method: str | None = None, content_type: str = JSON) -> Prepared:
+def prepared(
+    target: Target, body: bytes, method: str | None = None, content_type: str = JSON, query: str = ""
+) -> Prepared:
     """A request that the trigger accepts: its credentials, and a signature made now.
+
+    Args:
+        query: As it stands in the URL, encoded.
 
     Raises:
         ValueError: It cannot be signed with the secret of the trigger.
@@ -107,18 +112,19 @@ def prepared(target: Target, body: bytes, method: str | None = None, content_typ
     bodiless = chosen in BODILESS
     headers = [] if bodiless else [("Content-Type", content_type)]
     body = b"" if bodiless else body
-    called = target.url
+    tail = f"?{query}" if query else ""
+    called = target.url + tail
     signature = settings.signature
     if signature is not None and signature.scheme.covers(chosen):
         if not signature.secrets:
             raise ValueError("only its public key is known, so nothing can be signed here")
         secret = str(target.render(signature.secrets[0]))
-        public = settings.public_url or target.url
+        public = (settings.public_url or target.url) + tail
         made = signed(
             signature.scheme, secret, body, public, None, content_type, now=target.now, method=chosen
         )
         headers += made.headers
-        called += f"?{made.url.partition('?')[2]}" if made.url != public else ""
+        called = target.url + f"?{made.url.partition('?')[2]}" if made.url != public else called
     known = _credentials(target)
     if known.query:
         called += f"{'&' if '?' in called else '?'}{known.query}"
