@@ -1,5 +1,6 @@
 """Starting a flow by hand, and the curl line of each webhook for a payload; the result beside it."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -82,14 +83,14 @@ async def execute(desk: Desk, call: Call) -> HttpResponse:
     """`POST /flows/{namespace}/{id}/execute`: start it; or the form again, with what is wrong at its field."""
     revision, form = desk.revision(call), await form_of(call)
     labels, wrong = given_labels(form.get(LABELS))
-    errors = {LABELS: wrong} if wrong else {}
-    if not errors:
-        try:
-            return await _started(desk, call, form, labels)
-        except DeliveryRefused as refused:
-            errors = _errors(revision, refused)
-        except (FlowUnknown, FlowUnusable) as error:
-            errors = {"": str(error)}
+    if wrong:
+        return await _page(desk, call, revision, form=form, labels_error=wrong, status=422)
+    try:
+        return await _started(desk, call, form, labels)
+    except DeliveryRefused as refused:
+        errors = _errors(revision, refused)
+    except (FlowUnknown, FlowUnusable) as error:
+        errors = {"": str(error)}
     return await _page(desk, call, revision, form=form, errors=errors, status=422)
 
 
@@ -131,7 +132,8 @@ async def _page(
     *,
     run: str = "",
     form: Form | None = None,
-    errors: dict[str, str] | None = None,
+    errors: Mapping[str, str] | None = None,
+    labels_error: str = "",
     curl_form: Form | None = None,
     status: int = 200,
 ) -> HttpResponse:
@@ -144,7 +146,9 @@ async def _page(
         status=status,
         fields=fields_of(flow.inputs, form, errors) if flow else [],
         labels=form.get(LABELS) if form else "",
-        errors=errors or {},
+        failed=status != 200,
+        failure=(errors or {}).get("", ""),
+        labels_error=labels_error,
         curls=[
             curl_view(desk, call, flow, one, curl_form if one.id == chosen else None)
             for one in (webhooks(flow) if flow else ())

@@ -74,8 +74,8 @@ _CONTROLS: Final[Mapping[str, Control]] = {
     "EMAIL": Control(kind="text", input="email", mode="email"),
     "URI": Control(kind="text", mode="url", hint="With its scheme, such as https://example.com/path."),
     "FILE": Control(kind="text", mode="url", hint="The URI of a file that a webhook stored: kestra:///…"),
-    "JSON": Control(kind="area", hint="JSON."),
-    "YAML": Control(kind="area", hint="YAML."),
+    "JSON": _AREA,
+    "YAML": _AREA,
     "ARRAY": Control(kind="area", hint='A JSON list, such as ["a", "b"].'),
 }
 

@@ -30,6 +30,8 @@ RECORD_SECONDS_MAX: Final = 1.0
 """A refusal is written down right after the answer."""
 MEDIA_TYPES: Final = (JSON, "application/x-www-form-urlencoded", "text/plain", "application/xml", "text/csv")
 
+_OURS: Final = (("X-Kestra-Test-Event", "true"), ("Prefer", "wait=20"))
+"""The execution is labelled as a test, and nobody looks at an empty page for longer than this."""
 _HEADER: Final = re.compile(r"([A-Za-z0-9!#$%&'*+.^_`|~-]{1,256})[ \t]*:[ \t]*([\t\x20-\x7e\x80-\xff]*)")
 _QUERY: Final = re.compile(r"[!-~]*")
 
@@ -123,7 +125,11 @@ def request_of(call: Call, target: Target, form: ProbeForm) -> HttpRequest:
     host = urlsplit(target.url).netloc
     given = [(name, value) for name, value in bare.all_headers() if name.lower() not in taken and value]
     body = b"" if form.method in BODILESS else bare.body
-    fixed = [("Host", host), ("Content-Length", str(len(body))), ("X-Kestra-Test-Event", "true")]
+    fixed = [
+        ("Host", host),
+        ("Content-Length", str(len(body))),
+        *(one for one in _OURS if one[0].lower() not in taken),
+    ]
     return HttpRequest(
         method=form.method,
         raw_path=target.path,

@@ -40,7 +40,7 @@ function bindExecute(root) {
 
 function bindCurl(root) {
   for (const form of root.querySelectorAll("form[data-curl]")) {
-    for (const button of form.querySelectorAll("[data-unscripted]")) button.hidden = true;
+    for (const row of form.querySelectorAll("[data-unscripted]")) row.hidden = true;
     const line = document.getElementById(form.dataset.curl);
     const problem = document.getElementById(`${form.dataset.curl}-problem`);
     let timer = 0;
