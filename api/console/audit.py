@@ -105,12 +105,7 @@ async def audit(engine: Engine, pages: Pages, call: Call) -> HttpResponse:
 
     entries = await engine.journal.ask(question)
     shown = entries[:PAGE]
-    acts = [
-        act
-        for entry in shown
-        for act in acts_of(entry)
-        if not filters.kind or act.what == _NAMES[filters.kind]
-    ]
+    acts = [act for entry in shown for act in acts_of(entry) if filters.kind in ("", act.type)]
     older = filters.link(shown[-1].header.pos) if len(entries) > PAGE else ""
     pager = Pager(summary=f"{len(acts)} shown", previous=filters.link() if filters.before else "", next=older)
     return pages.page(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from urllib.parse import parse_qs
 
-from hookledger.api.routes import Call
+from hookledger.api.call import Call
 
 
 class Form:

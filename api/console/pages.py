@@ -93,8 +93,7 @@ class Pages:
             ],
             "may": {permission.value: bool(who and who.may(permission)) for permission in Permission},
         }
-        text = self._environment.get_template(template).render(frame | context)
-        return html_response(text, status)
+        return html_response(self._environment.get_template(template).render(frame | context), status)
 
 
 def see_other(path: str, done: str = "") -> HttpResponse:

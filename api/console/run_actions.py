@@ -9,11 +9,11 @@ from hookledger.actors.errors import CommandRefused
 from hookledger.actors.operators import Kill, Note, OperatorCommand, Pause, Restart, Resume, SetLabels
 from hookledger.api import history as api_history
 from hookledger.api.call import Call
+from hookledger.api.console.flow_inputs import given_inputs, given_labels
 from hookledger.api.console.forms import Form, form_of
 from hookledger.api.console.pages import execution_path, see_other
 from hookledger.api.console.run_base import Desk, located
-from hookledger.api.console.run_fields import answers
-from hookledger.api.console.run_overview import overview
+from hookledger.api.console.run_overview import declared, overview
 from hookledger.api.console.run_reading import History
 from hookledger.api.http import HttpResponse
 
@@ -67,7 +67,7 @@ def _pause(_form: Form, by: str, _history: History) -> OperatorCommand:
 def _resume(form: Form, by: str, history: History) -> OperatorCommand:
     path = form.get("path")
     pause = history.state.pauses.get(path)
-    inputs = answers(pause.on_resume, form) if pause is not None else {}
+    inputs = given_inputs(declared(pause), form) if pause is not None else {}
     reason = form.get("reason").strip()
     return Resume(by=by, path=path, inputs=inputs, choice=form.get("choice"), reason=reason)
 
@@ -80,16 +80,9 @@ def _restart(form: Form, by: str, _history: History) -> OperatorCommand:
 
 
 def _labels(form: Form, by: str, _history: History) -> OperatorCommand:
-    labels: dict[str, str] = {}
-    for line in form.get("labels").splitlines():
-        if not line.strip():
-            continue
-        name, colon, value = line.partition(":")
-        if not colon or not name.strip() or not value.strip():
-            raise FormInvalid(f"`{line.strip()[:80]}` is no label; write one `name: value` a line")
-        labels[name.strip()] = value.strip()
-    if not labels or len(labels) > LABELS_MAX:
-        raise FormInvalid(f"give 1 to {LABELS_MAX} labels, one `name: value` a line")
+    labels, problem = given_labels(form.get("labels"))
+    if problem or not 0 < len(labels) <= LABELS_MAX:
+        raise FormInvalid(problem or f"give 1 to {LABELS_MAX} labels, one `name: value` a line")
     return SetLabels(by=by, labels=labels)
 
 

@@ -8,10 +8,11 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from hookledger.api.call import Call
+from hookledger.api.console.flow_inputs import Field, fields_of
+from hookledger.api.console.flow_triggers import delivery_path
 from hookledger.api.console.forms import Form
 from hookledger.api.console.pages import execution_path, flow_path
 from hookledger.api.console.run_base import EXECUTIONS, Desk
-from hookledger.api.console.run_fields import Field, fields_of
 from hookledger.api.console.run_reading import History
 from hookledger.api.console.run_story import sentence, wait_words
 from hookledger.api.console.run_tree import Node, tree
@@ -22,9 +23,11 @@ from hookledger.journal.events import (
     DuplicateDelivery,
     ExecutionFailed,
     ExecutionForked,
+    ExecutionPaused,
     OperatorNote,
     TriggerReceived,
 )
+from hookledger.runtime.flow.inputs import AnyInput, parse_inputs
 from hookledger.runtime.flow.model import Flow
 from hookledger.runtime.flow.places import task_place
 from hookledger.runtime.state import State
@@ -113,7 +116,7 @@ def facts(history: History) -> Iterator[Fact]:
     yield Fact(
         name="Revision",
         text=str(state.revision),
-        path=f"{flow_path(row.namespace, row.flow, 'revisions')}?revision={state.revision}",
+        path=f"{flow_path(row.namespace, row.flow, 'revisions')}?to={state.revision}",
     )
     yield from _origin(received, row.namespace, row.flow)
     yield from _relatives(history, received)
@@ -128,11 +131,9 @@ def _origin(received: TriggerReceived, namespace: str, flow: str) -> Iterator[Fa
     if received.remote:
         yield Fact(name="From", text=received.remote)
     if received.delivery:
-        path = f"/api/v1/main/deliveries/{quote(received.delivery, safe='')}"
-        yield Fact(name="Delivery", text=received.delivery, path=path)
+        yield Fact(name="Delivery", text=received.delivery, path=delivery_path(received.delivery))
     if received.replay_of:
-        path = f"/api/v1/main/deliveries/{quote(received.replay_of, safe='')}"
-        yield Fact(name="Sends again", text=received.replay_of, path=path)
+        yield Fact(name="Sends again", text=received.replay_of, path=delivery_path(received.replay_of))
     if received.deduplication:
         yield Fact(name="Deduplication key", text=received.deduplication)
     if received.traceparent:
@@ -186,8 +187,13 @@ def _asked(state: State, flow: Flow | None, now: int, form: Form | None) -> Iter
         if wait.kind in ("person", "operator", "doubt"):
             pause = state.pauses[wait.path]
             given = form if form is not None and form.get("path") == wait.path else None
-            fields = fields_of(pause.on_resume, given)
+            fields = tuple(fields_of(declared(pause), given))
             yield Asked(path=wait.path, kind=wait.kind, words=wait_words(wait, now), fields=fields)
+
+
+def declared(pause: ExecutionPaused) -> tuple[AnyInput, ...]:
+    """The inputs that whoever resumes is asked for."""
+    return parse_inputs([dict(one) for one in pause.on_resume], path=("onResume",))[0]
 
 
 def _inputs(state: State) -> Node | None:

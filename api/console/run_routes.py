@@ -5,7 +5,7 @@ from functools import partial
 
 from hookledger.actors.engine import Engine
 from hookledger.api.call import Call
-from hookledger.api.console import audit, dashboard, live, run_tabs, token_pages
+from hookledger.api.console import audit, dashboard, run_tabs, token_pages
 from hookledger.api.console.pages import Pages
 from hookledger.api.console.run_actions import COMMANDS, act, replay
 from hookledger.api.console.run_base import Desk, Shown, located
@@ -13,7 +13,6 @@ from hookledger.api.console.run_list import executions_list
 from hookledger.api.console.run_overview import overview
 from hookledger.api.http import HttpResponse
 from hookledger.api.identity.guard import Guard
-from hookledger.api.paging import first
 from hookledger.api.permissions import Permission
 from hookledger.api.route import Route
 from hookledger.api.webhook.handler import WebhookHandler
@@ -37,7 +36,6 @@ def run_routes(engine: Engine, webhook: WebhookHandler, guard: Guard, pages: Pag
     desk = Desk(engine=engine, webhook=webhook, pages=pages)
     return [
         Route("GET", "/", partial(dashboard.dashboard, desk)),
-        Route("GET", "/live", partial(_live, engine)),
         Route("GET", "/executions", partial(executions_list, desk)),
         Route("GET", "/executions/<execution>", partial(_by_id, desk)),
         *(Route("GET", f"{ONE}/{end}".rstrip("/"), partial(_tab, desk, end)) for end in TABS),
@@ -60,10 +58,6 @@ def _administration(engine: Engine, guard: Guard, pages: Pages) -> list[Route]:
             "POST", "/tokens/<token>/revoke", partial(token_pages.revoke, book, pages), Permission.ADMINISTER
         ),
     ]
-
-
-async def _live(engine: Engine, call: Call) -> HttpResponse:
-    return await live.live(engine, first(call.query, "execution") or "")
 
 
 async def _by_id(desk: Desk, call: Call) -> HttpResponse:

@@ -1,14 +1,16 @@
 // A part with `data-live="URL"` listens to server-sent events. After one it fetches the page again and takes the
-// same part from it, so there is one way of drawing things: the server's.
+// same parts (those with `data-fresh`) from it, so there is one way of drawing things: the server's.
+// A part of another page (a dialog's) says with `data-from` which page that is.
 
 const PAUSE_MS = 400;
+const pageOf = (part) => new URL(part.dataset.from ?? location.href, location.href).href;
 
-async function refresh(part, bind) {
-  const answer = await fetch(location.href, { headers: { Accept: "text/html" }, credentials: "same-origin" });
+async function refresh(page, bind) {
+  const answer = await fetch(page, { headers: { Accept: "text/html" }, credentials: "same-origin" });
   if (!answer.ok || answer.redirected) return location.reload();
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const fetched = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const old of document.querySelectorAll("[data-fresh]")) {
-    const fresh = page.getElementById(old.id);
+    const fresh = pageOf(old) === page && fetched.getElementById(old.id);
     if (!fresh || fresh.outerHTML === old.outerHTML || old.contains(document.activeElement)) continue;
     const adopted = document.adoptNode(fresh);
     old.replaceWith(adopted);
@@ -17,11 +19,15 @@ async function refresh(part, bind) {
   dispatchEvent(new CustomEvent("hookledger:fresh"));
 }
 
-export function bindLive(bind) {
-  const part = document.querySelector("[data-live]");
-  if (!part || !("EventSource" in window)) return;
-  const lamp = document.querySelector(".live");
+/** Keep a part up to date until it is gone, or comes back without `data-live`. */
+export function follow(part, bind) {
+  const page = pageOf(part);
+  const current = () => (part.id && document.getElementById(part.id)) || part;
   const source = new EventSource(part.dataset.live);
+  const say = (on, text) => {
+    const lamp = current().querySelector(".live") ?? document.querySelector(".live");
+    if (lamp) { lamp.dataset.on = on; lamp.textContent = text; }
+  };
   let waiting = false;
   let last = 0;
   const soon = () => {
@@ -30,12 +36,19 @@ export function bindLive(bind) {
     setTimeout(async () => {
       waiting = false;
       last = Date.now();
-      await refresh(part, bind);
+      await refresh(page, bind);
+      if (!current().isConnected || !current().dataset.live) source.close();
+      else say("yes", "Live");
     }, Math.max(0, last + PAUSE_MS - Date.now()));
   };
-  source.addEventListener("open", () => { if (lamp) { lamp.dataset.on = "yes"; lamp.textContent = "Live"; } });
+  source.addEventListener("open", () => { say("yes", "Live"); soon(); });
   source.addEventListener("change", soon);
   addEventListener("hookledger:stale", soon);
-  source.addEventListener("end", () => { soon(); source.close(); if (lamp) { lamp.dataset.on = "no"; lamp.textContent = "Ended"; } });
-  source.addEventListener("error", () => { if (lamp && source.readyState !== EventSource.CLOSED) { lamp.dataset.on = "no"; lamp.textContent = "Reconnecting"; } });
+  source.addEventListener("end", () => { soon(); source.close(); say("no", "Ended"); });
+  source.addEventListener("error", () => { if (source.readyState !== EventSource.CLOSED) say("no", "Reconnecting"); });
+}
+
+export function bindLive(bind) {
+  const part = document.querySelector("[data-live]");
+  if (part && "EventSource" in window) follow(part, bind);
 }

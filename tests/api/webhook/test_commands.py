@@ -1,5 +1,6 @@
 """`hookledger webhook`: what it prints works when it is pasted into a shell."""
 
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -7,8 +8,11 @@ import pytest
 import trio
 from click.testing import CliRunner
 
+from hookledger.actors.ports import Ports
 from hookledger.api.cli import main
+from hookledger.api.webhook.curl import HIDDEN, Target, hidden, line_of, prepared
 from hookledger.journal.events import TriggerReceived
+from hookledger.runtime.flow.parse import parse_flow
 from hookledger.runtime.triggers.webhook.signatures import PRESETS, parse_signature
 
 from .house import Clock, flow, open_house
@@ -70,6 +74,57 @@ def test_credentials_are_part_of_the_line(tmp_path: Path) -> None:
     file = tmp_path / "f.yaml"
     file.write_text(flow("methods: [GET]\nauthentication: [{type: BASIC, username: u, password: p p}]"))
     assert run("curl", str(file)).startswith("curl -X GET -u 'u:p p' http://")
+
+
+@pytest.mark.parametrize(
+    ("way", "word"),
+    [
+        ("{type: BEARER, token: it's}", "Authorization: Bearer it's"),
+        ("{type: HEADER, name: X-Key, value: $x}", "X-Key: $x"),
+        ("{type: QUERY, name: k, value: a&b}", "http://h/api/v1/main/executions/webhook/t/f/k?k=a%26b"),
+    ],
+)
+def test_every_fixed_credential_has_its_place(tmp_path: Path, way: str, word: str) -> None:
+    """
+    A token, a header and a parameter stand in the line as curl takes them.
+    """
+    file = tmp_path / "f.yaml"
+    file.write_text(flow(f"authentication: [{way}]"))
+    assert word in shlex.split(run("curl", str(file), "--address", "http://h"))
+
+
+def test_a_body_is_never_a_file_name(tmp_path: Path) -> None:
+    """
+    A body that begins with @ is sent as it is; one that no shell can carry is refused.
+    """
+    file, body = tmp_path / "f.yaml", tmp_path / "body"
+    file.write_text(flow(""))
+    body.write_text("@/etc/passwd")
+    words = shlex.split(run("curl", str(file), "-d", f"@{body}"))
+    assert words[words.index("--data-raw") + 1] == "@/etc/passwd"
+    body.write_bytes(b"a\0b")
+    refused = CliRunner().invoke(main, ["webhook", "curl", str(file), "-d", f"@{body}"])
+    assert refused.exit_code == 1
+    assert "NUL" in refused.output
+
+
+def test_what_is_shown_cannot_be_sent_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    The line for the eye has neither key, nor password, nor signature, nor a token that stands for one.
+    """
+    monkeypatch.setenv("HOOKLEDGER_SECRET_S", "gitlab-token")
+    settings = (
+        "signature: {preset: GITLAB, secret: \"{{ secret('S') }}\"}\n"
+        "authentication: [{type: QUERY, name: token, value: hush}]"
+    )
+    parsed = parse_flow(flow(settings))
+    target = Target(parsed, parsed.triggers[0], "http://h", Ports())
+    request = prepared(target, b"{}")
+    shown, whole = line_of(hidden(target, request)), line_of(request)
+    for secret in ("gitlab-token", "hush", "webhook/t/f/k"):
+        assert secret in whole
+        assert secret not in shown
+    assert shown.count(HIDDEN) == 3
 
 
 def test_sign_prints_headers() -> None:
