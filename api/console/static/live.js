@@ -39,7 +39,8 @@ export function follow(part, bind) {
       waiting = false;
       last = Date.now();
       await refresh(page, bind);
-      if (!current().isConnected || !current().dataset.live) source.close();
+      const now = current();
+      if (!now.isConnected || !now.dataset.live || pageOf(now) !== page) source.close();
       else say("yes", "Live");
     }, Math.max(0, last + PAUSE_MS - Date.now()));
   };
