@@ -168,7 +168,7 @@ def _reply(reply: Reply, schemas: _Schemas) -> dict[str, Any]:
 
 def operation_id(route: Route) -> str:
     """`getExecutionsSearch`: the method and what stands in the path."""
-    words = re.findall(r"[A-Za-z0-9]+", f"{route.method.lower()} {route.path}")
+    words: list[str] = re.findall(r"[A-Za-z0-9]+", f"{route.method.lower()} {route.path}")
     return words[0] + "".join(word[:1].upper() + word[1:] for word in words[1:])
 
 

@@ -106,7 +106,9 @@ class DryRun(Shape, frozen=True, kw_only=True):
 async def list_deliveries(engine: Engine, call: Call, query: Deliveries) -> HttpResponse:
     """What became of each request, newest first."""
     wanted = DeliveryQuery(
-        **call.path,
+        namespace=call.path["namespace"],
+        flow=call.path["flow"],
+        trigger=call.path["trigger"],
         kinds=tuple(kind.upper() for kind in query.kind),
         limit=query.size,
         offset=query.offset,

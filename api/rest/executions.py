@@ -17,7 +17,6 @@ from hookledger.api.views import execution_view, row_view
 from hookledger.journal.store import Query
 from hookledger.runtime.flow.graph import graph_of
 
-
 Moment: TypeAlias = Annotated[datetime, Meta(extra_json_schema={"format": "date-time"})]
 
 

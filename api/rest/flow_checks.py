@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final, Literal
 
+import msgspec
 import trio
 
 from hookledger.actors.engine import Engine
@@ -107,12 +108,13 @@ def _verdict(registry: TaskRegistry, index: int, document: str) -> Verdict:
     try:
         flow = parse_flow(document, registry=registry)
     except FlowInvalid as error:
-        return _refused(index, error.problems, **_name(document))
+        namespace, name = _name(document)
+        return msgspec.structs.replace(_refused(index, error.problems), flow=name, namespace=namespace)
     return Verdict(index=index, flow=flow.id, namespace=flow.namespace, warnings=list(flow.warnings))
 
 
-def _refused(index: int, problems: tuple[Problem, ...], **name: str) -> Verdict:
-    return Verdict(index=index, constraints=constraints(problems), errors=faults(problems), **name)
+def _refused(index: int, problems: tuple[Problem, ...]) -> Verdict:
+    return Verdict(index=index, constraints=constraints(problems), errors=faults(problems))
 
 
 def _has_data(document: str) -> bool:
@@ -121,14 +123,14 @@ def _has_data(document: str) -> bool:
     return any(line and line != "..." and not line.startswith("#") for line in lines)
 
 
-def _name(document: str) -> dict[str, str]:
+def _name(document: str) -> tuple[str, str]:
     """What an invalid flow calls itself, as far as that can be read."""
     try:
         data: Any = load(document).data
     except SourceInvalid:
         data = None
     read: Mapping[str, Any] = data if isinstance(data, dict) else {}
-    return {"flow": str(read.get("id") or ""), "namespace": str(read.get("namespace") or "")}
+    return str(read.get("namespace") or ""), str(read.get("id") or "")
 
 
 def table(engine: Engine) -> list[Route]:

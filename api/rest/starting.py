@@ -16,7 +16,7 @@ from hookledger.api.http import HttpResponse, json_response
 from hookledger.api.permissions import Permission
 from hookledger.api.queries import Query, QueryInvalid
 from hookledger.api.route import Reply, Route
-from hookledger.api.shapes import ExecutionView
+from hookledger.api.shapes import ExecutionView, Shape
 from hookledger.api.views import execution_view
 from hookledger.runtime.flow.model import Flow
 from hookledger.runtime.state import State, fold
@@ -58,8 +58,8 @@ class Start(Checked, frozen=True, kw_only=True):
 async def start(engine: Engine, call: Call, query: Start) -> HttpResponse:
     """Start a flow by hand."""
     _only_possible(query)
-    flow = _flow(engine, call, query.revision)
     wish = await _wish(call, query.labels)
+    flow = _flow(engine, call, query.revision)
     delivery = Delivery(inputs=wish.inputs, labels=wish.labels, source="api")
     execution = engine.deliver(flow, None, delivery, actor=call.by)
     await execution.accepted()
@@ -69,24 +69,20 @@ async def start(engine: Engine, call: Call, query: Start) -> HttpResponse:
 
 async def validate_inputs(engine: Engine, call: Call, query: Checked) -> HttpResponse:
     """Say what is wrong with inputs, and start nothing."""
-    flow = _flow(engine, call, query.revision)
     wish = await _wish(call, query.labels)
+    flow = _flow(engine, call, query.revision)
     given = Delivery(inputs=wish.inputs, labels=wish.labels, source="api")
     received = engine.examine(flow, None, given)
-    names = [one.id for one in flow.inputs]
-    return json_response(
-        InputsValid(id=flow.id, namespace=flow.namespace, inputs=names, valid=bool(received))
-    )
+    return json_response(InputsChecked(id=flow.id, namespace=flow.namespace, inputs=sorted(received.inputs)))
 
 
-class InputsValid(msgspec.Struct, frozen=True, kw_only=True):
+class InputsChecked(Shape, frozen=True, kw_only=True):
     """These inputs would do; what does not is a 422 that says why."""
 
     id: str
     namespace: str
     inputs: list[str]
-    """The flow's own, by id."""
-    valid: bool
+    """Those that have a value, by name."""
 
 
 def labels_of(texts: Iterable[str]) -> dict[str, str]:
@@ -151,7 +147,7 @@ def table(engine: Engine) -> list[Route]:
             "Check inputs and start nothing",
             query=Checked,
             body=BODY,
-            answers=Reply(InputsValid),
+            answers=Reply(InputsChecked),
             errors=(404, 409, 415, 422),
         ),
     ]
