@@ -10,13 +10,15 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from hookledger.actors.engine import Engine
 from hookledger.api.connection import Connection
 from hookledger.api.credentials import Credentials
-from hookledger.api.http import HttpRequest, HttpResponse, json_response, problem
+from hookledger.api.http import HttpRequest, HttpResponse, problem
 from hookledger.api.routes import PREFIXES, Call, Route, answer, routes
 from hookledger.api.webhook.asgi import WebhookDoor
 from hookledger.api.webhook.handler import WebhookHandler
 from hookledger.runtime.variables import TENANT
 
-OURS = frozenset({"", TENANT, "executions", "flows", "logs", "triggers", "deliveries", "webhooks"})
+OURS = frozenset(
+    {"", TENANT, "executions", "flows", "logs", "outputs", "triggers", "deliveries", "webhooks", "configs"}
+)
 """What may stand where the tenant stands; empty outside of the API."""
 
 
@@ -73,13 +75,9 @@ class Guard:
 
 
 def _register(app: QuartTrio, table: Iterable[Route], guard: Guard) -> None:
-    async def health() -> Response:
-        return to_quart(json_response({"status": "UP"}))
-
-    app.add_url_rule("/health", "health", health, methods=["GET"])
     for route in table:
         view = _guarded(guard, route)
-        for prefix in PREFIXES:
+        for prefix in route.prefixes:
             path = prefix + route.path
             app.add_url_rule(path, f"{route.method} {path}", view, methods=[route.method])
 
@@ -100,7 +98,7 @@ def plain_request(body: AsyncIterable[bytes]) -> HttpRequest:
 
 def _guarded(guard: Guard, route: Route) -> Callable[..., Awaitable[Response]]:
     async def view(**path: str) -> Response:
-        user = await guard.user()
+        user = await guard.user() if route.needs is not None else ""
         if user is None:
             return to_quart(guard.refusal())
         plain = plain_request(request.body)
