@@ -8,12 +8,22 @@ from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from hookledger.actors.engine import Engine
+from hookledger.api.call import Call
 from hookledger.api.connection import Connection
-from hookledger.api.credentials import Credentials
+from hookledger.api.console.assets import PREFIX, Assets
+from hookledger.api.console.pages import Pages
+from hookledger.api.console.route import PageRoute, answer_page
+from hookledger.api.console.routes import console_routes
+from hookledger.api.html import PRIVATE, secured, see_other
 from hookledger.api.http import HttpRequest, HttpResponse, problem
-from hookledger.api.routes import PREFIXES, Call, Route, answer, routes
+from hookledger.api.identity.guard import Admitted, Guard
+from hookledger.api.identity.pages import Entrance
+from hookledger.api.identity.places import HOME, LOGIN, LOGOUT, UI
+from hookledger.api.route import PREFIXES, Route, answer
+from hookledger.api.routes import routes
 from hookledger.api.webhook.asgi import WebhookDoor
 from hookledger.api.webhook.handler import WebhookHandler
+from hookledger.api.webhook.refusal import Refused
 from hookledger.runtime.variables import TENANT
 
 OURS = frozenset(
@@ -25,15 +35,12 @@ OURS = frozenset(
 class Settings:
     """What the application needs to know beside the engine."""
 
-    def __init__(self, *, realm: str, webhook_auth: bool, idle_seconds_max: float) -> None:
-        self.realm = realm
+    def __init__(self, *, webhook_auth: bool, idle_seconds_max: float) -> None:
         self.webhook_auth = webhook_auth
         self.idle_seconds_max = idle_seconds_max
 
 
-def make_app(
-    engine: Engine, webhook: WebhookHandler, credentials: Credentials, settings: Settings
-) -> QuartTrio:
+def make_app(engine: Engine, webhook: WebhookHandler, guard: Guard, settings: Settings) -> QuartTrio:
     """Build the application around an open engine."""
     app = QuartTrio(__name__, static_folder=None)
     app.asgi_http_class = Connection
@@ -43,35 +50,20 @@ def make_app(
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = True
-    guard = Guard(credentials, settings)
     framework: Any = app
     framework.asgi_app = WebhookDoor(
         framework.asgi_app,
         webhook,
         idle_seconds_max=settings.idle_seconds_max,
-        credentials=credentials if settings.webhook_auth else None,
-        realm=settings.realm,
+        guard=guard if settings.webhook_auth else None,
     )
-    _register(app, routes(engine, webhook), guard)
+    assets = Assets()
+    pages = Pages(assets)
+    _register(app, routes(engine, webhook, guard), guard)
+    _register_assets(app, assets)
+    _register_console(app, console_routes(engine, webhook, pages), Entrance(guard, pages.draw))
     _error_pages(app, guard)
     return app
-
-
-class Guard:
-    """Lets a request through only with right credentials."""
-
-    def __init__(self, credentials: Credentials, settings: Settings) -> None:
-        self._credentials = credentials
-        self._settings = settings
-
-    async def user(self) -> str | None:
-        """Name of the user who sent the request, None for nobody known."""
-        return await self._credentials.check(request.headers.get("Authorization"))
-
-    def refusal(self) -> HttpResponse:
-        """The answer to a request without right credentials."""
-        challenge = {"WWW-Authenticate": f'Basic realm="{self._settings.realm}", charset="UTF-8"'}
-        return problem(401, "this needs a user name and a password (HTTP Basic)", headers=challenge)
 
 
 def _register(app: QuartTrio, table: Iterable[Route], guard: Guard) -> None:
@@ -98,21 +90,73 @@ def plain_request(body: AsyncIterable[bytes]) -> HttpRequest:
 
 def _guarded(guard: Guard, route: Route) -> Callable[..., Awaitable[Response]]:
     async def view(**path: str) -> Response:
-        user = await guard.user() if route.needs is not None else ""
-        if user is None:
-            return to_quart(guard.refusal())
-        plain = plain_request(request.body)
-        call = Call(request=plain, path=path, query=request.args.to_dict(flat=False), user=user)
-        return to_quart(await answer(route, call))
+        try:
+            admitted = await guard.admit(plain_request(request.body), route.needs)
+        except Refused as refused:
+            return to_quart(refused.answer())
+        response = await answer(route, _call(admitted, path))
+        return to_quart(secured(response, PRIVATE))
 
     return view
+
+
+def _register_assets(app: QuartTrio, assets: Assets) -> None:
+    async def asset(digest: str, name: str) -> Response:
+        return to_quart(assets.answer(digest, name))
+
+    app.add_url_rule(f"{PREFIX}/<digest>/<name>", "asset", asset, methods=["GET"])
+
+
+def _register_console(app: QuartTrio, table: Iterable[PageRoute], entrance: Entrance) -> None:
+    async def home() -> Response:
+        return to_quart(see_other(HOME))
+
+    async def form() -> Response:
+        return to_quart(await entrance.form(plain_request(request.body), request.args.get("next", "")))
+
+    async def login() -> Response:
+        return to_quart(await entrance.login(plain_request(request.body)))
+
+    async def logout() -> Response:
+        return to_quart(await entrance.logout(plain_request(request.body)))
+
+    for path in ("/", "/ui", "/ui/", UI):
+        app.add_url_rule(path, f"home {path}", home, methods=["GET"])
+    app.add_url_rule(LOGIN, "login form", form, methods=["GET"])
+    app.add_url_rule(LOGIN, "login", login, methods=["POST"])
+    app.add_url_rule(LOGOUT, "logout", logout, methods=["POST"])
+    for route in table:
+        path = UI + route.path
+        app.add_url_rule(path, f"{route.method} {path}", _entered(entrance, route), methods=[route.method])
+
+
+def _entered(entrance: Entrance, route: PageRoute) -> Callable[..., Awaitable[Response]]:
+    async def view(**path: str) -> Response:
+        plain = plain_request(request.body)
+        try:
+            admitted = await entrance.enter(plain, route.needs)
+        except Refused as refused:
+            return to_quart(entrance.refused(plain, refused))
+        return to_quart(secured(await answer_page(route, _call(admitted, path))))
+
+    return view
+
+
+def _call(admitted: Admitted, path: Mapping[str, str]) -> Call:
+    return Call(
+        request=admitted.request,
+        path=path,
+        query=request.args.to_dict(flat=False),
+        identity=admitted.identity,
+        csrf=admitted.csrf,
+    )
 
 
 def _error_pages(app: QuartTrio, guard: Guard) -> None:
     async def on_not_found(error: HTTPException) -> Response:
         """There is one tenant. Who knows the credentials is told so; for anybody else there is nothing here."""
         tenant = _tenant(request.path)
-        if tenant in OURS or await guard.user() is None:
+        if tenant in OURS or not await guard.knows(plain_request(request.body)):
             return to_quart(problem(404))
         return to_quart(problem(400, f"the tenant must be `{TENANT}`, not `{tenant}`", slug="tenant-unknown"))
 

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
     from hookledger.actors.engine import Engine
     from hookledger.api.config import Config
-    from hookledger.api.credentials import Opened
+    from hookledger.api.identity.users import First
 
 
-def banner(engine: "Engine", config: "Config", opened: "Opened", bound: "Sequence[str]") -> Iterator[str]:
+def banner(engine: "Engine", config: "Config", first: "First", bound: "Sequence[str]") -> Iterator[str]:
     """Yield the lines."""
     listening = bound[0] if bound else ""
     address = config.server.public_url.rstrip("/") or listening
@@ -25,7 +25,8 @@ def banner(engine: "Engine", config: "Config", opened: "Opened", bound: "Sequenc
         yield f"The world reaches it at {address}"
     yield from _webhooks(engine, address)
     yield ""
-    yield from _credentials(opened, address)
+    yield f"Console: {address}/ui/main/"
+    yield from _credentials(first, address)
     yield "Ctrl-C stops it."
 
 
@@ -49,12 +50,12 @@ def _webhooks(engine: "Engine", address: str) -> Iterator[str]:
     yield from lines or ["No webhooks yet: put a flow with a Webhook trigger into the flows directory."]
 
 
-def _credentials(opened: "Opened", address: str) -> Iterator[str]:
-    user = opened.credentials.username
-    if opened.generated:
-        yield f"API user {user}, password {opened.generated}   (shown only now; its hash is in {opened.origin})"
-        credentials = shlex.quote(f"{user}:{opened.generated}")
+def _credentials(first: "First", address: str) -> Iterator[str]:
+    user = first.user.name
+    if first.generated:
+        yield f"API user {user}, password {first.generated}   (shown only now; its hash is in {first.origin})"
+        credentials = shlex.quote(f"{user}:{first.generated}")
     else:
-        yield f"API user {user}, password as in {opened.origin}"
+        yield f"API user {user}, password as in {first.origin}"
         credentials = shlex.quote(f"{user}:PASSWORD")
     yield f"    curl -u {credentials} {shlex.quote(f'{address}/api/v1/main/executions/search')}"

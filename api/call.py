@@ -1,11 +1,12 @@
-"""One request to the API as its handlers see it: plain values, whatever framework stands in front of them."""
+"""One request as its handler sees it: plain values and who asks, whatever framework stands in front of it."""
 
 from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
-from hookledger.api.http import HttpRequest
+from hookledger.api.http import HttpRequest, HttpResponse, problem
+from hookledger.api.identity.identity import Identity
 
 BODY_BYTES_MAX: Final = 1024 * 1024
 
@@ -13,22 +14,33 @@ BODY_BYTES_MAX: Final = 1024 * 1024
 class BodyTooLarge(Exception):
     """The body is larger than any route of the API has use for."""
 
+    def answer(self) -> HttpResponse:
+        """What its sender gets."""
+        return problem(413, f"a body may have {BODY_BYTES_MAX} bytes here")
+
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """One authenticated request to the API."""
+    """One request of somebody who may make it."""
 
     request: HttpRequest
     """As it came; its body can be read once."""
     path: Mapping[str, str]
     """What stands where the route's path has parameters."""
     query: Mapping[str, list[str]]
-    user: str
+    identity: Identity
     """Who sent it."""
+    csrf: str = ""
+    """What the forms of a page must carry as `csrf`; empty outside of a session."""
+
+    @property
+    def user(self) -> str:
+        """The name of the user or the token; not for the journal, which gets `by`."""
+        return self.identity.name
 
     @property
     def by(self) -> str:
-        """The user as the journal names people."""
-        return f"user:{self.user}"
+        """Who it was, as the journal names them."""
+        return self.identity.by
 
     @property
     def content_type(self) -> str:
@@ -41,9 +53,18 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             BodyTooLarge: It has more than `BODY_BYTES_MAX` bytes.
         """
-        read = bytearray()
-        async for chunk in self.request.body:
-            read += chunk
-            if len(read) > BODY_BYTES_MAX:
-                raise BodyTooLarge
-        return bytes(read)
+        return await read_body(self.request)
+
+
+async def read_body(request: HttpRequest) -> bytes:
+    """The whole body of a request.
+
+    Raises:
+        BodyTooLarge: It has more than `BODY_BYTES_MAX` bytes.
+    """
+    read = bytearray()
+    async for chunk in request.body:
+        read += chunk
+        if len(read) > BODY_BYTES_MAX:
+            raise BodyTooLarge
+    return bytes(read)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from hookledger.api.identity.commands import token, user
 from hookledger.api.webhook.commands import webhook
 from hookledger.journal.cli import journal
 from hookledger.journal.cli.reading import JournalFile, reading
@@ -21,6 +22,8 @@ def main() -> None:
 
 main.add_command(journal)
 main.add_command(webhook)
+main.add_command(token)
+main.add_command(user)
 
 
 @main.command()
@@ -35,12 +38,15 @@ def serve(
     flows: str | None, data: str | None, host: str | None, port: int | None, config_file: Path | None
 ) -> None:
     """Serve the flows of a directory."""
+    from hookledger.api.config import ConfigInvalid
     from hookledger.api.serve import run
 
     config = _config(config_file, {"flows": flows, "data": data, "server.host": host, "server.port": port})
     try:
         sys.exit(run(config))
     except* JournalError as group:
+        raise _fail(str(group.exceptions[0])) from None
+    except* ConfigInvalid as group:
         raise _fail(str(group.exceptions[0])) from None
     except* OSError as group:
         raise _fail(

@@ -6,6 +6,8 @@ import msgspec
 
 from hookledger.actors.engine import Engine
 from hookledger.api.call import BODY_BYTES_MAX, BodyTooLarge, Call
+from hookledger.api.identity import routes as identity
+from hookledger.api.identity.guard import Guard
 from hookledger.api.openapi import Document
 from hookledger.api.rest import (
     deliveries,
@@ -26,7 +28,7 @@ from hookledger.api.webhook.handler import WebhookHandler
 __all__ = ["BODY_BYTES_MAX", "PREFIXES", "BodyTooLarge", "Call", "Route", "answer", "routes"]
 
 
-def routes(engine: Engine, webhook: WebhookHandler) -> list[Route]:
+def routes(engine: Engine, webhook: WebhookHandler, guard: Guard) -> list[Route]:
     """The table, topic by topic; a route that had another path in Kestra 1 stands there twice."""
     document = Document()
     tables = (
@@ -40,6 +42,7 @@ def routes(engine: Engine, webhook: WebhookHandler) -> list[Route]:
         history.table(engine),
         logs.table(engine),
         deliveries.table(engine, webhook),
+        identity.table(guard),
         server.table(engine, webhook, document),
     )
     table = [route for one in tables for route in one]

@@ -18,8 +18,11 @@ from hookledger.actors.processes import MachineProcesses
 from hookledger.api.app import Settings, make_app
 from hookledger.api.banner import banner
 from hookledger.api.config import Config
-from hookledger.api.credentials import open_credentials
 from hookledger.api.flows_directory import FlowsDirectory
+from hookledger.api.identity.declared import all_users
+from hookledger.api.identity.guard import open_guard
+from hookledger.api.identity.origins import Origins
+from hookledger.api.identity.users import Users, first_user
 from hookledger.api.webhook.fetching import fetch_through
 from hookledger.api.webhook.files import Files
 from hookledger.api.webhook.handler import WebhookHandler, WebhookLimits
@@ -54,7 +57,13 @@ async def serve(
             for line in await flows.load():
                 say(line)
             nursery.start_soon(_watch, flows, say)
-        opened = open_credentials(directory, username=config.auth.username, password=config.auth.password)
+        first = first_user(directory, username=config.auth.username, password=config.auth.password)
+        guard = await open_guard(
+            engine,
+            Users(all_users(first.user, config.users)),
+            Origins(config.server.public_url, config.trusted_networks),
+            realm=config.auth.realm,
+        )
         limits = WebhookLimits(
             body_bytes_max=config.server.body_limit,
             wait_seconds_max=config.wait_seconds_max,
@@ -65,7 +74,6 @@ async def serve(
         files = Files(directory / "files")
         files.clean()
         settings = Settings(
-            realm=config.auth.realm,
             webhook_auth=config.webhook.require_auth,
             idle_seconds_max=config.idle_seconds_max,
         )
@@ -78,9 +86,9 @@ async def serve(
             fetch=fetch_through(ports),
         )
         nursery.start_soon(handler.run)
-        app = make_app(engine, handler, opened.credentials, settings)
+        app = make_app(engine, handler, guard, settings)
         bound = await nursery.start(_serve_http, app, config, shutdown)
-        for line in banner(engine, config, opened, bound):
+        for line in banner(engine, config, first, bound):
             say(line)
         await shutdown.wait()
         nursery.cancel_scope.cancel()

@@ -11,9 +11,11 @@ from typing import Any, Final
 
 import trio
 
-from hookledger.api.credentials import Credentials
 from hookledger.api.http import BodyTooSlow, ClientGone, HttpRequest, HttpResponse, problem
+from hookledger.api.identity.guard import Admitted, Guard
+from hookledger.api.permissions import Permission
 from hookledger.api.webhook.handler import WebhookHandler
+from hookledger.api.webhook.refusal import Refused
 from hookledger.api.webhook.route import PREFIXES
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -35,15 +37,13 @@ class WebhookDoor:
         webhook: WebhookHandler,
         *,
         idle_seconds_max: float,
-        credentials: Credentials | None = None,
-        realm: str = "",
+        guard: Guard | None = None,
     ) -> None:
         self._app = app
         self._webhook = webhook
         self._idle_seconds_max = idle_seconds_max
-        self._credentials = credentials
-        """Asked for on webhook URLs too, when the operator wants that."""
-        self._realm = realm
+        self._guard = guard
+        """Asked on webhook URLs too, when the operator wants that."""
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         raw_path = _path(scope) if scope["type"] == "http" else ""
@@ -71,12 +71,13 @@ class WebhookDoor:
             pass  # the parser in front is already answering bytes that are no HTTP, or the caller has gone
 
     async def _guarded(self, request: HttpRequest) -> HttpResponse:
-        if self._credentials is None:
-            return await self._webhook.handle(request)
-        if await self._credentials.check(request.header("authorization")) is not None:
-            return await self._webhook.handle(request)
-        challenge = {"WWW-Authenticate": f'Basic realm="{self._realm}", charset="UTF-8"'}
-        return problem(401, "this needs a user name and a password (HTTP Basic)", headers=challenge)
+        if self._guard is not None:
+            try:
+                identity = await self._guard.identify(request)
+                self._guard.allowed(Admitted(request=request, identity=identity), Permission.OPERATE)
+            except Refused as refused:
+                return refused.answer()
+        return await self._webhook.handle(request)
 
 
 def _path(scope: Any) -> str:

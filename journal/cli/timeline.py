@@ -9,6 +9,7 @@ import msgspec
 from hookledger.journal.cli.text import aligned, body, brief, coloured, duration, moment, pairs, shorten
 from hookledger.journal.entry import Entry
 from hookledger.journal.events import (
+    AccessRecorded,
     AnyEvent,
     BranchTaken,
     ChildReturned,
@@ -27,6 +28,8 @@ from hookledger.journal.events import (
     TaskStarted,
     TimerFired,
     TimerSet,
+    TokenIssued,
+    TokenRevoked,
     TriggerReceived,
     type_name,
 )
@@ -159,6 +162,22 @@ def _branch(event: BranchTaken) -> str:
     return _joined(chosen if event.error is None else "", _failure(event.error))
 
 
+def _access(event: AccessRecorded) -> str:
+    return _joined(
+        shorten(event.by),
+        event.action,
+        shorten(event.resource),
+        event.outcome if event.outcome == "ok" else f"refused: {shorten(event.outcome)}",
+        f"from {event.remote}" if event.remote else "",
+        f"and {event.suppressed} more" if event.suppressed else "",
+    )
+
+
+def _issued(event: TokenIssued) -> str:
+    until = f"until {moment(event.expires)} UTC" if event.expires else ""
+    return _joined(f"{event.id} {shorten(event.name)}", event.role, until, f"by {shorten(event.by)}")
+
+
 def _generic(event: AnyEvent) -> str:
     plain: dict[str, Any] = msgspec.to_builtins(event)
     return pairs((name, value) for name, value in plain.items() if name not in _COMMON)
@@ -173,6 +192,9 @@ def _kind(task_type: str) -> str:
 
 
 _DETAILS: Final[dict[type, Callable[[Any], str]]] = {
+    AccessRecorded: _access,
+    TokenIssued: _issued,
+    TokenRevoked: lambda event: f"{event.id}  by {shorten(event.by)}",
     TriggerReceived: _received,
     TaskStarted: _started,
     TaskReturned: _returned,

@@ -11,6 +11,8 @@ import trio
 from hookledger.actors.engine import Engine
 from hookledger.api.call import Call
 from hookledger.api.http import HttpRequest
+from hookledger.api.identity.identity import Identity
+from hookledger.api.permissions import Role
 from hookledger.api.rest.flow_checks import DOCUMENTS_MAX, documents_of
 from hookledger.api.rest.flows import table
 from hookledger.api.route import answer as answered
@@ -21,6 +23,7 @@ from .site import USER, Site, flow, open_site
 FLOWS: Final = "/api/v1/main/flows"
 ONE: Final = f"{FLOWS}/io.tests/f"
 YAML: Final = {"Content-Type": "application/x-yaml"}
+SOMEBODY: Final = Identity(name="x", role=Role.ADMIN)
 BROKEN: Final = (
     "id: f\nnamespace: io.tests\ntasks:\n  - id: a\n    type: io.nobody.Knows\n  - type: x\ntaks: []\n"
 )
@@ -114,7 +117,8 @@ async def test_of_changes_at_once_one_wins() -> None:
             headers=(("Content-Type", "text/yaml"), ("If-Match", '"1"')),
             body=pieces(body),
         )
-        call = Call(request=request, path={"namespace": "io.tests", "flow_id": "f"}, query={}, user="x")
+        path = {"namespace": "io.tests", "flow_id": "f"}
+        call = Call(request=request, path=path, query={}, identity=SOMEBODY)
         route = next(one for one in table(engine) if one.method == "PUT")
         statuses.append((await answered(route, call)).status)
 

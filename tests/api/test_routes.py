@@ -11,7 +11,7 @@ from hookledger.api.routes import BODY_BYTES_MAX, PREFIXES, routes
 from .site import USER, flow, open_site
 
 ANYTHING: Final[Any] = None
-TABLE: Final = routes(ANYTHING, ANYTHING)
+TABLE: Final = routes(ANYTHING, ANYTHING, ANYTHING)
 DOCUMENT: Final = Path(__file__).parents[2] / "docs/api.md"
 
 
