@@ -8,22 +8,27 @@ from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from hookledger.actors.engine import Engine
+from hookledger.api.call import Call
 from hookledger.api.connection import Connection
 from hookledger.api.console.assets import PREFIX, Assets
 from hookledger.api.console.pages import Pages
+from hookledger.api.console.route import PageRoute, answer_page
 from hookledger.api.console.routes import console_routes
 from hookledger.api.html import PRIVATE, secured, see_other
-from hookledger.api.http import HttpRequest, HttpResponse, json_response, problem
+from hookledger.api.http import HttpRequest, HttpResponse, problem
 from hookledger.api.identity.guard import Admitted, Guard
 from hookledger.api.identity.pages import Entrance
 from hookledger.api.identity.places import HOME, LOGIN, LOGOUT, UI
-from hookledger.api.routes import PREFIXES, Call, Route, answer, routes
+from hookledger.api.route import PREFIXES, Route, answer
+from hookledger.api.routes import routes
 from hookledger.api.webhook.asgi import WebhookDoor
 from hookledger.api.webhook.handler import WebhookHandler
 from hookledger.api.webhook.refusal import Refused
 from hookledger.runtime.variables import TENANT
 
-OURS = frozenset({"", TENANT, "executions", "flows", "logs", "triggers", "deliveries", "webhooks"})
+OURS = frozenset(
+    {"", TENANT, "executions", "flows", "logs", "outputs", "triggers", "deliveries", "webhooks", "configs"}
+)
 """What may stand where the tenant stands; empty outside of the API."""
 
 
@@ -62,13 +67,9 @@ def make_app(engine: Engine, webhook: WebhookHandler, guard: Guard, settings: Se
 
 
 def _register(app: QuartTrio, table: Iterable[Route], guard: Guard) -> None:
-    async def health() -> Response:
-        return to_quart(json_response({"status": "UP"}))
-
-    app.add_url_rule("/health", "health", health, methods=["GET"])
     for route in table:
         view = _guarded(guard, route)
-        for prefix in PREFIXES:
+        for prefix in route.prefixes:
             path = prefix + route.path
             app.add_url_rule(path, f"{route.method} {path}", view, methods=[route.method])
 
@@ -106,7 +107,7 @@ def _register_assets(app: QuartTrio, assets: Assets) -> None:
     app.add_url_rule(f"{PREFIX}/<digest>/<name>", "asset", asset, methods=["GET"])
 
 
-def _register_console(app: QuartTrio, table: Iterable[Route], entrance: Entrance) -> None:
+def _register_console(app: QuartTrio, table: Iterable[PageRoute], entrance: Entrance) -> None:
     async def home() -> Response:
         return to_quart(see_other(HOME))
 
@@ -129,14 +130,14 @@ def _register_console(app: QuartTrio, table: Iterable[Route], entrance: Entrance
         app.add_url_rule(path, f"{route.method} {path}", _entered(entrance, route), methods=[route.method])
 
 
-def _entered(entrance: Entrance, route: Route) -> Callable[..., Awaitable[Response]]:
+def _entered(entrance: Entrance, route: PageRoute) -> Callable[..., Awaitable[Response]]:
     async def view(**path: str) -> Response:
         plain = plain_request(request.body)
         try:
             admitted = await entrance.enter(plain, route.needs)
         except Refused as refused:
             return to_quart(entrance.refused(plain, refused))
-        return to_quart(secured(await answer(route, _call(admitted, path))))
+        return to_quart(secured(await answer_page(route, _call(admitted, path))))
 
     return view
 

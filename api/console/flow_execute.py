@@ -14,7 +14,8 @@ from hookledger.api.console.flow_inputs import LABELS, errors_of, fields_of, giv
 from hookledger.api.console.flow_sending import MEDIA_TYPES
 from hookledger.api.console.flow_triggers import WebhookView, webhook_view
 from hookledger.api.console.forms import Form, form_of
-from hookledger.api.console.pages import execution_path, flow_path, see_other
+from hookledger.api.console.pages import execution_path, flow_path
+from hookledger.api.html import see_other
 from hookledger.api.http import HttpResponse, json_response
 from hookledger.api.webhook.curl import (
     BODILESS,

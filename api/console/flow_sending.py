@@ -16,8 +16,9 @@ from hookledger.api.call import Call
 from hookledger.api.console.flow_base import Desk
 from hookledger.api.console.forms import Form
 from hookledger.api.console.pages import HOME, execution_path
-from hookledger.api.deliveries import dry_run
 from hookledger.api.http import Headers, HttpRequest, HttpResponse
+from hookledger.api.queries import Nothing
+from hookledger.api.rest.deliveries import dry_run
 from hookledger.api.webhook.curl import BODILESS, JSON, PAYLOAD, Prepared, Target, default_method, prepared
 from hookledger.journal.deliveries import DeliveryRow
 from hookledger.runtime.triggers.webhook import WebhookSettings
@@ -120,7 +121,7 @@ async def probed(desk: Desk, call: Call, target: Target, form: ProbeForm) -> Pro
     except (Unsendable, ValueError) as error:
         return ProbeResult(problem=str(error))
     if form.dry:
-        return ProbeResult(verdict=await _judged(desk, target, request))
+        return ProbeResult(verdict=await _judged(desk, call, request))
     return ProbeResult(answer=await _sent(desk, request))
 
 
@@ -177,13 +178,12 @@ def header_lines(text: str) -> list[tuple[str, str]]:
     return found
 
 
-async def _judged(desk: Desk, target: Target, request: HttpRequest) -> Verdict:
+async def _judged(desk: Desk, call: Call, request: HttpRequest) -> Verdict:
     """A dry run, through the API's own way in: credentials travel under its names."""
     own = {"authorization": "X-Dry-Run-Authorization"}
     headers = tuple((own.get(name.lower(), name), value) for name, value in request.headers)
     asked = msgspec.structs.replace(request, headers=(*headers, ("X-Dry-Run-Method", request.method)))
-    flow = target.flow
-    answer = await dry_run(desk.webhook, desk.engine, asked, flow.namespace, flow.id, target.trigger)
+    answer = await dry_run(desk.webhook, desk.engine, msgspec.structs.replace(call, request=asked), Nothing())
     return msgspec.json.decode(answer.body, type=Verdict)
 
 

@@ -1,6 +1,5 @@
-"""Drawing a page: the templates' environment, the frame around every page, and the headers it is sent with."""
+"""Drawing a page: the templates' environment and the frame around every page."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -10,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from hookledger.api.call import Call
 from hookledger.api.console.assets import Assets
 from hookledger.api.console.filters import FILTERS
-from hookledger.api.html import html_response
+from hookledger.api.html import html_response, see_other
 from hookledger.api.http import HttpResponse
 from hookledger.api.permissions import Permission
 
@@ -59,16 +58,14 @@ class Pages:
         self._environment.filters.update(FILTERS)
         self._environment.globals["asset"] = assets.path
 
+    def draw(self, template: str, status: int = 200, **context: Any) -> HttpResponse:
+        """A page for somebody nobody knows yet: the frame without navigation."""
+        return html_response(self._environment.get_template(template).render(_NOBODY | context), status)
+
     def page(
-        self,
-        call: Call,
-        template: str,
-        *,
-        place: str = "",
-        status: int = 200,
-        **context: Any,
+        self, call: Call, template: str, *, place: str = "", status: int = 200, **context: Any
     ) -> HttpResponse:
-        """Draw a template inside the frame.
+        """A page for whoever made the call.
 
         Args:
             place: Which part of the bar on top is the present one.
@@ -78,29 +75,27 @@ class Pages:
             "who": identity,
             "csrf": call.csrf,
             "place": place,
-            "navigation": [
-                (name, label, path) for name, label, path, needs in NAVIGATION if identity.may(needs)
-            ],
+            "navigation": [line[:3] for line in NAVIGATION if identity.may(line[3])],
             "may": {permission.value: identity.may(permission) for permission in Permission},
             "done": DONE.get((call.query.get("done") or [""])[0], ""),
         }
-        return self._drawn(template, status, frame | context)
-
-    def draw(self, template: str, status: int = 200, **context: Any) -> HttpResponse:
-        """Draw a page for somebody nobody knows: logging in, being refused."""
-        frame = {"who": None, "csrf": "", "place": "", "navigation": [], "may": {}, "done": ""}
-        return self._drawn(template, status, frame | context)
-
-    def _drawn(self, template: str, status: int, context: Mapping[str, Any]) -> HttpResponse:
-        return html_response(self._environment.get_template(template).render(context), status)
+        return self.draw(template, status, **(frame | context))
 
 
-def see_other(path: str, done: str = "") -> HttpResponse:
-    """303 to a page of ours, after a form was taken (RFC 9110, section 15.4.4)."""
-    assert path.startswith("/")
-    assert not done or done in DONE
-    joined = f"{path}{'&' if '?' in path else '?'}done={done}" if done else path
-    return HttpResponse(status=303, headers=(("Location", joined), ("Cache-Control", "no-store")))
+_NOBODY: Final[dict[str, Any]] = {
+    "who": None,
+    "csrf": "",
+    "place": "",
+    "navigation": [],
+    "may": {permission.value: False for permission in Permission},
+    "done": "",
+}
+
+
+def done(path: str, what: str) -> HttpResponse:
+    """On to a page that says what was done (a name of `DONE`)."""
+    assert what in DONE
+    return see_other(f"{path}{'&' if '?' in path else '?'}done={what}")
 
 
 def flow_path(namespace: str, flow: str, tab: str = "") -> str:

@@ -4,31 +4,37 @@ Each event's data is the execution; its id is `start`, then `progress`, then `en
 reader woken late gets the newest state, not every step on the way to it.
 """
 
-import json
 from collections.abc import AsyncGenerator, Sequence
+from functools import partial
 from typing import Any, Final
 
 import trio
 
 from hookledger.actors.engine import Engine
-from hookledger.api.http import HttpResponse, problem
+from hookledger.api.call import Call
+from hookledger.api.http import HttpResponse, json_bytes
+from hookledger.api.queries import Nothing
+from hookledger.api.route import Reply, Route
+from hookledger.api.shapes import ExecutionView
 from hookledger.api.views import execution_view
 from hookledger.journal.entry import SYSTEM, Entry
+from hookledger.journal.errors import ExecutionUnknown
 from hookledger.runtime.state import State, fold
 
 HEARTBEAT_SECONDS: Final = 15.0
+EVENT_STREAM: Final = (
+    ("Content-Type", "text/event-stream; charset=utf-8"),
+    ("Cache-Control", "no-store"),
+    ("X-Accel-Buffering", "no"),
+)
 
 
-async def follow(engine: Engine, execution_id: str) -> HttpResponse:
-    """`GET executions/{id}/follow`: ends at the execution's terminal event."""
+async def follow(engine: Engine, call: Call, query: Nothing) -> HttpResponse:
+    """Ends at the execution's terminal event."""
+    execution_id = call.path["execution_id"]
     if execution_id == SYSTEM or not await engine.journal.entries(execution_id):
-        return problem(404, f"there is no execution {execution_id}", slug="execution-unknown")
-    headers = (
-        ("Content-Type", "text/event-stream; charset=utf-8"),
-        ("Cache-Control", "no-store"),
-        ("X-Accel-Buffering", "no"),
-    )
-    return HttpResponse(status=200, headers=headers, stream=states(engine, execution_id))
+        raise ExecutionUnknown(execution_id)
+    return HttpResponse(status=200, headers=EVENT_STREAM, stream=states(engine, execution_id))
 
 
 async def states(engine: Engine, execution_id: str) -> AsyncGenerator[bytes]:
@@ -63,8 +69,12 @@ async def states(engine: Engine, execution_id: str) -> AsyncGenerator[bytes]:
 
 def message(name: str, execution_id: str, state: State) -> bytes:
     """One event."""
-    text = json.dumps(execution_view(execution_id, state), ensure_ascii=False, separators=(",", ":"))
-    return f"id: {name}\ndata: {text}\n\n".encode("utf-8", "surrogatepass")
+    return sent(name, execution_view(execution_id, state))
+
+
+def sent(name: str, value: Any) -> bytes:
+    """One server-sent event; JSON has no line break that would end it early."""
+    return b"id: " + name.encode() + b"\ndata: " + json_bytes(value) + b"\n\n"
 
 
 async def _folded(engine: Engine, execution_id: str, state: State) -> State:
@@ -75,3 +85,17 @@ async def _folded(engine: Engine, execution_id: str, state: State) -> State:
             for event in events:
                 state = fold(state, event)
     return state
+
+
+def table(engine: Engine) -> list[Route]:
+    """Following."""
+    return [
+        Route(
+            "GET",
+            "/executions/<execution_id>/follow",
+            partial(follow, engine),
+            summary="Follow an execution",
+            answers=Reply(ExecutionView, "text/event-stream"),
+            errors=(404,),
+        )
+    ]
