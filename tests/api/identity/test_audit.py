@@ -13,8 +13,8 @@ AUDIT = f"{API}/audit"
 TOKENS = f"{API}/tokens"
 
 
-async def audit(site: Site, query: str = "", **more: Any) -> dict[str, Any]:
-    answer = await site.client.get(f"{AUDIT}?{query}", **{"auth": USER, **more})
+async def audit(site: Site, query: str = "", auth: tuple[str, str] = USER) -> dict[str, Any]:
+    answer = await site.client.get(f"{AUDIT}?{query}", auth=auth)
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
     return found

@@ -1,5 +1,6 @@
 """Requests that a page of somebody else makes a browser send."""
 
+import base64
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -27,7 +28,8 @@ async def logged_in(directory: Path) -> AsyncGenerator[tuple[Site, Browser, str]
 
 async def create(person: Browser, name: str, **headers: str) -> httpx.Response:
     """Create a flow as a script of a page would."""
-    return await person.client.post(f"{API}/flows", content=flow(name), headers=YAML | headers)
+    sent = [(name.encode(), text.encode("latin-1")) for name, text in (YAML | headers).items()]
+    return await person.client.post(f"{API}/flows", content=flow(name), headers=sent)
 
 
 async def test_a_change_within_a_session_carries_its_token(tmp_path: Path) -> None:
@@ -36,12 +38,8 @@ async def test_a_change_within_a_session_carries_its_token(tmp_path: Path) -> No
     """
     async with logged_in(tmp_path) as (site, person, csrf), browser(site, log_in=True) as other:
         wrong = ("", "x" * 43, csrf[:-1], csrf + "x", await other.csrf(), "\xff")
-        answers = [await create(person, "f")] + [
-            await person.client.post(
-                f"{API}/flows", content=flow("f"), headers={**YAML, b"X-CSRF-Token": token.encode("latin-1")}
-            )
-            for token in wrong
-        ]
+        forged = [await create(person, "f", **{"X-CSRF-Token": token}) for token in wrong]
+        answers = [await create(person, "f"), *forged]
         kinds = [answer.json()["type"].rpartition(":")[2] for answer in answers]
         assert [answer.status_code for answer in answers] == [403] * 7
         assert kinds == ["csrf-missing"] + ["csrf-wrong"] * 6
@@ -190,3 +188,21 @@ async def test_a_huge_form_is_refused(tmp_path: Path) -> None:
         answer = await person.post(LOGOUT, {"csrf": "x" * (1024 * 1024 + 1)})
         assert answer.status_code == 413
         assert (await person.get(HOME)).status_code == 200
+
+
+@pytest.mark.parametrize("path", [LOGIN, f"{API}/flows"])
+async def test_a_body_that_stays_silent_is_given_up(tmp_path: Path, path: str) -> None:
+    """
+    A stranger who begins a form, or a program that begins a body, and sends nothing more gets 408 (real time, little).
+    """
+    async with open_site(tmp_path, server__idleTimeout="PT0.2S") as site:
+        credentials = base64.b64encode(":".join(USER).encode()).decode()
+        head = (
+            f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\nConnection: close\r\n"
+            "Content-Type: application/x-www-form-urlencoded\r\n"
+        )
+        if path != LOGIN:
+            head = head.replace("x-www-form-urlencoded", "x-yaml") + f"Authorization: Basic {credentials}\r\n"
+        answer = await site.raw(f"{head}\r\nuser=".encode())
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"request-timeout" in answer

@@ -1,6 +1,7 @@
 """Logging in and out of the console, and everything somebody may try with a session."""
 
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -186,7 +187,7 @@ async def test_the_cookie_is_for_this_server_alone(tmp_path: Path) -> None:
     ],
 )
 async def test_under_https_the_cookie_is_bound_to_it(
-    tmp_path: Path, settings: dict[str, object], headers: dict[str, str], secure: bool
+    tmp_path: Path, settings: dict[str, Any], headers: dict[str, str], secure: bool
 ) -> None:
     """
     Secure and `__Host-` when the public URL is https, or a proxy of ours says so; nobody else's word counts.
