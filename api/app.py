@@ -1,21 +1,21 @@
 """The Quart application: thin adapters from HTTP to the handlers, which know nothing of Quart."""
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, Final
 
-from quart import Response, request
+from quart import Response, current_app, request
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from hookledger.actors.engine import Engine
 from hookledger.api.call import Call
-from hookledger.api.connection import Connection
+from hookledger.api.connection import Connection, PatientBody
 from hookledger.api.console.assets import PREFIX, Assets
 from hookledger.api.console.pages import Pages
 from hookledger.api.console.route import PageRoute, answer_page
 from hookledger.api.console.routes import console_routes
 from hookledger.api.html import PRIVATE, secured, see_other
-from hookledger.api.http import HttpRequest, HttpResponse, problem
+from hookledger.api.http import BodyTooSlow, HttpRequest, HttpResponse, problem
 from hookledger.api.identity.guard import Admitted, Guard
 from hookledger.api.identity.pages import Entrance
 from hookledger.api.identity.places import HOME, LOGIN, LOGOUT, UI
@@ -30,6 +30,9 @@ OURS = frozenset(
     {"", TENANT, "executions", "flows", "logs", "outputs", "triggers", "deliveries", "webhooks", "configs"}
 )
 """What may stand where the tenant stands; empty outside of the API."""
+
+
+IDLE: Final = "BODY_IDLE_SECONDS_MAX"
 
 
 class Settings:
@@ -47,6 +50,7 @@ def make_app(engine: Engine, webhook: WebhookHandler, guard: Guard, settings: Se
     app.config["MAX_CONTENT_LENGTH"] = None  # the handlers bound what they read
     app.config["RESPONSE_TIMEOUT"] = None
     app.config["BODY_TIMEOUT"] = None
+    app.config[IDLE] = settings.idle_seconds_max
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = True
@@ -74,7 +78,7 @@ def _register(app: QuartTrio, table: Iterable[Route], guard: Guard) -> None:
             app.add_url_rule(path, f"{route.method} {path}", view, methods=[route.method])
 
 
-def plain_request(body: AsyncIterable[bytes]) -> HttpRequest:
+def plain_request() -> HttpRequest:
     """The current request as plain values, in the sender's own spelling."""
     scope: Any = request.scope
     return HttpRequest(
@@ -82,7 +86,7 @@ def plain_request(body: AsyncIterable[bytes]) -> HttpRequest:
         raw_path=request.path,
         raw_query=scope["query_string"].decode("latin-1"),
         headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]),
-        body=body,
+        body=PatientBody(request.body, current_app.config[IDLE]),
         peer=(scope.get("client") or ("",))[0],
         scheme=scope["scheme"],
     )
@@ -91,7 +95,7 @@ def plain_request(body: AsyncIterable[bytes]) -> HttpRequest:
 def _guarded(guard: Guard, route: Route) -> Callable[..., Awaitable[Response]]:
     async def view(**path: str) -> Response:
         try:
-            admitted = await guard.admit(plain_request(request.body), route.needs)
+            admitted = await guard.admit(plain_request(), route.needs)
         except Refused as refused:
             return to_quart(refused.answer())
         response = await answer(route, _call(admitted, path))
@@ -112,13 +116,13 @@ def _register_console(app: QuartTrio, table: Iterable[PageRoute], entrance: Entr
         return to_quart(see_other(HOME))
 
     async def form() -> Response:
-        return to_quart(await entrance.form(plain_request(request.body), request.args.get("next", "")))
+        return to_quart(await entrance.form(plain_request(), request.args.get("next", "")))
 
     async def login() -> Response:
-        return to_quart(await entrance.login(plain_request(request.body)))
+        return to_quart(await entrance.login(plain_request()))
 
     async def logout() -> Response:
-        return to_quart(await entrance.logout(plain_request(request.body)))
+        return to_quart(await entrance.logout(plain_request()))
 
     for path in ("/", "/ui", "/ui/", UI):
         app.add_url_rule(path, f"home {path}", home, methods=["GET"])
@@ -132,7 +136,7 @@ def _register_console(app: QuartTrio, table: Iterable[PageRoute], entrance: Entr
 
 def _entered(entrance: Entrance, route: PageRoute) -> Callable[..., Awaitable[Response]]:
     async def view(**path: str) -> Response:
-        plain = plain_request(request.body)
+        plain = plain_request()
         try:
             admitted = await entrance.enter(plain, route.needs)
         except Refused as refused:
@@ -156,7 +160,7 @@ def _error_pages(app: QuartTrio, guard: Guard) -> None:
     async def on_not_found(error: HTTPException) -> Response:
         """There is one tenant. Who knows the credentials is told so; for anybody else there is nothing here."""
         tenant = _tenant(request.path)
-        if tenant in OURS or not await guard.knows(plain_request(request.body)):
+        if tenant in OURS or not await guard.knows(plain_request()):
             return to_quart(problem(404))
         return to_quart(problem(400, f"the tenant must be `{TENANT}`, not `{tenant}`", slug="tenant-unknown"))
 
@@ -166,12 +170,16 @@ def _error_pages(app: QuartTrio, guard: Guard) -> None:
             headers = {"Allow": ", ".join(sorted(error.valid_methods))}
         return to_quart(problem(error.code or 500, headers=headers))
 
+    async def on_too_slow(error: BodyTooSlow) -> Response:
+        return to_quart(problem(408, f"{error}; send the body again, and faster", slug="request-timeout"))
+
     async def on_error(error: Exception) -> Response:
         app.logger.error("unexpected error while answering %s", request.method, exc_info=error)
         return to_quart(problem(500, "an unexpected error; the server's log says more"))
 
     app.register_error_handler(404, on_not_found)
     app.register_error_handler(HTTPException, on_http_error)
+    app.register_error_handler(BodyTooSlow, on_too_slow)
     app.register_error_handler(Exception, on_error)
 
 

@@ -191,12 +191,14 @@ class Guard:
 
     async def _basic(self, request: HttpRequest, authorization: str) -> Identity:
         user = self.users.remembered(authorization)
+        given = parse_basic(authorization) if user is None else None
+        if given is not None:
+            async with self.users.alone(authorization) as remembered:
+                user = remembered or await self.password(request, *given)
+                if user is not None:
+                    self.users.remember(authorization, user)
         if user is None:
-            given = parse_basic(authorization)
-            user = await self.password(request, *given) if given is not None else None
-            if user is None:
-                raise self.challenge(request)
-            self.users.remember(authorization, user)
+            raise self.challenge(request)
         return Identity(name=user.name, role=user.role)
 
     def allowed(self, admitted: Admitted, needs: Permission) -> Admitted:

@@ -73,10 +73,10 @@ def list_tokens(book: TokenBook) -> HttpResponse:
 async def issue_token(book: TokenBook, call: Call) -> HttpResponse:
     """Make a token; its secret is in this answer and nowhere else."""
     try:
-        wish = msgspec.json.decode(await call.body(), type=TokenWish)
+        wish = wish_of(await call.body())
         role = role_for(wish.role, call)
         life = life_of(wish.expires_in)
-    except (msgspec.DecodeError, WishInvalid) as error:
+    except WishInvalid as error:
         return problem(422, str(error), slug="token-invalid")
     expires = book.now + life if life else 0
     try:
@@ -105,6 +105,19 @@ async def list_audit(engine: Engine, page: Paged) -> HttpResponse:
 
 class WishInvalid(Exception):
     """A token cannot be made like this."""
+
+
+def wish_of(body: bytes) -> TokenWish:
+    """What was sent, as far as its shape goes.
+
+    Raises:
+        WishInvalid: It is no JSON, or has other fields or types.
+    """
+    try:
+        return msgspec.json.decode(body, type=TokenWish)
+    except msgspec.DecodeError as error:
+        example = '{"name": "ci", "role": "operator", "expiresIn": "P90D"}'
+        raise WishInvalid(f"{error}; send a JSON object such as {example}") from error
 
 
 def role_for(name: str, call: Call) -> Role:
