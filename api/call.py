@@ -5,13 +5,17 @@ from typing import Final
 
 import msgspec
 
-from hookledger.api.http import HttpRequest
+from hookledger.api.http import HttpRequest, HttpResponse, problem
 
 BODY_BYTES_MAX: Final = 1024 * 1024
 
 
 class BodyTooLarge(Exception):
     """The body is larger than any route of the API has use for."""
+
+    def answer(self) -> HttpResponse:
+        """What its sender gets."""
+        return problem(413, f"a body may have {BODY_BYTES_MAX} bytes here; send less")
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):

@@ -99,7 +99,7 @@ def _types(table: Iterable[Route]) -> Iterator[Any]:
         yield from (kind for kind in route.body.values() if kind is not bytes)
         if route.answers is not None and route.answers.type is not None:
             yield route.answers.type
-        yield from (field.type for field in msgspec.structs.fields(route.query))
+        yield from (field.type for field in _fields(route))
 
 
 def _operation(route: Route, schemas: _Schemas) -> dict[str, Any]:
@@ -128,7 +128,7 @@ def _path_parameters(route: Route) -> Iterator[dict[str, Any]]:
 
 
 def _query_parameters(route: Route, schemas: _Schemas) -> Iterator[dict[str, Any]]:
-    for field in msgspec.structs.fields(route.query):
+    for field in _fields(route):
         schema = _without_null(schemas.of(field.type))
         if isinstance(field.default, str | int | bool):
             schema["default"] = field.default
@@ -164,6 +164,10 @@ def _responses(route: Route, schemas: _Schemas) -> Iterator[tuple[str, dict[str,
 def _reply(reply: Reply, schemas: _Schemas) -> dict[str, Any]:
     schema = {"type": "string"} if reply.type is None else schemas.of(reply.type)
     return {"description": "the answer", "content": {reply.content_type: {"schema": schema}}}
+
+
+def _fields(route: Route) -> tuple[msgspec.structs.FieldInfo, ...]:
+    return msgspec.structs.fields(route.query) if route.query is not None else ()
 
 
 def operation_id(route: Route) -> str:

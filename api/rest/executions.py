@@ -93,6 +93,7 @@ def table(engine: Engine) -> list[Route]:
             summary="Read an execution",
             answers=Reply(ExecutionView),
             errors=(304, 404),
+            query=Nothing,
         ),
         Route(
             "GET",
@@ -101,5 +102,6 @@ def table(engine: Engine) -> list[Route]:
             summary="Draw an execution's flow",
             answers=Reply(GraphView),
             errors=(404, 409),
+            query=Nothing,
         ),
     ]

@@ -144,6 +144,7 @@ def table(engine: Engine) -> list[Route]:
             body=SOURCE,
             answers=Reply(list[Verdict]),
             errors=(415, 422),
+            query=Nothing,
         ),
         Route(
             "POST",
@@ -163,5 +164,6 @@ def table(engine: Engine) -> list[Route]:
             body=ELEMENT,
             answers=Reply(Verdict),
             errors=(415, 422),
+            query=Nothing,
         ),
     ]

@@ -255,6 +255,7 @@ def table(engine: Engine) -> list[Route]:
             partial(distinct_namespaces, engine),
             summary="List the namespaces that have flows",
             answers=Reply(list[str]),
+            query=Nothing,
         ),
         Route(
             "POST",
@@ -264,8 +265,16 @@ def table(engine: Engine) -> list[Route]:
             body=SOURCE,
             answers=graph,
             errors=(415, 422),
+            query=Nothing,
         ),
-        Route("GET", "/flows/<namespace>", partial(list_flows, engine), summary="List flows", answers=many),
+        Route(
+            "GET",
+            "/flows/<namespace>",
+            partial(list_flows, engine),
+            summary="List flows",
+            answers=many,
+            query=Nothing,
+        ),
         Route(
             "GET",
             flow,
@@ -294,6 +303,7 @@ def table(engine: Engine) -> list[Route]:
             "Take a flow out of service",
             answers=None,
             errors=(404, 412),
+            query=Nothing,
         ),
         Route(
             "GET",

@@ -97,5 +97,6 @@ def table(engine: Engine) -> list[Route]:
             summary="Follow an execution",
             answers=Reply(ExecutionView, "text/event-stream"),
             errors=(404,),
+            query=Nothing,
         )
     ]
