@@ -13,7 +13,7 @@ from hookledger.api.http import PROBLEM
 from hookledger.api.route import PREFIXES, Reply, Route
 from hookledger.api.shapes import Problem
 
-_PARAMETER: Final = re.compile(r"<(\w+)>")
+_PARAMETER: Final = re.compile(r"<(?:path:)?(\w+)>")
 _TEXTS: Final = {
     304: "what the entity tag names is unchanged",
     400: "a parameter is unknown or not of its type, or the path is malformed",

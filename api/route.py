@@ -47,7 +47,7 @@ class Route(msgspec.Struct, frozen=True):
 
     method: str
     path: str
-    """Below the prefix; parameters as `<name>`."""
+    """Below the prefix; parameters as `<name>`, or as `<path:name>` where it may hold a slash."""
     handler: Handler
     needs: Permission | None = Permission.READ
     """What its caller must be granted; None where anybody may ask."""

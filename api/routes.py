@@ -9,6 +9,7 @@ from hookledger.api.call import BODY_BYTES_MAX, BodyTooLarge, Call
 from hookledger.api.openapi import Document
 from hookledger.api.rest import (
     deliveries,
+    evaluation,
     executions,
     flow_checks,
     flows,
@@ -16,6 +17,7 @@ from hookledger.api.rest import (
     history,
     logs,
     operations,
+    outputs,
     replaying,
     server,
     starting,
@@ -36,8 +38,10 @@ def routes(engine: Engine, webhook: WebhookHandler) -> list[Route]:
         starting.table(engine),
         operations.table(engine),
         replaying.table(engine),
+        evaluation.table(engine),
         following.table(engine),
         history.table(engine),
+        outputs.table(engine),
         logs.table(engine),
         deliveries.table(engine, webhook),
         server.table(engine, webhook, document),
