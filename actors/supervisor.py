@@ -301,7 +301,7 @@ def _open_executions(reader: Reader) -> list[str]:
     """All of them before the first is woken: a list that shrinks while it is paged through would skip some."""
     found: list[str] = []
     while True:
-        query = Query(open=True, limit=RECOVERY_PAGE, offset=len(found), oldest_first=True)
+        query = Query(open=True, limit=RECOVERY_PAGE, offset=len(found), ascending=True, total_max=0)
         rows, _ = reader.rows(query)
         found += [row.execution for row in rows]
         if len(rows) < RECOVERY_PAGE:
