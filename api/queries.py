@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Final, TypeVar, get_origin
+from typing import Annotated, Any, ClassVar, Final, TypeVar, get_origin
 
 import msgspec
 from msgspec import Meta
@@ -10,6 +10,7 @@ from msgspec import Meta
 from hookledger.runtime.flow.problems import suggestion
 
 PAGE_SIZE_MAX: Final = 100
+_FILTER: Final = re.compile(r"filters\[(?P<field>\w+)\]\[(?P<operation>[A-Z_]+)\](?:\[(?P<key>[^\]]+)\])?$")
 PAGE_MAX: Final = 1_000_000_000
 _WHERE: Final = re.compile(r"(?:, got `str`)?(?: - at `\$\.?(?P<name>[^`\[]*)[^`]*`)?$")
 
@@ -22,6 +23,9 @@ class QueryInvalid(Exception):
 
 class Query(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """Base of every route's parameters."""
+
+    filters: ClassVar[Mapping[tuple[str, str], str]] = {}
+    """Kestra's `filters[field][OPERATION]`, each with the parameter that says the same."""
 
 
 class Nothing(Query, frozen=True, kw_only=True):
@@ -48,7 +52,7 @@ def read_query(kind: type[Q], given: Mapping[str, list[str]]) -> Q:
     """
     fields = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
     plain: dict[str, Any] = {}
-    for name, values in given.items():
+    for name, values in _unfiltered(kind, given).items():
         if name not in fields:
             raise QueryInvalid(_unknown(name, fields))
         if not _is_list(fields[name]) and len(values) != 1:
@@ -58,6 +62,43 @@ def read_query(kind: type[Q], given: Mapping[str, list[str]]) -> Q:
         return msgspec.convert(plain, kind, strict=False)
     except msgspec.ValidationError as error:
         raise QueryInvalid(_explained(str(error), plain)) from error
+
+
+def labels_of(texts: Iterable[str]) -> dict[str, str]:
+    """Labels written as `key:value`.
+
+    Raises:
+        QueryInvalid: One has no colon or an empty half.
+    """
+    pairs = [text.partition(":") for text in texts]
+    for key, _, value in pairs:
+        if not key or not value:
+            raise QueryInvalid(f"the parameter `labels={key[:80]}` is not right: write key:value")
+    return {key: value for key, _, value in pairs}
+
+
+def _unfiltered(kind: type[Q], given: Mapping[str, list[str]]) -> Mapping[str, list[str]]:
+    """Parameters with Kestra's filters written as the parameters they stand for."""
+    possible: Mapping[tuple[str, str], str] = getattr(kind, "filters", {})
+    plain: dict[str, list[str]] = {}
+    for name, values in given.items():
+        found = _FILTER.match(name) if possible else None
+        if found is None:
+            plain.setdefault(name, []).extend(values)
+            continue
+        wanted = possible.get((found["field"], found["operation"]))
+        if wanted is None:
+            names = ", ".join(f"filters[{field}][{operation}]" for field, operation in possible)
+            raise QueryInvalid(f"`{name[:80]}` is not possible here; possible are {names}")
+        plain.setdefault(wanted, []).extend(_values(found, values))
+    return plain
+
+
+def _values(found: re.Match[str], values: Iterable[str]) -> Iterable[str]:
+    """What a filter wants: `IN` takes several between commas, a map's members are written `key:value`."""
+    if found["operation"] == "IN":
+        values = (part for value in values for part in value.split(","))
+    return (f"{found['key']}:{value}" for value in values) if found["key"] else values
 
 
 def _unknown(name: str, known: Iterable[str]) -> str:

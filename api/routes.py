@@ -8,6 +8,7 @@ from hookledger.actors.engine import Engine
 from hookledger.api.call import BODY_BYTES_MAX, BodyTooLarge, Call
 from hookledger.api.openapi import Document
 from hookledger.api.rest import (
+    bulk,
     deliveries,
     evaluation,
     executions,
@@ -21,6 +22,7 @@ from hookledger.api.rest import (
     replaying,
     server,
     starting,
+    triggers,
 )
 from hookledger.api.route import PREFIXES, Route, answer
 from hookledger.api.webhook.handler import WebhookHandler
@@ -37,12 +39,14 @@ def routes(engine: Engine, webhook: WebhookHandler) -> list[Route]:
         executions.table(engine),
         starting.table(engine),
         operations.table(engine),
+        bulk.table(engine),
         replaying.table(engine),
         evaluation.table(engine),
         following.table(engine),
         history.table(engine),
         outputs.table(engine),
         logs.table(engine),
+        triggers.table(engine),
         deliveries.table(engine, webhook),
         server.table(engine, webhook, document),
     )

@@ -14,7 +14,7 @@ from hookledger.api.call import Call
 from hookledger.api.forms import FORM, read_form, read_json
 from hookledger.api.http import HttpResponse, json_response
 from hookledger.api.permissions import Permission
-from hookledger.api.queries import Query, QueryInvalid
+from hookledger.api.queries import Query, labels_of
 from hookledger.api.route import Reply, Route
 from hookledger.api.shapes import ExecutionView, Shape
 from hookledger.api.views import execution_view
@@ -83,19 +83,6 @@ class InputsChecked(Shape, frozen=True, kw_only=True):
     namespace: str
     inputs: list[str]
     """Those that have a value, by name."""
-
-
-def labels_of(texts: Iterable[str]) -> dict[str, str]:
-    """Labels written as `key:value`.
-
-    Raises:
-        QueryInvalid: One has no colon or an empty half.
-    """
-    pairs = [text.partition(":") for text in texts]
-    for key, _, value in pairs:
-        if not key or not value:
-            raise QueryInvalid(f"the parameter `labels={key[:80]}` is not right: write key:value")
-    return {key: value for key, _, value in pairs}
 
 
 async def _wish(call: Call, labels: Iterable[str]) -> StartWish:
