@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, ClassVar, Final, TypeVar, get_origin
+from typing import Annotated, Any, ClassVar, Final, TypeAlias, TypeVar, get_origin
 
 import msgspec
 from msgspec import Meta
@@ -55,26 +55,21 @@ def read_query(kind: type[Q], given: Mapping[str, list[str]]) -> Q:
     for name, values in _unfiltered(kind, given).items():
         if name not in fields:
             raise QueryInvalid(_unknown(name, fields))
-        if not _is_list(fields[name]) and len(values) != 1:
+        if not is_list(fields[name]) and len(values) != 1:
             raise QueryInvalid(f"the parameter `{name}` may be given once")
-        plain[name] = values if _is_list(fields[name]) else values[0]
+        plain[name] = values if is_list(fields[name]) else values[0]
     try:
         return msgspec.convert(plain, kind, strict=False)
     except msgspec.ValidationError as error:
         raise QueryInvalid(_explained(str(error), plain)) from error
 
 
-def labels_of(texts: Iterable[str]) -> dict[str, str]:
-    """Labels written as `key:value`.
+LabelText: TypeAlias = Annotated[str, Meta(pattern="^[^:]+:(?s:.+)$", description="`key:value`")]
 
-    Raises:
-        QueryInvalid: One has no colon or an empty half.
-    """
-    pairs = [text.partition(":") for text in texts]
-    for key, _, value in pairs:
-        if not key or not value:
-            raise QueryInvalid(f"the parameter `labels={key[:80]}` is not right: write key:value")
-    return {key: value for key, _, value in pairs}
+
+def labels_of(texts: Iterable[str]) -> dict[str, str]:
+    """Labels written as `key:value`."""
+    return {key: value for key, _, value in (text.partition(":") for text in texts)}
 
 
 def _unfiltered(kind: type[Q], given: Mapping[str, list[str]]) -> Mapping[str, list[str]]:
@@ -107,8 +102,10 @@ def _unknown(name: str, known: Iterable[str]) -> str:
     return f"there is no parameter `{name[:80]}`; {help_}"
 
 
-def _is_list(kind: Any) -> bool:
-    return get_origin(kind) is tuple
+def is_list(kind: Any) -> bool:
+    """True for a parameter that may be given more than once."""
+    inner = kind.__origin__ if get_origin(kind) is Annotated else kind
+    return get_origin(inner) is tuple
 
 
 def _explained(message: str, plain: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from hookledger.actors.engine import Engine
 from hookledger.api.call import Call
 from hookledger.api.graphs import graph_view
 from hookledger.api.http import HttpResponse, json_response, problem
-from hookledger.api.queries import Nothing, Paged, labels_of
+from hookledger.api.queries import LabelText, Nothing, Paged, labels_of
 from hookledger.api.route import Reply, Route
 from hookledger.api.shapes import ExecutionSummary, ExecutionView, Found, GraphView, StateName
 from hookledger.api.views import execution_view, row_view
@@ -49,8 +49,8 @@ class ExecutionSearch(Paged, frozen=True, kw_only=True):
     flow_id: str | None = None
     trigger_id: str | None = None
     state: tuple[StateName, ...] = ()
-    labels: tuple[str, ...] = ()
-    """`key:value`; all of them."""
+    labels: tuple[LabelText, ...] = ()
+    """All of them."""
     id: Annotated[tuple[str, ...], Meta(max_length=IDS_MAX)] = ()
     q: str = ""
     """A part of the execution's id, its flow's id or its namespace."""

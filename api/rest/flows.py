@@ -4,8 +4,9 @@ A flow's revision is its entity tag: `If-Match` changes only what the sender has
 """
 
 from functools import partial
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
+import msgspec
 from msgspec import Meta
 
 from hookledger.actors.engine import Engine
@@ -26,7 +27,7 @@ from hookledger.runtime.flow.parse import FlowInvalid, parse_flow
 class Change(Query, frozen=True, kw_only=True):
     """Kestra's word for a revision that does not run yet; there is no such thing here."""
 
-    draft: Literal[False] = False
+    draft: bool = False
 
 
 class FlowRead(Query, frozen=True, kw_only=True):
@@ -66,6 +67,7 @@ async def create_flow(engine: Engine, call: Call, query: Change) -> HttpResponse
             name = f"{newest.registered.namespace}/{newest.registered.flow}"
             raise Refused(problem(409, f"the flow {name} exists; PUT changes it", slug="flow-exists"))
 
+    _no_draft(query)
     try:
         source = source_of(call.content_type, await call.body())
         flow = await engine.register(source, by=call.by, check=absent)
@@ -83,6 +85,7 @@ async def update_flow(engine: Engine, call: Call, query: Change) -> HttpResponse
             raise Refused(unknown(namespace, flow_id))
         match(newest, call.request.header("if-match"))
 
+    _no_draft(query)
     try:
         present(engine.flows.newest(namespace, flow_id))
         source = source_of(call.content_type, await call.body())
@@ -161,6 +164,14 @@ async def draw_graph(engine: Engine, call: Call, query: Nothing) -> HttpResponse
     return json_response(graph_view(graph_of(flow)))
 
 
+def _no_draft(query: Change) -> None:
+    if query.draft:
+        detail = (
+            "there are no drafts here: a revision runs or its flow is `disabled: true`; leave `draft` out"
+        )
+        raise Refused(problem(422, detail, slug="no-drafts"))
+
+
 def match(newest: Revision, if_match: str | None) -> None:
     """Refuse when the sender has seen another revision (RFC 9110, section 13.1.1).
 
@@ -222,7 +233,15 @@ def _searched(revision: Revision) -> str:
     return f"{registered.namespace}/{registered.flow}\n{description}"
 
 
-SOURCE: Final[dict[str, Any]] = dict.fromkeys(sorted(YAML), str)
+class Written(msgspec.Struct, frozen=True, kw_only=True):
+    """A flow as its author writes it; docs/flows.md has its other members."""
+
+    id: str
+    namespace: str
+    tasks: Annotated[list[dict[str, Any]], Meta(min_length=1)]
+
+
+SOURCE: Final[dict[str, Any]] = dict.fromkeys(sorted(YAML), Written)
 
 
 def table(engine: Engine) -> list[Route]:

@@ -13,7 +13,7 @@ from hookledger.api.http import HttpResponse, json_response
 from hookledger.api.queries import Paged, Query
 from hookledger.api.rest.following import EVENT_STREAM, SILENCE, changes, sent
 from hookledger.api.route import Reply, Route
-from hookledger.api.shapes import Found, Level, LogView
+from hookledger.api.shapes import Found, Level, LogOrigin, LogView
 from hookledger.api.views import log_view
 from hookledger.journal.errors import ExecutionUnknown
 from hookledger.journal.index import ExecutionRow
@@ -120,7 +120,7 @@ async def search_logs(engine: Engine, call: Call, query: LogSearch) -> HttpRespo
 
 async def _written(engine: Engine, row: ExecutionRow, query: LogQuery) -> AsyncGenerator[bytes]:
     """The lines there are, then each as it becomes durable, until the execution has ended."""
-    about = {"namespace": row.namespace, "flowId": row.flow, "executionId": row.execution}
+    about = LogOrigin(namespace=row.namespace, flow_id=row.flow, execution_id=row.execution)
     yield sent("start", about)
     told = 0
     async with aclosing(changes(engine, row.execution)) as news:
@@ -167,7 +167,7 @@ def table(engine: Engine) -> list[Route]:
             partial(follow_logs, engine),
             summary="Follow an execution's log",
             query=LogFollow,
-            answers=Reply(LogView, "text/event-stream"),
+            answers=Reply(LogOrigin, "text/event-stream"),
             errors=(404,),
         ),
         Route(
