@@ -3,8 +3,9 @@
 A flow's revision is its entity tag: `If-Match` changes only what the sender has seen (RFC 9110, section 13).
 """
 
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
 import msgspec
 from msgspec import Meta
@@ -22,6 +23,12 @@ from hookledger.api.shapes import FlowView, Found, GraphView
 from hookledger.api.views import flow_view
 from hookledger.runtime.flow.graph import graph_of
 from hookledger.runtime.flow.parse import FlowInvalid, parse_flow
+
+_SORTS: Final[Mapping[str, Callable[[Revision], tuple[Any, ...]]]] = {
+    "namespace": lambda one: (one.registered.namespace, one.registered.flow),
+    "id": lambda one: (one.registered.flow, one.registered.namespace),
+    "updated": lambda one: (one.registered.at, one.registered.namespace, one.registered.flow),
+}
 
 
 class Change(Query, frozen=True, kw_only=True):
@@ -42,9 +49,16 @@ class FlowRead(Query, frozen=True, kw_only=True):
 class FlowSearch(Paged, frozen=True, kw_only=True):
     """Which flows to list."""
 
+    filters: ClassVar[Mapping[tuple[str, str], str]] = {
+        ("q", "EQUALS"): "q",
+        ("q", "CONTAINS"): "q",
+        ("namespace", "EQUALS"): "namespace",
+    }
+
     namespace: str | None = None
     q: str = ""
     """A part of `namespace/id` or of the description."""
+    sort: Annotated[str, Meta(pattern=r"^(namespace|id|updated)(:(asc|desc))?$")] = "namespace"
 
 
 class GraphRead(Query, frozen=True, kw_only=True):
@@ -127,6 +141,8 @@ async def search_flows(engine: Engine, call: Call, query: FlowSearch) -> HttpRes
         for one in engine.flows
         if query.namespace in (None, one.registered.namespace) and text in _searched(one).casefold()
     ]
+    field, _, direction = query.sort.partition(":")
+    found.sort(key=_SORTS[field], reverse=direction == "desc")
     page = [flow_view(one) for one in found[query.offset : query.offset + query.size]]
     return json_response({"results": page, "total": len(found)})
 

@@ -51,8 +51,8 @@ class LabelsWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     labels: LabelMap
 
 
-class LabelWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One label as Kestra's clients send it."""
+class LabelWish(msgspec.Struct, frozen=True, kw_only=True):
+    """One label as Kestra's clients send it, with members of their own."""
 
     key: Name
     value: Name
