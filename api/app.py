@@ -161,14 +161,16 @@ def _error_pages(app: QuartTrio, guard: Guard) -> None:
         """There is one tenant. Who knows the credentials is told so; for anybody else there is nothing here."""
         tenant = _tenant(request.path)
         if tenant in OURS or not await guard.knows(plain_request()):
-            return to_quart(problem(404))
+            return to_quart(problem(404, "there is nothing here; GET /api/openapi.json lists every path"))
         return to_quart(problem(400, f"the tenant must be `{TENANT}`, not `{tenant}`", slug="tenant-unknown"))
 
     async def on_http_error(error: HTTPException) -> Response:
         headers: Mapping[str, str] = {}
+        detail = error.description or "this cannot be answered; GET /api/openapi.json says what can"
         if isinstance(error, MethodNotAllowed) and error.valid_methods:
             headers = {"Allow": ", ".join(sorted(error.valid_methods))}
-        return to_quart(problem(error.code or 500, headers=headers))
+            detail = f"this path takes {headers['Allow']}"
+        return to_quart(problem(error.code or 500, detail, headers=headers))
 
     async def on_too_slow(error: BodyTooSlow) -> Response:
         return to_quart(problem(408, f"{error}; send the body again, and faster", slug="request-timeout"))

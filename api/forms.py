@@ -42,6 +42,21 @@ def decoded(body: bytes, kind: type[T]) -> T:
         raise Unreadable(f"the body is not what this route takes: {error}") from error
 
 
+async def read_text(call: Call) -> str:
+    """The body as text.
+
+    Raises:
+        Refused: It is said to be something else.
+        Unreadable: It is not UTF-8.
+    """
+    if call.content_type not in ("", "text/plain"):
+        raise Refused(problem(415, "send the text with `Content-Type: text/plain`"))
+    try:
+        return (await call.body()).decode()
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"the body is not UTF-8: {error}") from error
+
+
 async def read_form(call: Call) -> dict[str, Any] | None:
     """The fields of a form by name, None when the body is no form. A name given twice is a list.
 

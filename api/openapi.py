@@ -4,16 +4,17 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from http import HTTPStatus
-from typing import Any, Final, get_origin
+from typing import Any, Final
 
 import msgspec
 
 from hookledger.api.call import BODY_BYTES_MAX
 from hookledger.api.http import PROBLEM
+from hookledger.api.queries import is_list
 from hookledger.api.route import PREFIXES, Reply, Route
 from hookledger.api.shapes import Problem
 
-_PARAMETER: Final = re.compile(r"<(\w+)>")
+_PARAMETER: Final = re.compile(r"<(?:path:)?(\w+)>")
 _TEXTS: Final = {
     304: "what the entity tag names is unchanged",
     400: "a parameter is unknown or not of its type, or the path is malformed",
@@ -99,7 +100,7 @@ def _types(table: Iterable[Route]) -> Iterator[Any]:
         yield from (kind for kind in route.body.values() if kind is not bytes)
         if route.answers is not None and route.answers.type is not None:
             yield route.answers.type
-        yield from (field.type for field in msgspec.structs.fields(route.query))
+        yield from (field.type for field in _fields(route))
 
 
 def _operation(route: Route, schemas: _Schemas) -> dict[str, Any]:
@@ -114,12 +115,23 @@ def _operation(route: Route, schemas: _Schemas) -> dict[str, Any]:
         content = {
             name: {"schema": {} if kind is bytes else schemas.of(kind)} for name, kind in route.body.items()
         }
-        operation["requestBody"] = {"content": content}
+        operation["requestBody"] = {"content": content, "required": _body_required(route)}
     if route.needs is None:
         operation["security"] = []
     else:
         operation["x-permission"] = str(route.needs)
     return operation
+
+
+def _body_required(route: Route) -> bool:
+    """True unless no body at all is as good as an empty JSON object, or anything is taken."""
+    if not {bytes, Any}.isdisjoint(route.body.values()):
+        return bytes not in route.body.values()
+    try:
+        msgspec.convert({}, route.body.get("application/json", str))
+    except msgspec.ValidationError:
+        return True
+    return False
 
 
 def _path_parameters(route: Route) -> Iterator[dict[str, Any]]:
@@ -128,11 +140,11 @@ def _path_parameters(route: Route) -> Iterator[dict[str, Any]]:
 
 
 def _query_parameters(route: Route, schemas: _Schemas) -> Iterator[dict[str, Any]]:
-    for field in msgspec.structs.fields(route.query):
+    for field in _fields(route):
         schema = _without_null(schemas.of(field.type))
         if isinstance(field.default, str | int | bool):
             schema["default"] = field.default
-        several = {"style": "form", "explode": True} if get_origin(field.type) is tuple else {}
+        several = {"style": "form", "explode": True} if is_list(field.type) else {}
         yield {
             "name": field.encode_name,
             "in": "query",
@@ -163,7 +175,20 @@ def _responses(route: Route, schemas: _Schemas) -> Iterator[tuple[str, dict[str,
 
 def _reply(reply: Reply, schemas: _Schemas) -> dict[str, Any]:
     schema = {"type": "string"} if reply.type is None else schemas.of(reply.type)
+    if reply.content_type == "text/event-stream":
+        schema = _events(schema)
     return {"description": "the answer", "content": {reply.content_type: {"schema": schema}}}
+
+
+def _fields(route: Route) -> tuple[msgspec.structs.FieldInfo, ...]:
+    return msgspec.structs.fields(route.query) if route.query is not None else ()
+
+
+def _events(schema: Any) -> dict[str, Any]:
+    """One server-sent event: its fields, with JSON in `data`."""
+    data = {"type": "string", "contentMediaType": "application/json", "contentSchema": schema}
+    names = {"type": "string", "enum": ["start", "progress", "end"]}
+    return {"type": "object", "properties": {"id": names, "data": data}}
 
 
 def operation_id(route: Route) -> str:

@@ -9,17 +9,17 @@ from typing import Any, Final
 import msgspec
 
 from hookledger.actors.errors import CommandRefused, DeliveryRefused, FlowUnknown, FlowUnusable
-from hookledger.api.call import BODY_BYTES_MAX, BodyTooLarge, Call
+from hookledger.api.call import BodyTooLarge, Call
 from hookledger.api.http import HttpResponse, problem
 from hookledger.api.permissions import Permission
-from hookledger.api.queries import Nothing, QueryInvalid, read_query
+from hookledger.api.queries import QueryInvalid, read_query
 from hookledger.journal.errors import ExecutionUnknown
 
 PREFIXES: Final = ("/api/v1/main", "/api/v1")
 """Every route also answers without the tenant."""
 
-Handler = Callable[[Call, Any], Awaitable[HttpResponse]]
-"""Gets the call and its query parameters, read as the route's `query`."""
+Handler = Callable[..., Awaitable[HttpResponse]]
+"""Gets the call and, where the route has a `query`, its parameters as that Struct."""
 
 
 class Refused(Exception):
@@ -47,13 +47,13 @@ class Route(msgspec.Struct, frozen=True):
 
     method: str
     path: str
-    """Below the prefix; parameters as `<name>`."""
+    """Below the prefix; parameters as `<name>`, or as `<path:name>` where it may hold a slash."""
     handler: Handler
     needs: Permission | None = Permission.READ
     """What its caller must be granted; None where anybody may ask."""
     summary: str = ""
-    query: type[msgspec.Struct] = Nothing
-    """Its query parameters, one field each."""
+    query: type[msgspec.Struct] | None = None
+    """Its query parameters, one field each; None for a handler that reads `call.query` itself."""
     body: Mapping[str, Any] = {}
     """What may be sent: content type to the type of what is in it; empty where no body is read."""
     answers: Reply | None = Reply()
@@ -68,7 +68,8 @@ class Route(msgspec.Struct, frozen=True):
 async def answer(route: Route, call: Call) -> HttpResponse:
     """Call a route's handler; what stops it becomes a problem document."""
     try:
-        response = await route.handler(call, read_query(route.query, call.query))
+        query = () if route.query is None else (read_query(route.query, call.query),)
+        response = await route.handler(call, *query)
     except Refused as refused:
         response = refused.response
     except tuple(_PROBLEMS) as error:
@@ -84,7 +85,7 @@ def execution_unknown(execution_id: str) -> HttpResponse:
 
 
 _PROBLEMS: Final[dict[type[Exception], Callable[[Any], HttpResponse]]] = {
-    BodyTooLarge: lambda _: problem(413, f"a body may have {BODY_BYTES_MAX} bytes here; send less"),
+    BodyTooLarge: lambda error: error.answer(),
     QueryInvalid: lambda error: problem(400, str(error), slug="bad-parameter"),
     Unreadable: lambda error: problem(422, str(error), slug="invalid-request-body"),
     ExecutionUnknown: lambda error: execution_unknown(error.execution),

@@ -10,7 +10,9 @@ from hookledger.api.identity import routes as identity
 from hookledger.api.identity.guard import Guard
 from hookledger.api.openapi import Document
 from hookledger.api.rest import (
+    bulk,
     deliveries,
+    evaluation,
     executions,
     flow_checks,
     flows,
@@ -18,9 +20,11 @@ from hookledger.api.rest import (
     history,
     logs,
     operations,
+    outputs,
     replaying,
     server,
     starting,
+    triggers,
 )
 from hookledger.api.route import PREFIXES, Route, answer
 from hookledger.api.webhook.handler import WebhookHandler
@@ -37,10 +41,14 @@ def routes(engine: Engine, webhook: WebhookHandler, guard: Guard) -> list[Route]
         executions.table(engine),
         starting.table(engine),
         operations.table(engine),
+        bulk.table(engine),
         replaying.table(engine),
+        evaluation.table(engine),
         following.table(engine),
         history.table(engine),
+        outputs.table(engine),
         logs.table(engine),
+        triggers.table(engine),
         deliveries.table(engine, webhook),
         identity.table(guard),
         server.table(engine, webhook, document),

@@ -4,10 +4,10 @@ A member that may be absent is `UNSET` where there is nothing to say; every othe
 """
 
 from collections.abc import Mapping
-from typing import Any, Generic, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeAlias, TypeVar
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from hookledger.journal.events import ExecutionEvent
 from hookledger.runtime.flow.graph import Kind, Relation
@@ -20,6 +20,11 @@ StateName: TypeAlias = Literal[
 ]  # fmt: skip
 """Of executions and task runs."""
 Level: TypeAlias = Literal["TRACE", "DEBUG", "INFO", "WARN", "ERROR"]
+
+
+Name: TypeAlias = Annotated[str, Meta(min_length=1)]
+LabelMap: TypeAlias = dict[Name, Name]
+"""Labels as they are sent: no empty names, no empty values."""
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -162,12 +167,17 @@ class WebhookView(Shape, frozen=True, kw_only=True):
     url: str | UnsetType = UNSET
 
 
-class LogView(Shape, frozen=True, kw_only=True):
-    """A line a task wrote."""
+class LogOrigin(Shape, frozen=True, kw_only=True):
+    """Whose log it is: all that a follower is told before the first line."""
 
     namespace: str
     flow_id: str
     execution_id: str
+
+
+class LogView(LogOrigin, frozen=True, kw_only=True):
+    """A line a task wrote."""
+
     task_id: str
     task_run_id: str
     attempt_number: int

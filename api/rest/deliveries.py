@@ -288,6 +288,7 @@ def table(engine: Engine, webhook: WebhookHandler) -> list[Route]:
             body={"*/*": bytes},
             answers=Reply(DryRun),
             errors=(404,),
+            query=Nothing,
         ),
         Route(
             "GET",
@@ -296,6 +297,7 @@ def table(engine: Engine, webhook: WebhookHandler) -> list[Route]:
             summary="Read a delivery",
             answers=Reply(DeliveryDetails),
             errors=(404,),
+            query=Nothing,
         ),
         Route(
             "POST",
@@ -305,5 +307,6 @@ def table(engine: Engine, webhook: WebhookHandler) -> list[Route]:
             "Send a delivery again",
             answers=Reply(Replayed),
             errors=(404, 409, 422),
+            query=Nothing,
         ),
     ]

@@ -1,8 +1,9 @@
 """REST: reading executions, one or many."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated, TypeAlias
+from typing import Annotated, ClassVar, Final, TypeAlias
 
 from msgspec import Meta
 
@@ -10,24 +11,77 @@ from hookledger.actors.engine import Engine
 from hookledger.api.call import Call
 from hookledger.api.graphs import graph_view
 from hookledger.api.http import HttpResponse, json_response, problem
-from hookledger.api.queries import Nothing, Paged
+from hookledger.api.queries import LabelText, Nothing, Paged, labels_of
 from hookledger.api.route import Reply, Route
 from hookledger.api.shapes import ExecutionSummary, ExecutionView, Found, GraphView, StateName
 from hookledger.api.views import execution_view, row_view
-from hookledger.journal.store import Query
+from hookledger.journal.store import Query as IndexQuery
+from hookledger.journal.store import Sort
 from hookledger.runtime.flow.graph import graph_of
 
+IDS_MAX: Final = 100
+_SORTS: Final[Mapping[str, Sort]] = {"startDate": "started", "endDate": "ended", "duration": "duration"}
 Moment: TypeAlias = Annotated[datetime, Meta(extra_json_schema={"format": "date-time"})]
 
 
 class ExecutionSearch(Paged, frozen=True, kw_only=True):
-    """Which executions to list."""
+    """Which executions to list; all that is said must hold."""
+
+    filters: ClassVar[Mapping[tuple[str, str], str]] = {
+        ("q", "EQUALS"): "q",
+        ("q", "CONTAINS"): "q",
+        ("namespace", "EQUALS"): "namespace",
+        ("namespace", "PREFIX"): "namespacePrefix",
+        ("flowId", "EQUALS"): "flowId",
+        ("triggerId", "EQUALS"): "triggerId",
+        ("state", "EQUALS"): "state",
+        ("state", "IN"): "state",
+        ("labels", "EQUALS"): "labels",
+        ("id", "EQUALS"): "id",
+        ("id", "IN"): "id",
+        ("startDate", "GREATER_THAN_OR_EQUAL_TO"): "startDate",
+        ("startDate", "LESS_THAN"): "endDate",
+    }
 
     namespace: str | None = None
+    namespace_prefix: str | None = None
+    """A namespace and everything below it."""
     flow_id: str | None = None
+    trigger_id: str | None = None
     state: tuple[StateName, ...] = ()
+    labels: tuple[LabelText, ...] = ()
+    """All of them."""
+    id: Annotated[tuple[str, ...], Meta(max_length=IDS_MAX)] = ()
+    q: str = ""
+    """A part of the execution's id, its flow's id or its namespace."""
     start_date: Moment | None = None
-    """Not before."""
+    """Started then or later."""
+    end_date: Moment | None = None
+    """Started before."""
+    sort: Annotated[str, Meta(pattern=r"^(state\.)?(startDate|endDate|duration)(:(asc|desc))?$")] = (
+        "startDate:desc"
+    )
+    """By an end only executions that have ended."""
+
+    def wanted(self) -> IndexQuery:
+        """The same for the index."""
+        field, _, direction = self.sort.removeprefix("state.").partition(":")
+        return IndexQuery(
+            namespace=self.namespace,
+            namespace_prefix=self.namespace_prefix,
+            flow=self.flow_id,
+            trigger=self.trigger_id,
+            states=self.state,
+            labels=labels_of(self.labels),
+            ids=self.id or None,
+            text=self.q,
+            since=microseconds(self.start_date) if self.start_date else 0,
+            until=max(1, microseconds(self.end_date)) if self.end_date else 0,
+            sort=_SORTS[field],
+            ascending=direction != "desc",
+            limit=self.size,
+            offset=self.offset,
+        )
 
 
 async def get_execution(engine: Engine, call: Call, query: Nothing) -> HttpResponse:
@@ -41,15 +95,8 @@ async def get_execution(engine: Engine, call: Call, query: Nothing) -> HttpRespo
 
 
 async def search_executions(engine: Engine, call: Call, query: ExecutionSearch) -> HttpResponse:
-    """Executions page by page, newest first."""
-    wanted = Query(
-        namespace=query.namespace,
-        flow=query.flow_id,
-        states=query.state,
-        since=microseconds(query.start_date) if query.start_date else 0,
-        limit=query.size,
-        offset=query.offset,
-    )
+    """Executions page by page."""
+    wanted = query.wanted()
     rows, total = await engine.journal.ask(lambda reader: reader.rows(wanted))
     return json_response({"results": [row_view(row) for row in rows], "total": total})
 
@@ -93,6 +140,7 @@ def table(engine: Engine) -> list[Route]:
             summary="Read an execution",
             answers=Reply(ExecutionView),
             errors=(304, 404),
+            query=Nothing,
         ),
         Route(
             "GET",
@@ -101,5 +149,6 @@ def table(engine: Engine) -> list[Route]:
             summary="Draw an execution's flow",
             answers=Reply(GraphView),
             errors=(404, 409),
+            query=Nothing,
         ),
     ]

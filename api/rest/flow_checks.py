@@ -14,7 +14,6 @@ from hookledger.api.call import Call
 from hookledger.api.http import HttpResponse, json_response, problem
 from hookledger.api.queries import Nothing, Query
 from hookledger.api.rest.flow_sources import YAML, constraints, faults, invalid, source_of
-from hookledger.api.rest.flows import SOURCE
 from hookledger.api.route import Reply, Route
 from hookledger.api.shapes import Verdict
 from hookledger.runtime.flow.parse import FlowInvalid, parse_flow
@@ -23,7 +22,9 @@ from hookledger.runtime.flow.source import SourceInvalid, load
 from hookledger.runtime.tasks.registry import TaskRegistry
 
 DOCUMENTS_MAX: Final = 100
-ELEMENT: Final[dict[str, Any]] = {"application/json": dict[str, Any], **SOURCE}
+UNCHECKED: Final[dict[str, Any]] = dict.fromkeys(sorted(YAML), Any)
+"""What is wrong is the answer, so nothing is refused."""
+ELEMENT: Final[dict[str, Any]] = {"application/json": Any, **UNCHECKED}
 _NEXT_DOCUMENT: Final = re.compile(r"^(?=---(?:\s|$))", re.MULTILINE)
 _LOG: Final = {"id": "log", "type": "io.kestra.plugin.core.log.Log", "message": "-"}
 
@@ -141,9 +142,10 @@ def table(engine: Engine) -> list[Route]:
             "/flows/validate",
             partial(validate_flows, engine),
             summary="Check flows",
-            body=SOURCE,
+            body=UNCHECKED,
             answers=Reply(list[Verdict]),
             errors=(415, 422),
+            query=Nothing,
         ),
         Route(
             "POST",
@@ -163,5 +165,6 @@ def table(engine: Engine) -> list[Route]:
             body=ELEMENT,
             answers=Reply(Verdict),
             errors=(415, 422),
+            query=Nothing,
         ),
     ]

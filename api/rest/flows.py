@@ -3,9 +3,11 @@
 A flow's revision is its entity tag: `If-Match` changes only what the sender has seen (RFC 9110, section 13).
 """
 
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final
 
+import msgspec
 from msgspec import Meta
 
 from hookledger.actors.engine import Engine
@@ -22,11 +24,17 @@ from hookledger.api.views import flow_view
 from hookledger.runtime.flow.graph import graph_of
 from hookledger.runtime.flow.parse import FlowInvalid, parse_flow
 
+_SORTS: Final[Mapping[str, Callable[[Revision], tuple[Any, ...]]]] = {
+    "namespace": lambda one: (one.registered.namespace, one.registered.flow),
+    "id": lambda one: (one.registered.flow, one.registered.namespace),
+    "updated": lambda one: (one.registered.at, one.registered.namespace, one.registered.flow),
+}
+
 
 class Change(Query, frozen=True, kw_only=True):
     """Kestra's word for a revision that does not run yet; there is no such thing here."""
 
-    draft: Literal[False] = False
+    draft: bool = False
 
 
 class FlowRead(Query, frozen=True, kw_only=True):
@@ -41,9 +49,16 @@ class FlowRead(Query, frozen=True, kw_only=True):
 class FlowSearch(Paged, frozen=True, kw_only=True):
     """Which flows to list."""
 
+    filters: ClassVar[Mapping[tuple[str, str], str]] = {
+        ("q", "EQUALS"): "q",
+        ("q", "CONTAINS"): "q",
+        ("namespace", "EQUALS"): "namespace",
+    }
+
     namespace: str | None = None
     q: str = ""
     """A part of `namespace/id` or of the description."""
+    sort: Annotated[str, Meta(pattern=r"^(namespace|id|updated)(:(asc|desc))?$")] = "namespace"
 
 
 class GraphRead(Query, frozen=True, kw_only=True):
@@ -66,6 +81,7 @@ async def create_flow(engine: Engine, call: Call, query: Change) -> HttpResponse
             name = f"{newest.registered.namespace}/{newest.registered.flow}"
             raise Refused(problem(409, f"the flow {name} exists; PUT changes it", slug="flow-exists"))
 
+    _no_draft(query)
     try:
         source = source_of(call.content_type, await call.body())
         flow = await engine.register(source, by=call.by, check=absent)
@@ -83,6 +99,7 @@ async def update_flow(engine: Engine, call: Call, query: Change) -> HttpResponse
             raise Refused(unknown(namespace, flow_id))
         match(newest, call.request.header("if-match"))
 
+    _no_draft(query)
     try:
         present(engine.flows.newest(namespace, flow_id))
         source = source_of(call.content_type, await call.body())
@@ -124,6 +141,8 @@ async def search_flows(engine: Engine, call: Call, query: FlowSearch) -> HttpRes
         for one in engine.flows
         if query.namespace in (None, one.registered.namespace) and text in _searched(one).casefold()
     ]
+    field, _, direction = query.sort.partition(":")
+    found.sort(key=_SORTS[field], reverse=direction == "desc")
     page = [flow_view(one) for one in found[query.offset : query.offset + query.size]]
     return json_response({"results": page, "total": len(found)})
 
@@ -159,6 +178,14 @@ async def draw_graph(engine: Engine, call: Call, query: Nothing) -> HttpResponse
     except FlowInvalid as error:
         return invalid(error.problems)
     return json_response(graph_view(graph_of(flow)))
+
+
+def _no_draft(query: Change) -> None:
+    if query.draft:
+        detail = (
+            "there are no drafts here: a revision runs or its flow is `disabled: true`; leave `draft` out"
+        )
+        raise Refused(problem(422, detail, slug="no-drafts"))
 
 
 def match(newest: Revision, if_match: str | None) -> None:
@@ -222,7 +249,15 @@ def _searched(revision: Revision) -> str:
     return f"{registered.namespace}/{registered.flow}\n{description}"
 
 
-SOURCE: Final[dict[str, Any]] = dict.fromkeys(sorted(YAML), str)
+class Written(msgspec.Struct, frozen=True, kw_only=True):
+    """A flow as its author writes it; docs/flows.md has its other members."""
+
+    id: str
+    namespace: str
+    tasks: Annotated[list[dict[str, Any]], Meta(min_length=1)]
+
+
+SOURCE: Final[dict[str, Any]] = dict.fromkeys(sorted(YAML), Written)
 
 
 def table(engine: Engine) -> list[Route]:
@@ -255,6 +290,7 @@ def table(engine: Engine) -> list[Route]:
             partial(distinct_namespaces, engine),
             summary="List the namespaces that have flows",
             answers=Reply(list[str]),
+            query=Nothing,
         ),
         Route(
             "POST",
@@ -264,8 +300,16 @@ def table(engine: Engine) -> list[Route]:
             body=SOURCE,
             answers=graph,
             errors=(415, 422),
+            query=Nothing,
         ),
-        Route("GET", "/flows/<namespace>", partial(list_flows, engine), summary="List flows", answers=many),
+        Route(
+            "GET",
+            "/flows/<namespace>",
+            partial(list_flows, engine),
+            summary="List flows",
+            answers=many,
+            query=Nothing,
+        ),
         Route(
             "GET",
             flow,
@@ -294,6 +338,7 @@ def table(engine: Engine) -> list[Route]:
             "Take a flow out of service",
             answers=None,
             errors=(404, 412),
+            query=Nothing,
         ),
         Route(
             "GET",

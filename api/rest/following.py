@@ -5,6 +5,7 @@ reader woken late gets the newest state, not every step on the way to it.
 """
 
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from functools import partial
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from hookledger.journal.errors import ExecutionUnknown
 from hookledger.runtime.state import State, fold
 
 HEARTBEAT_SECONDS: Final = 15.0
+SILENCE: Final = b": still running\n\n"
 EVENT_STREAM: Final = (
     ("Content-Type", "text/event-stream; charset=utf-8"),
     ("Cache-Control", "no-store"),
@@ -40,17 +42,9 @@ async def follow(engine: Engine, call: Call, query: Nothing) -> HttpResponse:
 async def states(engine: Engine, execution_id: str) -> AsyncGenerator[bytes]:
     """Yield the execution now, then after each change, until it has ended."""
     state = State()
-    news = trio.Event()
-
-    def look(entries: Sequence[Entry]) -> None:
-        if any(entry.header.exec == execution_id for entry in entries):
-            news.set()
-
-    stop = engine.journal.follow(look)
     name = "start"
-    try:
-        while True:
-            news = trio.Event()
+    async with aclosing(changes(engine, execution_id)) as news:
+        async for heard in news:
             newer = await _folded(engine, execution_id, state)
             if newer.sequence > state.sequence:
                 state = newer
@@ -59,10 +53,27 @@ async def states(engine: Engine, execution_id: str) -> AsyncGenerator[bytes]:
             if state.terminal is not None:
                 yield message("end", execution_id, state)
                 return
+            if not heard:
+                yield SILENCE
+
+
+async def changes(engine: Engine, execution_id: str) -> AsyncGenerator[bool]:
+    """Yield True at once and after each durable change, False when nothing has happened for a while. For ever."""
+    news = trio.Event()
+
+    def look(entries: Sequence[Entry]) -> None:
+        if any(entry.header.exec == execution_id for entry in entries):
+            news.set()
+
+    stop = engine.journal.follow(look)
+    heard = True
+    try:
+        while True:
+            news = trio.Event()
+            yield heard
             with trio.move_on_after(HEARTBEAT_SECONDS):
                 await news.wait()
-            if not news.is_set():
-                yield b": still running\n\n"
+            heard = news.is_set()
     finally:
         stop()
 
@@ -97,5 +108,6 @@ def table(engine: Engine) -> list[Route]:
             summary="Follow an execution",
             answers=Reply(ExecutionView, "text/event-stream"),
             errors=(404,),
+            query=Nothing,
         )
     ]

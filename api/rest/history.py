@@ -90,6 +90,7 @@ def table(engine: Engine) -> list[Route]:
             summary="Read what the journal holds of an execution",
             answers=Reply(HistoryView),
             errors=(404,),
+            query=Nothing,
         ),
         Route(
             "GET",

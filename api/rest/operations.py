@@ -17,7 +17,7 @@ from hookledger.api.http import HttpResponse, json_response
 from hookledger.api.permissions import Permission
 from hookledger.api.queries import Nothing, Query
 from hookledger.api.route import Reply, Route
-from hookledger.api.shapes import ExecutionView, Label
+from hookledger.api.shapes import ExecutionView, LabelMap, Name
 from hookledger.api.views import execution_view
 
 
@@ -48,7 +48,14 @@ class ResumeWish(Reason, frozen=True, kw_only=True):
 class LabelsWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Labels by name; Kestra's list of `key` and `value` is taken too."""
 
-    labels: dict[str, str]
+    labels: LabelMap
+
+
+class LabelWish(msgspec.Struct, frozen=True, kw_only=True):
+    """One label as Kestra's clients send it, with members of their own."""
+
+    key: Name
+    value: Name
 
 
 class NoteWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -96,7 +103,7 @@ async def restart(call: Call, query: RestartQuery) -> OperatorCommand:
 
 async def labels(call: Call, query: Nothing) -> OperatorCommand:
     """Add or replace labels."""
-    wish = await read_json(call, LabelsWish | list[Label])  # type: ignore[arg-type]
+    wish = await read_json(call, LabelsWish | list[LabelWish])  # type: ignore[arg-type]
     given = wish.labels if isinstance(wish, LabelsWish) else {one.key: one.value for one in wish}
     return SetLabels(by=call.by, labels=given)
 
@@ -123,7 +130,7 @@ ACTIONS: Final = {
     "pause": Action(pause, "Pause an execution", PauseWish),
     "resume": Action(resume, "Resume an execution", ResumeWish, form=True),
     "restart": Action(restart, "Open an execution again", RestartWish, RestartQuery),
-    "labels": Action(labels, "Set labels", LabelsWish | list[Label]),
+    "labels": Action(labels, "Set labels", LabelsWish | list[LabelWish]),
     "note": Action(note, "Note something", NoteWish),
 }
 """By the last part of the path."""

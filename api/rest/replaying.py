@@ -28,7 +28,6 @@ class Replay(Query, frozen=True, kw_only=True):
 
     task_run_id: str | None = None
     revision: int = 0
-    breakpoints: str | None = None
 
 
 async def replay(engine: Engine, call: Call, query: Replay) -> HttpResponse:

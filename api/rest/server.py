@@ -72,6 +72,7 @@ def table(engine: Engine, webhook: WebhookHandler, document: Document) -> list[R
             "Ask whether the server lives",
             answers=Reply(Health),
             prefixes=("",),
+            query=Nothing,
         ),
         Route(
             "GET",
@@ -81,8 +82,16 @@ def table(engine: Engine, webhook: WebhookHandler, document: Document) -> list[R
             "Ask whether the server answers",
             answers=Reply(None, "text/plain"),
             prefixes=("",),
+            query=Nothing,
         ),
-        Route("GET", "/configs", configs, summary="Read the server's version", answers=Reply(Configs)),
+        Route(
+            "GET",
+            "/configs",
+            configs,
+            summary="Read the server's version",
+            answers=Reply(Configs),
+            query=Nothing,
+        ),
         Route(
             "GET",
             "/openapi.json",
@@ -90,6 +99,7 @@ def table(engine: Engine, webhook: WebhookHandler, document: Document) -> list[R
             summary="Read this description",
             answers=Reply(dict),
             prefixes=("/api", *PREFIXES),
+            query=Nothing,
         ),
         Route(
             "GET",
@@ -97,5 +107,6 @@ def table(engine: Engine, webhook: WebhookHandler, document: Document) -> list[R
             partial(describe_webhooks, engine, webhook),
             summary="Read the description of all webhooks",
             answers=Reply(dict),
+            query=Nothing,
         ),
     ]

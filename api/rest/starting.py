@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -14,9 +14,9 @@ from hookledger.api.call import Call
 from hookledger.api.forms import FORM, read_form, read_json
 from hookledger.api.http import HttpResponse, json_response
 from hookledger.api.permissions import Permission
-from hookledger.api.queries import Query, QueryInvalid
+from hookledger.api.queries import LabelText, Query, labels_of
 from hookledger.api.route import Reply, Route
-from hookledger.api.shapes import ExecutionView, Shape
+from hookledger.api.shapes import ExecutionView, LabelMap, Shape
 from hookledger.api.views import execution_view
 from hookledger.runtime.flow.model import Flow
 from hookledger.runtime.state import State, fold
@@ -26,7 +26,7 @@ class StartWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """What a flow is started with."""
 
     inputs: dict[str, Any] = {}
-    labels: dict[str, str] = {}
+    labels: LabelMap = {}
 
 
 BODY: Final[dict[str, Any]] = {"application/json": StartWish, FORM: dict[str, Any]}
@@ -36,8 +36,7 @@ BODY: Final[dict[str, Any]] = {"application/json": StartWish, FORM: dict[str, An
 class Checked(Query, frozen=True, kw_only=True):
     """What a flow is started with beside its inputs."""
 
-    labels: tuple[str, ...] = ()
-    """`key:value`, repeatable."""
+    labels: tuple[LabelText, ...] = ()
     revision: Annotated[int, Meta(ge=0)] = 0
     """0 for the newest."""
 
@@ -51,8 +50,8 @@ class Start(Checked, frozen=True, kw_only=True):
     """Kestra's; not possible here, and refused."""
     breakpoints: str | None = None
     """Kestra's; not possible here, and refused."""
-    kind: str | None = None
-    """Kestra's; `NORMAL` is taken."""
+    kind: Literal["NORMAL"] = "NORMAL"
+    """Kestra's; there is no other."""
 
 
 async def start(engine: Engine, call: Call, query: Start) -> HttpResponse:
@@ -85,19 +84,6 @@ class InputsChecked(Shape, frozen=True, kw_only=True):
     """Those that have a value, by name."""
 
 
-def labels_of(texts: Iterable[str]) -> dict[str, str]:
-    """Labels written as `key:value`.
-
-    Raises:
-        QueryInvalid: One has no colon or an empty half.
-    """
-    pairs = [text.partition(":") for text in texts]
-    for key, _, value in pairs:
-        if not key or not value:
-            raise QueryInvalid(f"the parameter `labels={key[:80]}` is not right: write key:value")
-    return {key: value for key, _, value in pairs}
-
-
 async def _wish(call: Call, labels: Iterable[str]) -> StartWish:
     form = await read_form(call)
     wish = StartWish(inputs=form) if form is not None else await read_json(call, StartWish)
@@ -120,8 +106,6 @@ def _only_possible(query: Start) -> None:
         raise DeliveryRefused("`scheduleDate` is not possible here; a Schedule trigger begins at a time")
     if query.breakpoints is not None:
         raise DeliveryRefused("`breakpoints` are not possible here; a Pause task waits where it stands")
-    if query.kind not in (None, "NORMAL"):
-        raise DeliveryRefused("`kind` may be NORMAL; leave it out")
 
 
 def table(engine: Engine) -> list[Route]:

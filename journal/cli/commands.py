@@ -21,7 +21,7 @@ from hookledger.journal.cli.statistics import statistics
 from hookledger.journal.cli.text import aligned, duration, moment, size
 from hookledger.journal.cli.timeline import details, heading, place, timeline, why
 from hookledger.journal.deliveries import DeliveryQuery, DeliveryRow
-from hookledger.journal.entry import Entry, decode_header
+from hookledger.journal.entry import Entry
 from hookledger.journal.events import AnyEvent, type_name
 from hookledger.journal.index import ExecutionRow
 from hookledger.journal.plain import event_fields, history_fields
@@ -59,15 +59,14 @@ def ls(
     """List executions, newest first."""
     wanted = tuple(state.upper() for state in states)
     rows, total = reader.rows(Query(namespace=namespace, flow=flow, states=wanted, limit=limit))
-    listed = [(row, _events(reader, row.execution)) for row in rows]
     if as_json:
-        _print_json({"executions": [_row_fields(row, count) for row, count in listed], "total": total})
-    elif not listed:
+        _print_json({"executions": [msgspec.structs.asdict(row) for row in rows], "total": total})
+    elif not rows:
         filtered = namespace or flow or states
         click.echo("no execution matches" if filtered else _NOTHING_YET)
     else:
-        _table(listed)
-        click.echo(f"{len(listed)} of {total}")
+        _table(rows)
+        click.echo(f"{len(rows)} of {total}")
 
 
 @journal.command("show")
@@ -243,16 +242,7 @@ def _violation_line(violation: Violation) -> str:
     return f"{violation.rule}  {', '.join(where)}: {violation.message}  [rule: {RULES[violation.rule]}]"
 
 
-def _events(reader: JournalFile, execution: str) -> int:
-    """How many events an execution has; its newest header says it."""
-    headers = reader.newest_header(execution)
-    if headers is None:
-        return 0
-    header = decode_header(headers)
-    return header.seq + len(header.types)
-
-
-def _table(listed: list[tuple[ExecutionRow, int]]) -> None:
+def _table(rows: list[ExecutionRow]) -> None:
     head = ("EXECUTION", "FLOW", "STATE", "STARTED (UTC)", "DURATION", "EVENTS")
     body = [
         (
@@ -260,17 +250,13 @@ def _table(listed: list[tuple[ExecutionRow, int]]) -> None:
             f"{row.namespace}/{row.flow}",
             row.state,
             moment(row.started),
-            duration(row.ended - row.started) if row.ended else "open",
-            str(count),
+            duration(row.duration) if row.ended else "open",
+            str(row.events),
         )
-        for row, count in listed
+        for row in rows
     ]
     for line in aligned([head, *body], paint=2):
         click.echo(line)
-
-
-def _row_fields(row: ExecutionRow, count: int) -> dict[str, Any]:
-    return {**msgspec.to_builtins(row), "events": count}
 
 
 def _last_events(reader: JournalFile, end: int, count: int) -> list[tuple[Entry, AnyEvent]]:

@@ -84,11 +84,6 @@ class JournalFile(SqliteReader):
         found = self._one("SELECT max(pos) FROM entry")
         return 0 if found is None or found[0] is None else found[0] + 1
 
-    def newest_header(self, execution: str) -> bytes | None:
-        """The stored header of an execution's last entry."""
-        found = self._one("SELECT header FROM entry WHERE exec = ? ORDER BY n DESC LIMIT 1", execution)
-        return None if found is None else found[0]
-
     def table(self, query: str) -> list[tuple[Any, ...]]:
         """Answer a query of the statistics."""
         return self._all(query)

@@ -17,6 +17,7 @@ from hookledger.journal.entry import Entry
 from hookledger.journal.errors import JournalUnreadable
 from hookledger.journal.index import ExecutionRow
 from hookledger.journal.sqlite import SqliteReader
+from hookledger.journal.sqlite.writing import row_columns
 from hookledger.journal.store import Query, Reader
 
 RawRow: TypeAlias = tuple[int, str, int, bytes, bytes, bytes | None, bytes | None]
@@ -160,7 +161,8 @@ class SqliteSource(SqliteReader):
     def index_difference(self, rebuilt: ExecutionRow) -> str:
         with translated(self._path):
             found = self._one(
-                "SELECT namespace, flow, state, started, open, row FROM execution WHERE execution = ?",
+                "SELECT execution, namespace, flow, trigger, started, ended, state, waits, row FROM execution "
+                "WHERE execution = ?",
                 rebuilt.execution,
             )
         return NO_ROW if found is None else _stored_difference(found, rebuilt)
@@ -209,7 +211,7 @@ def _raw(entry: Entry) -> RawRow:
 def _stored_difference(found: tuple[Any, ...], rebuilt: ExecutionRow) -> str:
     """Lists and recovery ask the columns, people see the row: both must be right."""
     *columns, text = found
-    expected = [rebuilt.namespace, rebuilt.flow, rebuilt.state, rebuilt.started, int(rebuilt.open)]
+    expected = list(row_columns(rebuilt)[:-1])
     try:
         stored = msgspec.json.decode(text, type=ExecutionRow)
     except msgspec.DecodeError as error:

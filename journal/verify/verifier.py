@@ -15,7 +15,7 @@ from hookledger.journal.deliveries import claims_in
 from hookledger.journal.entry import SYSTEM, Header, leaf_hash, log_id
 from hookledger.journal.errors import JournalUnreadable
 from hookledger.journal.events import AnyEvent, ExecutionForked, ExecutionRestarted, TriggerReceived
-from hookledger.journal.index import ExecutionRow, project
+from hookledger.journal.index import ExecutionRow, Projection
 from hookledger.journal.verify.lifecycle import Life, Order
 from hookledger.journal.verify.pins import Pins
 from hookledger.journal.verify.report import Finding, Report, Violation
@@ -29,10 +29,11 @@ ENDED_MAX: Final = 1024
 class Tracked:
     """What is remembered of one execution while the pass is inside it."""
 
-    __slots__ = ("blind", "life", "order", "position", "row", "stream")
+    __slots__ = ("_index", "blind", "life", "order", "position", "row", "stream")
 
     def __init__(self) -> None:
         self.stream, self.order, self.life = Stream(), Order(), Life()
+        self._index: Projection | None = None
         self.row: ExecutionRow | None = None
         self.position = 0
         self.blind = False
@@ -53,7 +54,8 @@ class Tracked:
     def _live(self, execution: str, events: Sequence[AnyEvent]) -> Iterator[Finding]:
         for event in events:
             yield from self.life.follow(event)
-        self.row = project(self.row, execution, events)
+        self._index = self._index or Projection(execution)
+        self.row = self._index.follow(events)
 
 
 class Verifier:

@@ -60,7 +60,7 @@ triggers:
 
 def rows(store: MemoryStore, flow: str) -> list[ExecutionRow]:
     """The executions of a flow, oldest first."""
-    return store.rows(Query(flow=flow, oldest_first=True, limit=1000))[0]
+    return store.rows(Query(flow=flow, ascending=True, limit=1000))[0]
 
 
 async def start(engine: Engine, flow: str, count: int = 1) -> list[Execution]:

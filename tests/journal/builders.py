@@ -23,7 +23,7 @@ from hookledger.journal.events import (
     TaskStarted,
     TriggerReceived,
 )
-from hookledger.journal.index import ExecutionRow, project
+from hookledger.journal.index import ExecutionRow, Projection
 from hookledger.journal.journal import Journal
 from hookledger.journal.verify import verify
 from hookledger.journal.verify.source import RawRow, difference
@@ -100,6 +100,7 @@ class Draft:
         self.claims: dict[tuple[str, str], Claim] = {}
         self.damaged: tuple[str, ...] = ()
         self._chains: dict[str, Chain] = {}
+        self._projections: dict[str, Projection] = {}
         self._entropy = CountingEntropy()
         if opened:
             self.add(SYSTEM, made(JournalOpened, 0))
@@ -131,7 +132,8 @@ class Draft:
         chain.n, chain.prev = header.n + 1, entry.leaf
         self.entries.append(entry)
         if execution != SYSTEM:
-            self.index[execution] = project(self.index.get(execution), execution, events)
+            projection = self._projections.setdefault(execution, Projection(execution))
+            self.index[execution] = projection.follow(events)
             self.claims |= {(claim.scope, claim.key): claim for claim in claims_in(execution, events)}
         return entry
 
@@ -218,12 +220,13 @@ def append(
     events: Sequence[ExecutionEvent],
     *,
     chain: Chain | None = None,
-    row: ExecutionRow | None = None,
+    index: Projection | None = None,
     **more: Any,
 ) -> Any:
     """Append events with their index row, as an actor does; returns the ticket."""
     chain = chain or Chain(execution=execution)
-    return journal.append(chain, events, actor="engine:test", row=project(row, execution, events), **more)
+    row = (index or Projection(execution)).follow(events)
+    return journal.append(chain, events, actor=more.pop("actor", "engine:test"), row=row, **more)
 
 
 def register(journal: Journal) -> Any:

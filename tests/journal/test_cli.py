@@ -247,7 +247,7 @@ def test_verify_sees_index_columns(data: Path) -> None:
     """
     Recovery asks the index's columns, so a column that lies is a violation even when the row is right.
     """
-    sql(partition_file(data), "UPDATE execution SET open = 1")
+    sql(partition_file(data), "UPDATE execution SET ended = 0")
     assert {v["rule"] for v in json.loads(ask(data, "verify", "--json").stdout)["violations"]} == {"L14"}
 
 
