@@ -7,6 +7,7 @@ table it has no statistics of. A page is found in the index alone; only its rows
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
+from hookledger.journal.index import ENDED
 from hookledger.journal.store import TEXT_ROWS_MAX, Query
 
 Ask = Callable[..., list[tuple[Any, ...]]]
@@ -99,18 +100,26 @@ def _by_labels(query: Query, ask: Ask) -> list[Walk]:
 
 
 def _by_states(query: Query, ask: Ask) -> list[Walk]:
-    """One walk per state, merged by time."""
-    tables = "execution AS e INDEXED BY execution_by_state"
-    rest = _terms(query)
-    return [
-        Walk(tables, [Term("e.state = ?", [state]), *rest], "e.started")
-        for state in dict.fromkeys(query.states)
+    """One walk per state in which executions end, and one for all in which they are open, merged by time."""
+    states = dict.fromkeys(query.states)
+    walks = [
+        Walk(
+            "execution AS e INDEXED BY execution_by_state",
+            [Term("e.state = ? AND e.ended > 0", [state]), *_terms(query)],
+            "e.started",
+        )
+        for state in states
+        if state in ENDED
     ]
+    if not ENDED.issuperset(states):
+        walks += _along("execution_open")(query, ask, Term("e.ended = 0"))
+    return walks
 
 
-def _along(index: str) -> Callable[[Query, Ask], list[Walk]]:
-    def walks(query: Query, ask: Ask) -> list[Walk]:
-        return [Walk(f"execution AS e INDEXED BY {index}", _terms(query), _KEYS[query.sort])]
+def _along(index: str) -> Callable[..., list[Walk]]:
+    def walks(query: Query, ask: Ask, *more: Term) -> list[Walk]:
+        terms = [*more, *_terms(query)]
+        return [Walk(f"execution AS e INDEXED BY {index}", terms, _KEYS[query.sort])]
 
     return walks
 
