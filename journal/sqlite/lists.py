@@ -79,17 +79,15 @@ def _found(query: Query, ask: Ask) -> Term:
 
 def _by_ids(query: Query, ask: Ask) -> list[Walk]:
     named = any_of("e.execution", tuple(query.ids or ()))
-    return [Walk("execution AS e", [named, *_terms(query)], _KEYS[query.sort])]
+    labels = [_labelled(label, "e") for label in query.labels.items()]
+    return [Walk("execution AS e", [named, *labels, *_terms(query)], _KEYS[query.sort])]
 
 
 def _by_labels(query: Query, ask: Ask) -> list[Walk]:
     """Along the rarest label; the others are looked up, executions only where something else is asked."""
     first, *others = sorted(query.labels.items(), key=lambda label: _probe(label, ask))
     terms = [Term("l.key = ? AND l.value = ?", first)]
-    terms += [
-        Term("(?, ?, l.started, l.id) IN (SELECT key, value, started, id FROM execution_label)", label)
-        for label in others
-    ]
+    terms += [_labelled(label, "l") for label in others]
     rest = _terms(query)
     if query.sort == "started" and not rest:
         return [Walk("execution_label AS l", terms, "l.started", "l.id")]
@@ -97,6 +95,15 @@ def _by_labels(query: Query, ask: Ask) -> list[Walk]:
     return [
         Walk("execution_label AS l CROSS JOIN execution AS e ON e.id = l.id", [*terms, *rest], key, "l.id")
     ]
+
+
+def _labelled(label: tuple[str, str], table: str) -> Term:
+    """The execution that `table` has come to has the label as well."""
+    return Term(
+        "EXISTS (SELECT 1 FROM execution_label AS o WHERE o.key = ? AND o.value = ? "
+        f"AND o.started = {table}.started AND o.id = {table}.id)",
+        label,
+    )
 
 
 def _by_states(query: Query, ask: Ask) -> list[Walk]:

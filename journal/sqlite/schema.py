@@ -63,7 +63,7 @@ CREATE TABLE execution (
 ) STRICT;
 CREATE INDEX execution_by_start ON execution (started, id, namespace, flow, execution);
 CREATE INDEX execution_by_flow ON execution (namespace, flow, started, id, trigger);
-CREATE INDEX execution_by_state ON execution (state, started, id, namespace, flow) WHERE ended > 0;
+CREATE INDEX execution_by_state ON execution (state, started, id, namespace, flow, ended) WHERE ended > 0;
 CREATE INDEX execution_by_end ON execution (ended, id, namespace, flow, started, state) WHERE ended > 0;
 CREATE INDEX execution_open ON execution (started, id, waits, state) WHERE ended = 0;
 CREATE TABLE execution_label (

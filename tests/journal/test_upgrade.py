@@ -242,5 +242,5 @@ def test_a_later_file_is_refused(upgraded: Path) -> None:
     """
     sql(partition_file(upgraded), "PRAGMA user_version = 4")
     for opened in (lambda: SqliteStore(upgraded), lambda: SqliteReader(partition_file(upgraded))):
-        with pytest.raises(JournalUnreadable, match="schema version 4; this program reads 3$"):
+        with pytest.raises(JournalUnreadable, match=r"schema version 4; this program reads 3$"):
             opened()
