@@ -249,7 +249,7 @@ class Engine:
         return self.supervisor.start(execution_id, flow, received, actor)
 
     def examine(
-        self, flow: Flow, trigger: Trigger, delivery: Delivery, *, wait: bool = False
+        self, flow: Flow, trigger: Trigger | None, delivery: Delivery, *, wait: bool = False
     ) -> TriggerReceived:
         """What `deliver` would record, without starting anything.
 

@@ -27,7 +27,7 @@ from hookledger.actors.recorder import Recorder
 from hookledger.actors.rendering import make_renderer
 from hookledger.actors.subflows import Subflows
 from hookledger.actors.timers import Timers
-from hookledger.journal.entry import Entry
+from hookledger.journal.entry import SYSTEM, Entry
 from hookledger.journal.errors import ExecutionUnknown, JournalPoisoned
 from hookledger.journal.events import ExecutionCancelled, ExecutionFailed, Failure, TriggerReceived
 from hookledger.journal.journal import Journal
@@ -154,7 +154,7 @@ class Supervisor:
 
     async def _resumed(self, execution_id: str) -> tuple[Recorder, Sequence[Entry]]:
         entries = await self._journal.entries(execution_id)
-        if not entries:
+        if not entries or execution_id == SYSTEM:
             raise ExecutionUnknown(execution_id)
         return Recorder.resume(self._journal, execution_id, ENGINE, entries), entries
 

@@ -16,7 +16,7 @@ class BodyTooLarge(Exception):
 
     def answer(self) -> HttpResponse:
         """What its sender gets."""
-        return problem(413, f"a body may have {BODY_BYTES_MAX} bytes here")
+        return problem(413, f"a body may have {BODY_BYTES_MAX} bytes here; send less")
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):

@@ -156,10 +156,13 @@ def flow_render(
 @reading
 def journal_replay(reader: JournalFile, execution: str, at: int | None) -> None:
     """Rebuild an execution's state by folding its events, and print it."""
+    import msgspec
+
     from hookledger.api.replay import replayed
 
     execution_id, entries = reader.history(execution)
-    click.echo(json.dumps(replayed(execution_id, entries, at), ensure_ascii=False, indent=2))
+    state = msgspec.to_builtins(replayed(execution_id, entries, at))
+    click.echo(json.dumps(state, ensure_ascii=False, indent=2))
 
 
 def _config(file: Path | None, flags: dict[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""Pages as answers: what they are drawn from, and the headers that keep a browser from doing more than it should."""
+"""Pages as answers, with the headers that keep a browser from doing more than it should."""
 
 from collections.abc import Callable, Mapping
 from typing import Final

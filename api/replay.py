@@ -2,13 +2,16 @@
 
 from typing import Any
 
+import msgspec
+
+from hookledger.api.shapes import StateAt
 from hookledger.api.views import execution_view
 from hookledger.journal.entry import Entry
 from hookledger.journal.errors import ExecutionUnknown
 from hookledger.runtime.state import State, fold_all
 
 
-def replayed(execution_id: str, entries: list[Entry], at: int | None = None) -> dict[str, Any]:
+def replayed(execution_id: str, entries: list[Entry], at: int | None = None) -> StateAt:
     """Fold the events up to and including sequence `at` (all by default) and describe the state.
 
     Raises:
@@ -17,11 +20,8 @@ def replayed(execution_id: str, entries: list[Entry], at: int | None = None) -> 
     state = folded(entries, at)
     if state.received is None:
         raise ExecutionUnknown(execution_id)
-    return {
-        **execution_view(execution_id, state),
-        "sequence": state.sequence - 1,
-        "waitsFor": waits_for(state),
-    }
+    view = msgspec.structs.asdict(execution_view(execution_id, state))
+    return StateAt(**view, sequence=state.sequence - 1, waits_for=waits_for(state))
 
 
 def folded(entries: list[Entry], at: int | None) -> State:

@@ -12,10 +12,9 @@ from hookledger.api.console.charts import Stacked, stacked
 from hookledger.api.console.filters import clock
 from hookledger.api.console.first_run import first_run
 from hookledger.api.console.pages import flow_path
-from hookledger.api.console.run_base import EXECUTIONS, LIVE, Desk
+from hookledger.api.console.run_base import EXECUTIONS, LIVE, Desk, parameter
 from hookledger.api.console.run_list import WAIT_WORDS, list_row
 from hookledger.api.http import HttpResponse
-from hookledger.api.paging import first
 from hookledger.journal.deliveries import DeliveryQuery, DeliveryRow
 from hookledger.journal.figures import MINUTE, JournalSize, Latencies, MinuteCount
 from hookledger.journal.index import ExecutionRow
@@ -48,7 +47,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 async def dashboard(desk: Desk, call: Call) -> HttpResponse:
     """`/`."""
-    window = first(call.query, "window") or "hour"
+    window = parameter(call, "window") or "hour"
     window = window if window in WINDOWS else "hour"
     label, minutes, each = WINDOWS[window]
     now = desk.now

@@ -6,13 +6,14 @@ from typing import Any
 import msgspec
 
 from hookledger.actors.engine import Engine
+from hookledger.actors.errors import DeliveryRefused, FlowUnusable
 from hookledger.api.call import Call
 from hookledger.api.console.flow_base import Desk, run_row
 from hookledger.api.console.flow_triggers import DeliveryView, delivery_path, delivery_view
-from hookledger.api.console.pages import execution_path, flow_path, see_other
-from hookledger.api.deliveries import replay_delivery
+from hookledger.api.console.pages import done, execution_path, flow_path
 from hookledger.api.http import HttpResponse
-from hookledger.api.webhook.refusal import DETAILS
+from hookledger.api.queries import Nothing
+from hookledger.api.rest.deliveries import replay_delivery
 from hookledger.journal.deliveries import DeliveryRow
 from hookledger.journal.events import DuplicateDelivery, TriggerReceived
 from hookledger.runtime.triggers.received import trigger_variables
@@ -34,13 +35,17 @@ async def delivery_page(desk: Desk, call: Call) -> HttpResponse:
 
 async def send_again(desk: Desk, call: Call) -> HttpResponse:
     """`POST /deliveries/{id}/replay`: a new execution from the recorded delivery."""
-    answer = await replay_delivery(desk.engine, call.path["delivery"], call.by)
+    asked = msgspec.structs.replace(call, path={"delivery_id": call.path["delivery"]})
+    try:
+        answer = await replay_delivery(desk.engine, asked, Nothing())
+    except (FlowUnusable, DeliveryRefused) as error:
+        return await _page(desk, call, status=409, problem=str(error))
     told: dict[str, Any] = json.loads(answer.body)
     if answer.status != 200:
         return await _page(desk, call, status=answer.status, problem=str(told.get("detail", "")))
     row = await desk.engine.journal.ask(lambda reader: reader.row(told["id"]))
     assert row is not None, "an accepted execution is in the index"
-    return see_other(execution_path(row.namespace, row.flow, row.execution), "sent")
+    return done(execution_path(row.namespace, row.flow, row.execution), "sent")
 
 
 async def _page(desk: Desk, call: Call, *, status: int = 200, problem: str = "") -> HttpResponse:
@@ -77,7 +82,7 @@ def sentence(row: DeliveryRow) -> str:
         case "HANDSHAKE":
             return f"The sender asked whether anybody is here ({row.reason}); it was answered, nothing was started."
         case _:
-            return f"It was refused with {row.status} and started nothing: {DETAILS.get(row.reason, row.reason)}."
+            return f"It was refused with {row.status} and started nothing: {row.reason}."
 
 
 def first_delivery(row: DeliveryRow, told: Told | None) -> str:

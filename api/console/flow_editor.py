@@ -17,11 +17,10 @@ from hookledger.api.call import Call
 from hookledger.api.console.flow_base import FLOWS, Desk, may
 from hookledger.api.console.flow_diff import Difference, difference
 from hookledger.api.console.forms import form_of
-from hookledger.api.console.pages import flow_path, see_other
-from hookledger.api.flows import Refused as NameRefused
-from hookledger.api.flows import same_name
+from hookledger.api.console.pages import done, flow_path
 from hookledger.api.http import HttpResponse
 from hookledger.api.permissions import Permission
+from hookledger.api.rest.flow_sources import same_name
 from hookledger.runtime.flow.parse import FlowInvalid
 from hookledger.runtime.flow.problems import Problem
 
@@ -93,7 +92,7 @@ async def create(desk: Desk, call: Call) -> HttpResponse:
         message = "a flow with this id is in this namespace already; choose another id, or change that one"
         taken = Fault(line=_line_of_id(source), column=1, message=message)
         return _new_page(desk, call, source, Outcome(faults=(taken,), status=409))
-    return see_other(flow_path(flow.namespace, flow.id), "created")
+    return done(flow_path(flow.namespace, flow.id), "created")
 
 
 async def source_page(desk: Desk, call: Call) -> HttpResponse:
@@ -132,12 +131,10 @@ async def save(desk: Desk, call: Call, source: str, made_from: int) -> Outcome:
         flow = await desk.engine.register(source, by=call.by, check=unchanged)
     except FlowInvalid as error:
         return Outcome(faults=faults_of(error.problems))
-    except NameRefused as refused:
-        return Outcome(response=refused.response)
     except Overtaken:
         return Outcome(status=409, conflict=await _conflict(desk, namespace, flow_id, source))
-    done = "saved" if flow.revision > last else "unchanged"
-    return Outcome(response=see_other(flow_path(namespace, flow_id, "source"), done))
+    what = "saved" if flow.revision > last else "unchanged"
+    return Outcome(response=done(flow_path(namespace, flow_id, "source"), what))
 
 
 def editor_page(desk: Desk, call: Call, source: str, outcome: Outcome) -> HttpResponse:

@@ -9,12 +9,13 @@ from hookledger.actors.errors import DeliveryRefused, FlowUnknown, FlowUnusable
 from hookledger.actors.flows import Revision
 from hookledger.actors.reception import Delivery
 from hookledger.api.call import Call
-from hookledger.api.console.flow_base import Desk, name_of
+from hookledger.api.console.flow_base import Desk, last_runs, name_of
 from hookledger.api.console.flow_inputs import LABELS, errors_of, fields_of, given_inputs, given_labels
 from hookledger.api.console.flow_sending import MEDIA_TYPES
 from hookledger.api.console.flow_triggers import WebhookView, webhook_view
 from hookledger.api.console.forms import Form, form_of
-from hookledger.api.console.pages import HOME, execution_path, flow_path, see_other
+from hookledger.api.console.pages import execution_path, flow_path
+from hookledger.api.html import see_other
 from hookledger.api.http import HttpResponse, json_response
 from hookledger.api.webhook.curl import (
     BODILESS,
@@ -27,7 +28,6 @@ from hookledger.api.webhook.curl import (
     prepared,
     webhooks,
 )
-from hookledger.journal.errors import ExecutionUnknown
 from hookledger.runtime.flow.inputs import InputsInvalid
 from hookledger.runtime.flow.model import Flow, Trigger
 from hookledger.runtime.triggers.webhook import WebhookSettings
@@ -57,11 +57,12 @@ class CurlView(msgspec.Struct, frozen=True, kw_only=True):
     query: str
     payload: str
     bodiless: bool
+    signed: bool
     line: Line
 
 
 class RunView(msgspec.Struct, frozen=True, kw_only=True):
-    """The execution that was begun."""
+    """An execution beside the form."""
 
     id: str
     path: str
@@ -70,7 +71,6 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     duration: int | None
     outputs: tuple[tuple[str, str], ...]
     error: str
-    live: str
 
 
 async def execute_page(desk: Desk, call: Call) -> HttpResponse:
@@ -155,7 +155,7 @@ async def _page(
             if not one.disabled
         ],
         media_types=MEDIA_TYPES,
-        run=await _run(desk, revision, run) if run else None,
+        **await _runs(desk, revision, run),
     )
 
 
@@ -177,6 +177,7 @@ def curl_view(desk: Desk, call: Call, flow: Flow, trigger: Trigger, form: Form |
         query=query,
         payload=payload,
         bodiless=method in BODILESS,
+        signed=settings.signature is not None,
         line=_line(desk, call, flow, trigger, (method, content_type, query, payload)),
     )
 
@@ -191,26 +192,30 @@ def _line(desk: Desk, call: Call, flow: Flow, trigger: Trigger, typed: tuple[str
         return Line(problem=str(error))
 
 
-async def _run(desk: Desk, revision: Revision, execution_id: str) -> RunView | None:
-    """The execution beside the form; None when it is none of this flow."""
+async def _runs(desk: Desk, revision: Revision, chosen: str) -> dict[str, RunView | None]:
+    """The execution begun here, and the newest of the flow: a pasted curl line starts that one."""
     name = name_of(revision)
+    found = (await desk.engine.journal.ask(lambda reader: last_runs(reader, [name], 1)))[name]
+    run = await _run(desk, name, chosen) if chosen else None
+    other = found[0].execution if found and found[0].execution != chosen else ""
+    return {"run": run, "newest": await _run(desk, name, other) if other else None}
+
+
+async def _run(desk: Desk, name: tuple[str, str], execution_id: str) -> RunView | None:
+    """An execution; None when it is none of this flow."""
     row = await desk.engine.journal.ask(lambda reader: reader.row(execution_id))
     if row is None or (row.namespace, row.flow) != name:
         return None
-    try:
-        state = await desk.engine.replay(execution_id)
-    except ExecutionUnknown:
-        return None
+    state = await desk.engine.replay(execution_id)
     error: Any = getattr(state.terminal, "error", None)
     return RunView(
         id=execution_id,
         path=execution_path(row.namespace, row.flow, execution_id),
         state=state.status,
         ended=state.terminal is not None,
-        duration=state.at - state.received.at if state.terminal is not None and state.received else None,
+        duration=row.ended - row.started if row.ended else None,
         outputs=tuple((key, _shown(value)) for key, value in state.outputs.items()),
         error=error.message if error is not None else "",
-        live=f"{HOME}/live?execution={execution_id}" if state.terminal is None else "",
     )
 
 

@@ -9,7 +9,7 @@ from hookledger.api.call import Call
 from hookledger.api.console.flow_base import FLOWS, Desk, last_runs, name_of, run_row
 from hookledger.api.console.flow_list import kind_of
 from hookledger.api.console.pager import page_number, pager_of
-from hookledger.api.console.pages import flow_path, see_other
+from hookledger.api.console.pages import done, flow_path
 from hookledger.api.console.spark import RUNS_MAX, spark_of
 from hookledger.api.console.trigger_words import brief
 from hookledger.api.http import HttpResponse
@@ -103,7 +103,7 @@ async def remove(desk: Desk, call: Call) -> HttpResponse:
     """`POST /flows/{namespace}/{id}/remove`: it takes no more deliveries."""
     namespace, flow_id = name_of(desk.revision(call))
     await desk.engine.remove(namespace, flow_id, by=call.by)
-    return see_other(FLOWS, "removed")
+    return done(FLOWS, "removed")
 
 
 def input_rows(flow: Flow | None) -> list[ValueRow]:

@@ -14,9 +14,9 @@ from hookledger.api.console.flow_pages import executions, overview, remove
 from hookledger.api.console.flow_revisions import restore, revisions_page
 from hookledger.api.console.flow_triggers import send_test, triggers_page
 from hookledger.api.console.pages import Pages
+from hookledger.api.console.route import PageRoute
 from hookledger.api.http import HttpResponse
 from hookledger.api.permissions import Permission
-from hookledger.api.route import Route
 from hookledger.api.webhook.handler import WebhookHandler
 
 Page = Callable[[Desk, Call], Awaitable[HttpResponse]]
@@ -43,10 +43,10 @@ _TABLE: tuple[tuple[str, str, Page, Permission], ...] = (
 )
 
 
-def flow_routes(engine: Engine, webhook: WebhookHandler, pages: Pages) -> list[Route]:
+def flow_routes(engine: Engine, webhook: WebhookHandler, pages: Pages) -> list[PageRoute]:
     """The table of this part of the console, below `/ui/main`."""
     desk = Desk(engine=engine, webhook=webhook, pages=pages)
-    return [Route(method, path, _handler(desk, page), needs) for method, path, page, needs in _TABLE]
+    return [PageRoute(method, path, _handler(desk, page), needs) for method, path, page, needs in _TABLE]
 
 
 def _handler(desk: Desk, page: Page) -> Callable[[Call], Awaitable[HttpResponse]]:

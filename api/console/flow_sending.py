@@ -3,11 +3,10 @@
 The server hands the request to its own webhook handler, as if a sender had made it.
 """
 
-import json
 import re
 from collections.abc import AsyncIterable, AsyncIterator
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -17,8 +16,9 @@ from hookledger.api.call import Call
 from hookledger.api.console.flow_base import Desk
 from hookledger.api.console.forms import Form
 from hookledger.api.console.pages import HOME, execution_path
-from hookledger.api.deliveries import dry_run
 from hookledger.api.http import Headers, HttpRequest, HttpResponse
+from hookledger.api.queries import Nothing
+from hookledger.api.rest.deliveries import dry_run
 from hookledger.api.webhook.curl import BODILESS, JSON, PAYLOAD, Prepared, Target, default_method, prepared
 from hookledger.journal.deliveries import DeliveryRow
 from hookledger.runtime.triggers.webhook import WebhookSettings
@@ -50,6 +50,27 @@ class ProbeForm(msgspec.Struct, frozen=True, kw_only=True):
     dry: bool = True
 
 
+class StepVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What one step of the pipeline says."""
+
+    step: str
+    outcome: str
+    reason: str = ""
+    status: int = 0
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What would happen, as the API's dry run tells it."""
+
+    outcome: str = "refused"
+    status: int = 0
+    reason: str = ""
+    detail: str = ""
+    """Instead of a reason, where there was nobody to ask."""
+    steps: tuple[StepVerdict, ...] = ()
+    deduplication: str = ""
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What the sender gets."""
 
@@ -70,8 +91,7 @@ class ProbeResult(msgspec.Struct, frozen=True, kw_only=True):
 
     problem: str = ""
     """Why nothing was sent."""
-    verdict: Any = None
-    """Of a dry run, as the API gives it."""
+    verdict: Verdict | None = None
     answer: Answer | None = None
 
 
@@ -101,7 +121,7 @@ async def probed(desk: Desk, call: Call, target: Target, form: ProbeForm) -> Pro
     except (Unsendable, ValueError) as error:
         return ProbeResult(problem=str(error))
     if form.dry:
-        return ProbeResult(verdict=await _judged(desk, target, request))
+        return ProbeResult(verdict=await _judged(desk, call, request))
     return ProbeResult(answer=await _sent(desk, request))
 
 
@@ -158,14 +178,13 @@ def header_lines(text: str) -> list[tuple[str, str]]:
     return found
 
 
-async def _judged(desk: Desk, target: Target, request: HttpRequest) -> Any:
+async def _judged(desk: Desk, call: Call, request: HttpRequest) -> Verdict:
     """A dry run, through the API's own way in: credentials travel under its names."""
     own = {"authorization": "X-Dry-Run-Authorization"}
     headers = tuple((own.get(name.lower(), name), value) for name, value in request.headers)
     asked = msgspec.structs.replace(request, headers=(*headers, ("X-Dry-Run-Method", request.method)))
-    flow = target.flow
-    answer = await dry_run(desk.webhook, desk.engine, asked, flow.namespace, flow.id, target.trigger)
-    return json.loads(answer.body)
+    answer = await dry_run(desk.webhook, desk.engine, msgspec.structs.replace(call, request=asked), Nothing())
+    return msgspec.json.decode(answer.body, type=Verdict)
 
 
 async def _sent(desk: Desk, request: HttpRequest) -> Answer:

@@ -1,4 +1,4 @@
-"""Drawing a page: the templates' environment, the frame around every page, and the headers it is sent with."""
+"""Drawing a page: the templates' environment and the frame around every page."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -9,8 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from hookledger.api.call import Call
 from hookledger.api.console.assets import Assets
 from hookledger.api.console.filters import FILTERS
-from hookledger.api.html import html_response
-from hookledger.api.html import see_other as sent_on
+from hookledger.api.html import html_response, see_other
 from hookledger.api.http import HttpResponse
 from hookledger.api.identity.identity import Identity
 from hookledger.api.permissions import Permission
@@ -60,48 +59,38 @@ class Pages:
         self._environment.filters.update(FILTERS)
         self._environment.globals["asset"] = assets.path
 
-    def page(
-        self,
-        call: Call,
-        template: str,
-        *,
-        place: str = "",
-        status: int = 200,
-        **context: Any,
-    ) -> HttpResponse:
-        """Draw a template inside the frame.
-
-        Args:
-            place: Which part of the bar on top is the present one.
-        """
-        done = DONE.get((call.query.get("done") or [""])[0], "")
-        return self.draw(
-            template, status, who=call.identity, csrf=call.csrf, place=place, done=done, **context
-        )
-
     def draw(
         self, template: str, status: int = 200, *, who: Identity | None = None, **context: Any
     ) -> HttpResponse:
-        """Draw a template inside the frame for somebody, or for nobody known yet."""
+        """A page inside the frame for somebody; for nobody known yet without navigation."""
         frame = {
             "who": who,
             "csrf": "",
             "place": "",
             "done": "",
-            "navigation": [
-                (name, label, path) for name, label, path, needs in NAVIGATION if who and who.may(needs)
-            ],
-            "may": {permission.value: bool(who and who.may(permission)) for permission in Permission},
+            "navigation": [line[:3] for line in NAVIGATION if who is not None and who.may(line[3])],
+            "may": {permission.value: who is not None and who.may(permission) for permission in Permission},
         }
         return html_response(self._environment.get_template(template).render(frame | context), status)
 
+    def page(
+        self, call: Call, template: str, *, place: str = "", status: int = 200, **context: Any
+    ) -> HttpResponse:
+        """A page for whoever made the call.
 
-def see_other(path: str, done: str = "") -> HttpResponse:
-    """303 to a page of ours, after a form was taken (RFC 9110, section 15.4.4)."""
-    assert path.startswith("/")
-    assert not done or done in DONE
-    joined = f"{path}{'&' if '?' in path else '?'}done={done}" if done else path
-    return sent_on(joined)
+        Args:
+            place: Which part of the bar on top is the present one.
+        """
+        said = DONE.get((call.query.get("done") or [""])[0], "")
+        return self.draw(
+            template, status, who=call.identity, csrf=call.csrf, place=place, done=said, **context
+        )
+
+
+def done(path: str, what: str) -> HttpResponse:
+    """On to a page that says what was done (a name of `DONE`)."""
+    assert what in DONE
+    return see_other(f"{path}{'&' if '?' in path else '?'}done={what}")
 
 
 def flow_path(namespace: str, flow: str, tab: str = "") -> str:

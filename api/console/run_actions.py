@@ -3,19 +3,17 @@
 from collections.abc import Callable
 from typing import Final
 
-import msgspec
-
-from hookledger.actors.errors import CommandRefused
+from hookledger.actors.errors import CommandRefused, DeliveryRefused, FlowUnusable
 from hookledger.actors.operators import Kill, Note, OperatorCommand, Pause, Restart, Resume, SetLabels
-from hookledger.api import history as api_history
 from hookledger.api.call import Call
 from hookledger.api.console.flow_inputs import given_inputs, given_labels
 from hookledger.api.console.forms import Form, form_of
-from hookledger.api.console.pages import execution_path, see_other
+from hookledger.api.console.pages import done, execution_path
 from hookledger.api.console.run_base import Desk, located
 from hookledger.api.console.run_overview import declared, overview
 from hookledger.api.console.run_reading import History
 from hookledger.api.http import HttpResponse
+from hookledger.api.rest.replaying import start_again
 
 LABELS_MAX: Final = 50
 NOTE_CHARS_MAX: Final = 4000
@@ -28,7 +26,7 @@ class FormInvalid(Exception):
 async def act(desk: Desk, call: Call, action: str) -> HttpResponse:
     """Carry an action out; what cannot be done is said on the execution's first page."""
 
-    async def done(call: Call, history: History) -> HttpResponse:
+    async def carried_out(call: Call, history: History) -> HttpResponse:
         form = await form_of(call)
         row = history.row
         try:
@@ -37,23 +35,23 @@ async def act(desk: Desk, call: Call, action: str) -> HttpResponse:
         except (FormInvalid, CommandRefused) as error:
             again = await desk.history(call) or history
             return await overview(desk, call, again, problem=str(error), form=form)
-        return see_other(execution_path(row.namespace, row.flow, row.execution), DONE_WORDS[action])
+        return done(execution_path(row.namespace, row.flow, row.execution), DONE_WORDS[action])
 
-    return await located(desk, call, done)
+    return await located(desk, call, carried_out)
 
 
 async def replay(desk: Desk, call: Call) -> HttpResponse:
     """Start a new execution from what started this one, and show it."""
 
-    async def done(call: Call, history: History) -> HttpResponse:
+    async def carried_out(call: Call, history: History) -> HttpResponse:
         row = history.row
-        made = await api_history.replay(desk.engine, row.execution, {}, call.by)
-        said = msgspec.json.decode(made.body)
-        if made.status != 200:
-            return await overview(desk, call, history, problem=said["detail"])
-        return see_other(execution_path(row.namespace, row.flow, said["id"]), "replayed")
+        try:
+            made = await start_again(desk.engine, row.execution, call.by)
+        except (FlowUnusable, DeliveryRefused) as error:
+            return await overview(desk, call, history, problem=str(error))
+        return done(execution_path(row.namespace, row.flow, made.id), "replayed")
 
-    return await located(desk, call, done)
+    return await located(desk, call, carried_out)
 
 
 def _kill(form: Form, by: str, _history: History) -> OperatorCommand:

@@ -162,3 +162,8 @@ async def located(desk: Desk, call: Call, show: Shown, *, end: str = "", check: 
 def may_operate(call: Call) -> bool:
     """Whether whoever asks may act on executions."""
     return call.identity.may(Permission.OPERATE)
+
+
+def parameter(call: Call, name: str) -> str:
+    """The first value of a query parameter, empty when it is not there."""
+    return (call.query.get(name) or [""])[0]

@@ -11,9 +11,8 @@ from hookledger.api.call import Call
 from hookledger.api.console.first_run import first_run
 from hookledger.api.console.pager import Pager, page_number
 from hookledger.api.console.pages import execution_path, flow_path
-from hookledger.api.console.run_base import EXECUTIONS, LIVE, Desk
+from hookledger.api.console.run_base import EXECUTIONS, LIVE, Desk, parameter
 from hookledger.api.http import HttpResponse
-from hookledger.api.paging import first
 from hookledger.journal.index import ExecutionRow
 from hookledger.journal.store import Query, Reader
 from hookledger.runtime.durations import DurationInvalid, parse_duration
@@ -161,7 +160,7 @@ def _time(text: str, now: int, problems: list[str]) -> int:
 async def executions_list(desk: Desk, call: Call) -> HttpResponse:
     """`/executions`."""
     filters = filters_of(call.query)
-    page = page_number(first(call.query, "page") or "")
+    page = page_number(parameter(call, "page"))
     query, problems = query_of(filters, desk.now, page)
 
     def question(reader: Reader) -> tuple[list[ExecutionRow], int, bool]:

@@ -7,6 +7,7 @@ from hookledger.actors.engine import Engine
 from hookledger.api.call import Call
 from hookledger.api.console import audit, dashboard, run_tabs, token_pages
 from hookledger.api.console.pages import Pages
+from hookledger.api.console.route import PageRoute
 from hookledger.api.console.run_actions import COMMANDS, act, replay
 from hookledger.api.console.run_base import Desk, Shown, located
 from hookledger.api.console.run_list import executions_list
@@ -14,7 +15,6 @@ from hookledger.api.console.run_overview import overview
 from hookledger.api.http import HttpResponse
 from hookledger.api.identity.guard import Guard
 from hookledger.api.permissions import Permission
-from hookledger.api.route import Route
 from hookledger.api.webhook.handler import WebhookHandler
 
 ONE = "/executions/<namespace>/<flow>/<execution>"
@@ -31,30 +31,30 @@ CHECKED = frozenset({"journal"})
 """Tabs that verify what they show."""
 
 
-def run_routes(engine: Engine, webhook: WebhookHandler, guard: Guard, pages: Pages) -> list[Route]:
+def run_routes(engine: Engine, webhook: WebhookHandler, guard: Guard, pages: Pages) -> list[PageRoute]:
     """The table."""
     desk = Desk(engine=engine, webhook=webhook, pages=pages)
     return [
-        Route("GET", "/", partial(dashboard.dashboard, desk)),
-        Route("GET", "/executions", partial(executions_list, desk)),
-        Route("GET", "/executions/<execution>", partial(_by_id, desk)),
-        *(Route("GET", f"{ONE}/{end}".rstrip("/"), partial(_tab, desk, end)) for end in TABS),
+        PageRoute("GET", "/", partial(dashboard.dashboard, desk)),
+        PageRoute("GET", "/executions", partial(executions_list, desk)),
+        PageRoute("GET", "/executions/<execution>", partial(_by_id, desk)),
+        *(PageRoute("GET", f"{ONE}/{end}".rstrip("/"), partial(_tab, desk, end)) for end in TABS),
         *(
-            Route("POST", f"{ONE}/{action}", partial(_act, desk, action), Permission.OPERATE)
+            PageRoute("POST", f"{ONE}/{action}", partial(_act, desk, action), Permission.OPERATE)
             for action in COMMANDS
         ),
-        Route("POST", f"{ONE}/replay", partial(replay, desk), Permission.OPERATE),
+        PageRoute("POST", f"{ONE}/replay", partial(replay, desk), Permission.OPERATE),
         *_administration(engine, guard, pages),
     ]
 
 
-def _administration(engine: Engine, guard: Guard, pages: Pages) -> list[Route]:
+def _administration(engine: Engine, guard: Guard, pages: Pages) -> list[PageRoute]:
     book = guard.tokens
     return [
-        Route("GET", "/audit", partial(audit.audit, engine, pages), Permission.AUDIT),
-        Route("GET", "/tokens", partial(token_pages.tokens, book, pages), Permission.ADMINISTER),
-        Route("POST", "/tokens", partial(token_pages.issue, book, pages), Permission.ADMINISTER),
-        Route(
+        PageRoute("GET", "/audit", partial(audit.audit, engine, pages), Permission.AUDIT),
+        PageRoute("GET", "/tokens", partial(token_pages.tokens, book, pages), Permission.ADMINISTER),
+        PageRoute("POST", "/tokens", partial(token_pages.issue, book, pages), Permission.ADMINISTER),
+        PageRoute(
             "POST", "/tokens/<token>/revoke", partial(token_pages.revoke, book, pages), Permission.ADMINISTER
         ),
     ]

@@ -9,7 +9,7 @@ from hookledger.api.call import Call
 from hookledger.api.console.charts import KINDS, gantt
 from hookledger.api.console.filters import clock
 from hookledger.api.console.pager import page_number, pager_of
-from hookledger.api.console.run_base import Desk
+from hookledger.api.console.run_base import Desk, parameter
 from hookledger.api.console.run_journal import entry_views, moment
 from hookledger.api.console.run_reading import History
 from hookledger.api.console.run_states import Standing, standings
@@ -17,7 +17,6 @@ from hookledger.api.console.run_timeline import timeline
 from hookledger.api.console.run_tree import json_text, tree
 from hookledger.api.console.topology import topology
 from hookledger.api.http import HttpResponse
-from hookledger.api.paging import first, number
 from hookledger.journal.store import LogLine
 from hookledger.journal.verify import RULES
 from hookledger.runtime.flow.graph import Graph, Node, graph_of
@@ -73,9 +72,9 @@ def node_type(node: Node) -> str:
 async def logs_tab(desk: Desk, call: Call, history: History) -> HttpResponse:
     """Log lines from a level on, of all tasks or of one."""
     lines = await desk.engine.journal.ask(lambda reader: reader.logs(history.execution))
-    level, task = _level(call.query), first(call.query, "task") or ""
+    level, task = _level(call.query), parameter(call, "task")
     chosen = [line for line in lines if _wanted(line, level, task)]
-    page = page_number(first(call.query, "page") or "")
+    page = page_number(parameter(call, "page"))
     begin = (page - 1) * LOG_PAGE
     pager = pager_of(
         f"{desk.head(history, 'logs').path}/logs",
@@ -102,7 +101,7 @@ async def logs_tab(desk: Desk, call: Call, history: History) -> HttpResponse:
 async def logs_file(desk: Desk, call: Call, history: History) -> HttpResponse:
     """The same lines as a text file."""
     lines = await desk.engine.journal.ask(lambda reader: reader.logs(history.execution))
-    level, task = _level(call.query), first(call.query, "task") or ""
+    level, task = _level(call.query), parameter(call, "task")
     text = "".join(
         f"{iso_time(line.at)} {line.level} {line.path} #{line.attempt} {line.message}\n"
         for line in lines
@@ -143,12 +142,12 @@ async def journal_tab(desk: Desk, call: Call, history: History) -> HttpResponse:
     """Every event with its proof, the state after any of them, and whether all of it verifies."""
     views = entry_views(history.entries, history.events)
     last = len(history.events) - 1
-    wanted = number(call.query, "at", last)
-    at = last if wanted is None else min(wanted, last)
+    wanted = parameter(call, "at")
+    at = min(int(wanted), last) if wanted.isascii() and wanted.isdecimal() and len(wanted) < 10 else last
     chosen = moment(history.events, at, desk.flow(history.state)) if last >= 0 else None
-    if first(call.query, "part") == "moment":
+    if parameter(call, "part") == "moment":
         return desk.run_page(call, history, "moment", moment=chosen)
-    page = page_number(first(call.query, "page") or "")
+    page = page_number(parameter(call, "page"))
     begin = (page - 1) * ENTRY_PAGE
     path = f"{desk.head(history, 'journal').path}/journal"
     pager = pager_of(path, {}, page=page, size=ENTRY_PAGE, total=len(views), noun="entries")

@@ -7,7 +7,7 @@ import msgspec
 
 from hookledger.api.call import Call
 from hookledger.api.console.forms import Form, form_of
-from hookledger.api.console.pages import HOME, Pages, see_other
+from hookledger.api.console.pages import HOME, Pages, done
 from hookledger.api.http import HttpResponse
 from hookledger.api.identity.routes import WishInvalid, life_of, role_for
 from hookledger.api.identity.tokens import NameTaken, Token, TokenBook, TokenState
@@ -77,7 +77,7 @@ async def revoke(book: TokenBook, pages: Pages, call: Call) -> HttpResponse:
         return _page(book, pages, call, status=404, problem="there is no such token")
     if token.revoked is None:
         await book.revoke(token.issued.id, call.by)
-    return see_other(TOKENS, "revoked")
+    return done(TOKENS, "revoked")
 
 
 def _page(

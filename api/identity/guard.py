@@ -17,7 +17,7 @@ from hookledger.actors.engine import Engine
 from hookledger.api.call import BODY_BYTES_MAX, BodyTooLarge, read_body
 from hookledger.api.http import HttpRequest
 from hookledger.api.identity.cookies import SESSION, cookie
-from hookledger.api.identity.identity import How, Identity
+from hookledger.api.identity.identity import ANYBODY, How, Identity
 from hookledger.api.identity.limits import LoginLimits
 from hookledger.api.identity.origins import Origins
 from hookledger.api.identity.passwords import text_bytes
@@ -62,13 +62,15 @@ class Guard:
         self.realm = realm
         self._limits = LoginLimits()
 
-    async def admit(self, request: HttpRequest, needs: Permission) -> Admitted:
-        """Let a request through.
+    async def admit(self, request: HttpRequest, needs: Permission | None) -> Admitted:
+        """Let a request through; what needs nothing is for anybody.
 
         Raises:
             Refused: Nobody is known (401), this is too much guessing (429), a page of somebody else sent it, or the
                 role does not grant what it needs (403).
         """
+        if needs is None:
+            return Admitted(request=request, identity=ANYBODY)
         if request.header("authorization") is not None:
             identity = await self.identify(request)
             if identity.how is How.BASIC:
@@ -189,12 +191,14 @@ class Guard:
 
     async def _basic(self, request: HttpRequest, authorization: str) -> Identity:
         user = self.users.remembered(authorization)
+        given = parse_basic(authorization) if user is None else None
+        if given is not None:
+            async with self.users.alone(authorization) as remembered:
+                user = remembered or await self.password(request, *given)
+                if user is not None:
+                    self.users.remember(authorization, user)
         if user is None:
-            given = parse_basic(authorization)
-            user = await self.password(request, *given) if given is not None else None
-            if user is None:
-                raise self.challenge(request)
-            self.users.remember(authorization, user)
+            raise self.challenge(request)
         return Identity(name=user.name, role=user.role)
 
     def allowed(self, admitted: Admitted, needs: Permission) -> Admitted:

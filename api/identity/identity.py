@@ -1,6 +1,7 @@
 """Somebody who is known: a name, a role, and how they showed who they are."""
 
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -33,3 +34,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     def may(self, permission: Permission) -> bool:
         """Whether the role grants this."""
         return permission in GRANTS[self.role]
+
+
+ANYBODY: Final = Identity(name="", role=Role.VIEWER)
+"""Who asks a route that needs nothing."""

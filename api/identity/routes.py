@@ -1,6 +1,5 @@
 """REST: API tokens, and who did what."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -12,8 +11,8 @@ from hookledger.api.http import HttpResponse, json_response, problem
 from hookledger.api.identity.guard import Guard
 from hookledger.api.identity.stream import system_events
 from hookledger.api.identity.tokens import NameTaken, Token, TokenBook, TokenState
-from hookledger.api.paging import page_of
 from hookledger.api.permissions import GRANTS, Permission, Role
+from hookledger.api.queries import Nothing, Paged
 from hookledger.api.route import Route
 from hookledger.journal.events import (
     AccessRecorded,
@@ -41,26 +40,26 @@ class TokenWish(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbi
     """A duration such as `P90D`; without one it lives until it is revoked."""
 
 
-def identity_routes(guard: Guard) -> list[Route]:
+def table(guard: Guard) -> list[Route]:
     """The table."""
 
-    async def listed(call: Call) -> HttpResponse:
+    async def listed(call: Call, query: Nothing) -> HttpResponse:
         return list_tokens(guard.tokens)
 
-    async def issue(call: Call) -> HttpResponse:
+    async def issue(call: Call, query: Nothing) -> HttpResponse:
         return await issue_token(guard.tokens, call)
 
-    async def revoke(call: Call) -> HttpResponse:
+    async def revoke(call: Call, query: Nothing) -> HttpResponse:
         return await revoke_token(guard.tokens, call.path["token_id"], call.by)
 
-    async def audit(call: Call) -> HttpResponse:
-        return await list_audit(guard.engine, call.query)
+    async def audit(call: Call, query: Paged) -> HttpResponse:
+        return await list_audit(guard.engine, query)
 
     return [
         Route("GET", "/tokens", listed, Permission.ADMINISTER),
         Route("POST", "/tokens", issue, Permission.ADMINISTER),
         Route("DELETE", "/tokens/<token_id>", revoke, Permission.ADMINISTER),
-        Route("GET", "/audit", audit, Permission.AUDIT),
+        Route("GET", "/audit", audit, Permission.AUDIT, query=Paged),
     ]
 
 
@@ -74,10 +73,10 @@ def list_tokens(book: TokenBook) -> HttpResponse:
 async def issue_token(book: TokenBook, call: Call) -> HttpResponse:
     """Make a token; its secret is in this answer and nowhere else."""
     try:
-        wish = msgspec.json.decode(await call.body(), type=TokenWish)
+        wish = wish_of(await call.body())
         role = role_for(wish.role, call)
         life = life_of(wish.expires_in)
-    except (msgspec.DecodeError, WishInvalid) as error:
+    except WishInvalid as error:
         return problem(422, str(error), slug="token-invalid")
     expires = book.now + life if life else 0
     try:
@@ -98,17 +97,27 @@ async def revoke_token(book: TokenBook, token_id: str, by: str) -> HttpResponse:
     return HttpResponse(status=204)
 
 
-async def list_audit(engine: Engine, parameters: Mapping[str, list[str]]) -> HttpResponse:
+async def list_audit(engine: Engine, page: Paged) -> HttpResponse:
     """Who did what, newest first."""
-    page = page_of(parameters)
-    if isinstance(page, HttpResponse):
-        return page
     events, total = await system_events(engine.journal, AUDITED, limit=page.size, offset=page.offset)
     return json_response({"results": [audit_view(event) for event in events], "total": total})
 
 
 class WishInvalid(Exception):
     """A token cannot be made like this."""
+
+
+def wish_of(body: bytes) -> TokenWish:
+    """What was sent, as far as its shape goes.
+
+    Raises:
+        WishInvalid: It is no JSON, or has other fields or types.
+    """
+    try:
+        return msgspec.json.decode(body, type=TokenWish)
+    except msgspec.DecodeError as error:
+        example = '{"name": "ci", "role": "operator", "expiresIn": "P90D"}'
+        raise WishInvalid(f"{error}; send a JSON object such as {example}") from error
 
 
 def role_for(name: str, call: Call) -> Role:

@@ -9,7 +9,8 @@ import hmac
 import os
 import secrets
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -54,6 +55,7 @@ class Users:
         self._users = {user.name: user for user in users}
         self._key = secrets.token_bytes(32)
         self._good: OrderedDict[bytes, str] = OrderedDict()
+        self._checking: dict[bytes, trio.Lock] = {}
         self._hashing = trio.CapacityLimiter(1)
         self._decoys = tuple(users)
 
@@ -74,6 +76,18 @@ class Users:
         self._good[self._digest(authorization)] = user.name
         if len(self._good) > GOOD_MAX:
             self._good.popitem(last=False)
+
+    @asynccontextmanager
+    async def alone(self, authorization: str) -> AsyncGenerator[User | None]:
+        """Whoever comes with the same header meanwhile waits; then it is remembered, or as wrong as before."""
+        digest = self._digest(authorization)
+        lock = self._checking.setdefault(digest, trio.Lock())
+        try:
+            async with lock:
+                yield self.remembered(authorization)
+        finally:
+            if not lock.statistics().tasks_waiting and not lock.locked():
+                self._checking.pop(digest, None)
 
     async def matches(self, name: str, password: str) -> User | None:
         """The user, when the password is right.

@@ -7,6 +7,7 @@ table it has no statistics of. A page is found in the index alone; only its rows
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
+from hookledger.journal.index import ENDED
 from hookledger.journal.store import TEXT_ROWS_MAX, Query
 
 Ask = Callable[..., list[tuple[Any, ...]]]
@@ -78,17 +79,15 @@ def _found(query: Query, ask: Ask) -> Term:
 
 def _by_ids(query: Query, ask: Ask) -> list[Walk]:
     named = any_of("e.execution", tuple(query.ids or ()))
-    return [Walk("execution AS e", [named, *_terms(query)], _KEYS[query.sort])]
+    labels = [_labelled(label, "e") for label in query.labels.items()]
+    return [Walk("execution AS e", [named, *labels, *_terms(query)], _KEYS[query.sort])]
 
 
 def _by_labels(query: Query, ask: Ask) -> list[Walk]:
     """Along the rarest label; the others are looked up, executions only where something else is asked."""
     first, *others = sorted(query.labels.items(), key=lambda label: _probe(label, ask))
     terms = [Term("l.key = ? AND l.value = ?", first)]
-    terms += [
-        Term("(?, ?, l.started, l.id) IN (SELECT key, value, started, id FROM execution_label)", label)
-        for label in others
-    ]
+    terms += [_labelled(label, "l") for label in others]
     rest = _terms(query)
     if query.sort == "started" and not rest:
         return [Walk("execution_label AS l", terms, "l.started", "l.id")]
@@ -98,19 +97,36 @@ def _by_labels(query: Query, ask: Ask) -> list[Walk]:
     ]
 
 
+def _labelled(label: tuple[str, str], table: str) -> Term:
+    """The execution that `table` has come to has the label as well."""
+    return Term(
+        "EXISTS (SELECT 1 FROM execution_label AS o WHERE o.key = ? AND o.value = ? "
+        f"AND o.started = {table}.started AND o.id = {table}.id)",
+        label,
+    )
+
+
 def _by_states(query: Query, ask: Ask) -> list[Walk]:
-    """One walk per state, merged by time."""
-    tables = "execution AS e INDEXED BY execution_by_state"
-    rest = _terms(query)
-    return [
-        Walk(tables, [Term("e.state = ?", [state]), *rest], "e.started")
-        for state in dict.fromkeys(query.states)
+    """One walk per state in which executions end, and one for all in which they are open, merged by time."""
+    states = dict.fromkeys(query.states)
+    walks = [
+        Walk(
+            "execution AS e INDEXED BY execution_by_state",
+            [Term("e.state = ? AND e.ended > 0", [state]), *_terms(query)],
+            "e.started",
+        )
+        for state in states
+        if state in ENDED
     ]
+    if not ENDED.issuperset(states):
+        walks += _along("execution_open")(query, ask, Term("e.ended = 0"))
+    return walks
 
 
-def _along(index: str) -> Callable[[Query, Ask], list[Walk]]:
-    def walks(query: Query, ask: Ask) -> list[Walk]:
-        return [Walk(f"execution AS e INDEXED BY {index}", _terms(query), _KEYS[query.sort])]
+def _along(index: str) -> Callable[..., list[Walk]]:
+    def walks(query: Query, ask: Ask, *more: Term) -> list[Walk]:
+        terms = [*more, *_terms(query)]
+        return [Walk(f"execution AS e INDEXED BY {index}", terms, _KEYS[query.sort])]
 
     return walks
 

@@ -12,7 +12,7 @@ import trio
 import trio.testing
 
 from hookledger.actors.engine import Engine
-from hookledger.api.following import HEARTBEAT_SECONDS, states
+from hookledger.api.rest.following import HEARTBEAT_SECONDS, states
 from hookledger.journal.journal import Journal
 from hookledger.journal.memory import MemoryStore
 from hookledger.runtime.state import fold_all

@@ -22,6 +22,14 @@ function take(fetched, id) {
   return adopted;
 }
 
+let stop = () => {};
+
+/** Keep the result up to date; the one before it is let go of. */
+function listen(part) {
+  stop();
+  stop = follow(part, bind);
+}
+
 function bindExecute(root) {
   const form = root.querySelector("form[data-result]") ?? null;
   form?.addEventListener("submit", async (event) => {
@@ -30,11 +38,11 @@ function bindExecute(root) {
     button.disabled = true;
     const fetched = await page(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) });
     button.disabled = false;
-    const begun = fetched.querySelector("#execute-result[data-from]");
+    const begun = fetched.querySelector("#execute-result[data-run]");
     const part = take(fetched, begun ? form.dataset.result : "start");
     if (!begun) part?.querySelector("[aria-invalid], [role=alert]")?.scrollIntoView({ block: "center" });
     if (!begun) part?.querySelector("[aria-invalid]")?.focus();
-    if (begun && part?.dataset.live) follow(part, bind);
+    if (begun && part) listen(part);
   });
 }
 
@@ -84,9 +92,10 @@ async function open(url) {
   dialog.append(head, document.adoptNode(content));
   document.body.append(dialog);
   close.addEventListener("click", () => dialog.close());
-  dialog.addEventListener("close", () => dialog.remove());
+  dialog.addEventListener("close", () => { stop(); dialog.remove(); });
   bindAll(dialog);
   dialog.showModal();
+  listen(dialog.querySelector("#execute-result"));
 }
 
 for (const link of document.querySelectorAll("a[data-dialog]")) {

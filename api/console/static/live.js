@@ -7,7 +7,8 @@ const pageOf = (part) => new URL(part.dataset.from ?? location.href, location.hr
 
 async function refresh(page, bind) {
   const answer = await fetch(page, { headers: { Accept: "text/html" }, credentials: "same-origin" });
-  if (!answer.ok || answer.redirected) return location.reload();
+  if (answer.redirected) return location.assign(page); // the session is over; never sends a form again, as reload would
+  if (!answer.ok) return;
   const fetched = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const old of document.querySelectorAll("[data-fresh]")) {
     const fresh = pageOf(old) === page && fetched.getElementById(old.id);
@@ -19,7 +20,7 @@ async function refresh(page, bind) {
   dispatchEvent(new CustomEvent("hookledger:fresh"));
 }
 
-/** Keep a part up to date until it is gone, or comes back without `data-live`. */
+/** Keep a part up to date until it is gone, or comes back without `data-live`. Returns what ends that. */
 export function follow(part, bind) {
   const page = pageOf(part);
   const current = () => (part.id && document.getElementById(part.id)) || part;
@@ -30,6 +31,7 @@ export function follow(part, bind) {
   };
   let waiting = false;
   let last = 0;
+  let missed = "from" in part.dataset; // it may have gone on before we listened
   const soon = () => {
     if (waiting) return;
     waiting = true;
@@ -37,15 +39,17 @@ export function follow(part, bind) {
       waiting = false;
       last = Date.now();
       await refresh(page, bind);
-      if (!current().isConnected || !current().dataset.live) source.close();
+      const now = current();
+      if (!now.isConnected || !now.dataset.live || pageOf(now) !== page) source.close();
       else say("yes", "Live");
     }, Math.max(0, last + PAUSE_MS - Date.now()));
   };
-  source.addEventListener("open", () => { say("yes", "Live"); soon(); });
+  source.addEventListener("open", () => { say("yes", "Live"); if (missed) soon(); missed = true; });
   source.addEventListener("change", soon);
   addEventListener("hookledger:stale", soon);
   source.addEventListener("end", () => { soon(); source.close(); say("no", "Ended"); });
   source.addEventListener("error", () => { if (source.readyState !== EventSource.CLOSED) say("no", "Reconnecting"); });
+  return () => source.close();
 }
 
 export function bindLive(bind) {
