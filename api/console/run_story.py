@@ -68,6 +68,11 @@ def answer_status(execution: str, state: State) -> int:
     return finished(execution, state).status
 
 
+def person(by: str) -> str:
+    """Somebody by name; what is no user keeps its kind (`token:...`, `engine:self`)."""
+    return plain(by.removeprefix("user:"))
+
+
 def _open(state: State, flow: Flow | None, now: int) -> str:
     found = waits(state, flow)
     words = [wait_words(wait, now) for wait in found[:_MORE_WAITS_MAX]]
@@ -75,7 +80,7 @@ def _open(state: State, flow: Flow | None, now: int) -> str:
     text = "; ".join(words) + (f"; and {more} more" if more else "")
     if state.kill is not None:
         since = near(state.kill.at, now)
-        text = f"is being killed by {plain(state.kill.by)} since {since}; {text}"
+        text = f"is being killed by {person(state.kill.by)} since {since}; {text}"
     return _capital(text)
 
 
@@ -119,7 +124,7 @@ def _failed(state: State, event: ExecutionFailed) -> str:
 
 
 def _killed(state: State, event: ExecutionKilled) -> str:
-    return f"Killed by {plain(event.by)} after {_took(state)}" + _because(event.reason)
+    return f"Killed by {person(event.by)} after {_took(state)}" + _because(event.reason)
 
 
 def _cancelled(state: State, event: ExecutionCancelled) -> str:
