@@ -1,6 +1,6 @@
 """What every page of a flow has: where its flow is found, its head and tabs, its last runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -14,7 +14,6 @@ from hookledger.api.http import HttpResponse
 from hookledger.api.permissions import Permission
 from hookledger.api.webhook.handler import WebhookHandler
 from hookledger.journal.index import ExecutionRow
-from hookledger.journal.store import Query, Reader
 
 TABS: Final = (
     ("overview", "Overview", ""),
@@ -142,16 +141,6 @@ def run_row(row: ExecutionRow) -> RunRow:
         duration=row.ended - row.started if row.ended else None,
         labels=own,
     )
-
-
-def last_runs(
-    reader: Reader, flows: Sequence[tuple[str, str]], count: int
-) -> Mapping[tuple[str, str], list[ExecutionRow]]:
-    """The newest executions of each flow, newest first."""
-    return {
-        (namespace, flow): reader.rows(Query(namespace=namespace, flow=flow, limit=count))[0]
-        for namespace, flow in flows
-    }
 
 
 def may(call: Call, permission: Permission) -> bool:

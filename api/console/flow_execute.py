@@ -9,7 +9,7 @@ from hookledger.actors.errors import DeliveryRefused, FlowUnknown, FlowUnusable
 from hookledger.actors.flows import Revision
 from hookledger.actors.reception import Delivery
 from hookledger.api.call import Call
-from hookledger.api.console.flow_base import Desk, last_runs, name_of
+from hookledger.api.console.flow_base import Desk, name_of
 from hookledger.api.console.flow_inputs import LABELS, errors_of, fields_of, given_inputs, given_labels
 from hookledger.api.console.flow_sending import MEDIA_TYPES
 from hookledger.api.console.flow_triggers import WebhookView, webhook_view
@@ -195,7 +195,7 @@ def _line(desk: Desk, call: Call, flow: Flow, trigger: Trigger, typed: tuple[str
 async def _runs(desk: Desk, revision: Revision, chosen: str) -> dict[str, RunView | None]:
     """The execution begun here, and the newest of the flow: a pasted curl line starts that one."""
     name = name_of(revision)
-    found = (await desk.engine.journal.ask(lambda reader: last_runs(reader, [name], 1)))[name]
+    found = (await desk.engine.journal.ask(lambda reader: reader.recent([name], 1))).get(name)
     run = await _run(desk, name, chosen) if chosen else None
     other = found[0].execution if found and found[0].execution != chosen else ""
     return {"run": run, "newest": await _run(desk, name, other) if other else None}

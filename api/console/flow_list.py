@@ -7,12 +7,12 @@ import msgspec
 
 from hookledger.actors.flows import Revision
 from hookledger.api.call import Call
-from hookledger.api.console.flow_base import FLOWS, Desk, last_runs, name_of, namespace_path
+from hookledger.api.console.flow_base import FLOWS, Desk, name_of, namespace_path
 from hookledger.api.console.pager import page_number, pager_of
 from hookledger.api.console.pages import flow_path
 from hookledger.api.console.spark import RUNS_MAX, Spark, spark_of
 from hookledger.api.http import HttpResponse
-from hookledger.journal.index import ExecutionRow
+from hookledger.journal.figures import Run
 from hookledger.runtime.flow.model import Trigger
 
 PAGE_SIZE: Final = 25
@@ -43,11 +43,11 @@ async def flow_list(desk: Desk, call: Call) -> HttpResponse:
     page = page_number((call.query.get("page") or ["1"])[0])
     shown = found[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
     names = [name_of(one) for one in shown]
-    runs = await desk.engine.journal.ask(lambda reader: last_runs(reader, names, RUNS_MAX))
+    runs = await desk.engine.journal.ask(lambda reader: reader.recent(names, RUNS_MAX))
     return desk.page(
         call,
         "flows.html",
-        rows=[flow_row(one, runs[name_of(one)]) for one in shown],
+        rows=[flow_row(one, runs.get(name_of(one), [])) for one in shown],
         namespaces=namespaces(everything),
         wanted=wanted,
         any_at_all=bool(everything),
@@ -68,7 +68,7 @@ def namespaces(revisions: Iterable[Revision]) -> list[str]:
     return sorted({one.registered.namespace for one in revisions})
 
 
-def flow_row(revision: Revision, runs: Sequence[ExecutionRow]) -> FlowRow:
+def flow_row(revision: Revision, runs: Sequence[Run]) -> FlowRow:
     """A flow in the list, with its last runs, newest first."""
     namespace, flow_id = name_of(revision)
     flow = revision.flow

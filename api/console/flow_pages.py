@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from hookledger.api.call import Call
-from hookledger.api.console.flow_base import FLOWS, Desk, last_runs, name_of, run_row
+from hookledger.api.console.flow_base import FLOWS, Desk, name_of, run_row
 from hookledger.api.console.flow_list import kind_of
 from hookledger.api.console.pager import page_number, pager_of
 from hookledger.api.console.pages import done, flow_path
@@ -56,7 +56,9 @@ async def overview(desk: Desk, call: Call) -> HttpResponse:
     """`GET /flows/{namespace}/{id}`."""
     revision = desk.revision(call)
     name = name_of(revision)
-    runs = await desk.engine.journal.ask(lambda reader: last_runs(reader, [name], RUNS_MAX))
+    query = Query(namespace=name[0], flow=name[1], limit=RUNS_SHOWN, total_max=0)
+    runs = await desk.engine.journal.ask(lambda reader: reader.recent([name], RUNS_MAX))
+    rows, _ = await desk.engine.journal.ask(lambda reader: reader.rows(query))
     return desk.flow_page(
         call,
         revision,
@@ -67,8 +69,8 @@ async def overview(desk: Desk, call: Call) -> HttpResponse:
         outputs=output_rows(revision.flow),
         triggers=trigger_rows(revision.flow),
         tasks=len(list(revision.flow.walk())) if revision.flow else 0,
-        spark=spark_of(runs[name]),
-        rows=[run_row(row) for row in runs[name][:RUNS_SHOWN]],
+        spark=spark_of(runs.get(name, [])),
+        rows=[run_row(row) for row in rows],
     )
 
 

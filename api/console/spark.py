@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from hookledger.api.console.filters import clock, duration, state_class
-from hookledger.journal.index import ExecutionRow
+from hookledger.journal.figures import Run
 
 RUNS_MAX: Final = 20
 WIDTH: Final = 8
@@ -37,7 +37,7 @@ class Spark(msgspec.Struct, frozen=True, kw_only=True):
     height: int = HEIGHT
 
 
-def spark_of(newest_first: Sequence[ExecutionRow]) -> Spark:
+def spark_of(newest_first: Sequence[Run]) -> Spark:
     """The picture of a flow's last runs."""
     rows = list(reversed(newest_first[:RUNS_MAX]))
     empty = RUNS_MAX - len(rows)
@@ -47,7 +47,7 @@ def spark_of(newest_first: Sequence[ExecutionRow]) -> Spark:
     )
 
 
-def _bar(x: int, row: ExecutionRow) -> Bar:
+def _bar(x: int, row: Run) -> Bar:
     style = state_class(row.state)
     height = _HEIGHTS[style]
     took = f", {duration(row.ended - row.started)}" if row.ended else ""
