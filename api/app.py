@@ -25,6 +25,8 @@ OURS = frozenset({"", TENANT, "executions", "flows", "logs", "triggers", "delive
 """What may stand where the tenant stands; empty outside of the API."""
 
 
+FIRST: Final = ("/", "/ui", "/ui/", UI)
+"""Lead to the console's first page."""
 IDLE: Final = "BODY_IDLE_SECONDS_MAX"
 
 
@@ -101,7 +103,9 @@ def _guarded(guard: Guard, route: Route) -> Callable[..., Awaitable[Response]]:
 
 def _register_console(app: QuartTrio, table: Iterable[Route], entrance: Entrance) -> None:
     async def home() -> Response:
-        return to_quart(see_other(HOME))
+        """Werkzeug takes `//` for `/`; we do not."""
+        scope: Any = request.scope
+        return to_quart(see_other(HOME) if scope["path"] in FIRST else problem(404))
 
     async def form() -> Response:
         return to_quart(await entrance.form(plain_request(), request.args.get("next", "")))
@@ -112,7 +116,7 @@ def _register_console(app: QuartTrio, table: Iterable[Route], entrance: Entrance
     async def logout() -> Response:
         return to_quart(await entrance.logout(plain_request()))
 
-    for path in ("/", "/ui", "/ui/", UI):
+    for path in FIRST:
         app.add_url_rule(path, f"home {path}", home, methods=["GET"])
     app.add_url_rule(LOGIN, "login form", form, methods=["GET"])
     app.add_url_rule(LOGIN, "login", login, methods=["POST"])
