@@ -10,7 +10,6 @@ from typing import Final
 import click
 import trio
 from hypercorn.config import Config as HypercornConfig
-from hypercorn.trio import serve as hypercorn_serve
 
 from hookledger.actors.engine import Engine
 from hookledger.actors.ports import Ports
@@ -20,6 +19,7 @@ from hookledger.api.banner import banner
 from hookledger.api.config import Config
 from hookledger.api.credentials import open_credentials
 from hookledger.api.flows_directory import FlowsDirectory
+from hookledger.api.listening import serve_http
 from hookledger.api.webhook.fetching import fetch_through
 from hookledger.api.webhook.files import Files
 from hookledger.api.webhook.handler import WebhookHandler, WebhookLimits
@@ -79,28 +79,12 @@ async def serve(
         )
         nursery.start_soon(handler.run)
         app = make_app(engine, handler, opened.credentials, settings)
-        bound = await nursery.start(_serve_http, app, config, shutdown)
+        bound = await nursery.start(serve_http, app, hypercorn_config(config), shutdown)
         for line in banner(engine, config, opened, bound):
             say(line)
         await shutdown.wait()
         nursery.cancel_scope.cancel()
     say("stopped; the journal is closed")
-
-
-async def _serve_http(
-    app: object,
-    config: Config,
-    shutdown: trio.Event,
-    *,
-    task_status: "trio.TaskStatus[list[str]]" = trio.TASK_STATUS_IGNORED,
-) -> None:
-    await hypercorn_serve(
-        app,  # type: ignore[arg-type]
-        hypercorn_config(config),
-        shutdown_trigger=shutdown.wait,
-        task_status=task_status,
-        mode="asgi",
-    )
 
 
 def hypercorn_config(config: Config) -> HypercornConfig:
@@ -115,6 +99,7 @@ def hypercorn_config(config: Config) -> HypercornConfig:
     made.graceful_timeout = 3
     made.keep_alive_timeout = max(1, ceil(config.idle_seconds_max))
     made.backlog = 1024
+    made.h11_max_incomplete_size = 32_768  # of a request's head, as Kestra has it
     return made
 
 
