@@ -76,7 +76,12 @@ def _register(app: QuartTrio, table: Iterable[Route], guard: Guard) -> None:
     async def health() -> Response:
         return to_quart(json_response({"status": "UP"}))
 
+    async def ping() -> Response:
+        """What Kestra's users ask whether it is there."""
+        return Response("pong", content_type="text/plain")
+
     app.add_url_rule("/health", "health", health, methods=["GET"])
+    app.add_url_rule("/ping", "ping", ping, methods=["GET"])
     for route in table:
         view = _guarded(guard, route)
         for prefix in PREFIXES:
@@ -114,8 +119,9 @@ def _error_pages(app: QuartTrio, guard: Guard) -> None:
     async def on_not_found(error: HTTPException) -> Response:
         """There is one tenant. Who knows the credentials is told so; for anybody else there is nothing here."""
         tenant = _tenant(request.path)
-        if tenant in OURS or await guard.user() is None:
-            return to_quart(problem(404))
+        known = await guard.user() is not None
+        if tenant in OURS or not known:
+            return to_quart(problem(404) if known or tenant != TENANT else guard.refusal())
         return to_quart(problem(400, f"the tenant must be `{TENANT}`, not `{tenant}`", slug="tenant-unknown"))
 
     async def on_http_error(error: HTTPException) -> Response:

@@ -48,6 +48,7 @@ async def serve(
     """
     directory = Path(config.data)
     ports = ports or _ports(config)
+    files = ports.services["files"] = Files(directory / "files")
     async with Engine.open(directory, ports=ports) as engine, trio.open_nursery() as nursery:
         flows = FlowsDirectory(engine, Path(config.flows)) if config.flows else None
         if flows is not None:
@@ -62,7 +63,6 @@ async def serve(
             executions_max=config.webhook.max_executions,
             pending_max=config.webhook.max_pending,
         )
-        files = Files(directory / "files")
         files.clean()
         settings = Settings(
             realm=config.auth.realm,
