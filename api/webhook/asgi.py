@@ -7,7 +7,8 @@ is drained for a moment so that the answer reaches a sender who is still sending
 """
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any, Final
 
 import trio
@@ -177,17 +178,30 @@ async def send_response(response: HttpResponse, send: Send, body: Body) -> None:
     if response.stream is None:
         await send({"type": "http.response.body", "body": response.body, "more_body": False})
         return
-    async with trio.open_nursery() as nursery:
+    if await _streamed(response.stream, send, body):
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _streamed(stream: AsyncGenerator[bytes], send: Send, body: Body) -> bool:
+    """Send what the stream gives; False when the caller has gone.
+
+    The last part is left to others: on it the server reports `http.disconnect`, and watching for that would end the
+    closing of the connection half-way.
+    """
+    gone = False
+    async with trio.open_nursery() as nursery, aclosing(stream) as chunks:
 
         async def watch() -> None:
+            nonlocal gone
             await body.hung_up()
+            gone = True
             nursery.cancel_scope.cancel()
 
         nursery.start_soon(watch)
-        async for chunk in response.stream:
+        async for chunk in chunks:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
         nursery.cancel_scope.cancel()
+    return not gone
 
 
 async def _send_early(
