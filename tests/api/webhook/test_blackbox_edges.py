@@ -18,9 +18,16 @@ from hookledger.api.cli import main
 from hookledger.journal.events import DeliveryRejected, HandshakeAnswered, TriggerReceived
 
 from ...runtime.triggers.webhook.handshakes.test_sns import PEM, TOPIC, URL, message  # noqa: TID252
-from ...runtime.triggers.webhook.signatures.test_vectors import BODY, KEY, V1_SECRET, WHPK, standard  # noqa: TID252
+from ...runtime.triggers.webhook.signatures.test_vectors import (
+    BODY,
+    KEY,
+    SLACK_BODY,
+    V1_SECRET,
+    WHPK,
+    standard,
+)
 from .house import USER, Clock, flow, open_house
-from .test_blackbox_signatures import FORM, SLACK_BODY, signed
+from .test_blackbox_signatures import FORM, signed
 
 NOW = "1700000000"
 V1 = "v1,HNkn2caO4INd1A7JpnFL50WigpEYa2CD5EL80IT/b90="
