@@ -18,7 +18,7 @@ from hookledger.api.cli import main
 from hookledger.journal.events import DeliveryRejected, HandshakeAnswered, TriggerReceived
 
 from ...runtime.triggers.webhook.handshakes.test_sns import PEM, TOPIC, URL, message  # noqa: TID252
-from ...runtime.triggers.webhook.signatures.test_vectors import (
+from ...runtime.triggers.webhook.signatures.test_vectors import (  # noqa: TID252
     BODY,
     KEY,
     SLACK_BODY,
