@@ -73,7 +73,7 @@ def find(engine: Engine, target: Target | None) -> Match | None:
     rendered = compared = False
     for flow, trigger, settings in _candidates(revision):
         for index, tree, expires in _keys(settings):
-            rendered = rendered or not _literal(tree)
+            rendered = rendered or not is_literal(tree)
             key = _rendered(engine, flow, trigger, tree)
             compared = compared or bool(key)
             if key and hmac.compare_digest(given, key.encode("utf-8", "surrogatepass")) and found is None:
@@ -147,13 +147,13 @@ def rendered_key(engine: Engine, flow: Flow, trigger: Trigger, settings: Webhook
     return _rendered(engine, flow, trigger, settings.key)
 
 
-def _literal(tree: Tree) -> TypeGuard[Template]:
-    """There is nothing to render."""
+def is_literal(tree: Tree) -> TypeGuard[Template]:
+    """There is nothing to render in it."""
     return isinstance(tree, Template) and "{" not in tree.source
 
 
 def _rendered(engine: Engine, flow: Flow, trigger: Trigger, tree: Tree) -> str | None:
-    if _literal(tree):
+    if is_literal(tree):
         return tree.source.strip()
     try:
         return str(render_tree(tree, key_variables(engine, flow, trigger), engine.ports.ambient())).strip()
