@@ -5,6 +5,7 @@ the application asks for the body and not before, a request head that never ends
 stops reading is cut off instead of holding its task, and the server's end, for ever.
 """
 
+import logging
 from functools import partial
 from typing import Any, Final
 
@@ -26,6 +27,8 @@ CONTINUE: Final = "hookledger.continue"
 """Under this name an application finds, in the scope's `state`, what to call before it reads a body."""
 PIECE_BYTES: Final = 65_536
 """So much of an answer a client has to take within the idle timeout."""
+
+logger = logging.getLogger("hookledger.http")
 
 
 async def serve_http(
@@ -90,6 +93,8 @@ class Connections:
         self._open.add(connection)
         try:
             await connection
+        except* Exception as errors:
+            logger.error("a connection ended with an error", exc_info=errors)  # its own end, not the server's
         finally:
             self._open.discard(connection)
             self._closed.set()
@@ -140,8 +145,8 @@ class OpenConnection(TCPServer):
             with self._writing:
                 try:
                     await self.stream.send_all(view[start : start + PIECE_BYTES])
-                except (trio.BrokenResourceError, trio.ClosedResourceError):
-                    return False
+                except (trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError):
+                    return False  # gone, or somebody else is closing it at this moment
             if self._writing.cancelled_caught:
                 return False
         return True
