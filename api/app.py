@@ -167,7 +167,11 @@ def _error_pages(app: QuartTrio, guard: Guard, pages: Pages) -> None:
         if (page := error_page(pages, guard, plain_request(), 404)) is not None:
             return to_quart(page)
         tenant = _tenant(request.path)
-        if tenant in OURS or not await guard.knows(plain_request()):
+        plain = plain_request()
+        known = await guard.knows(plain)
+        if tenant == TENANT and not known:
+            return to_quart(guard.challenge(plain).answer())
+        if tenant in OURS or not known:
             return to_quart(problem(404, "there is nothing here; GET /api/openapi.json lists every path"))
         return to_quart(problem(400, f"the tenant must be `{TENANT}`, not `{tenant}`", slug="tenant-unknown"))
 

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from hookledger.api.webhook.route import rendered_key, webhook_path
+from hookledger.api.webhook.route import is_literal, rendered_key, webhook_path
 from hookledger.runtime.triggers.webhook import WebhookSettings
 
 if TYPE_CHECKING:
@@ -43,9 +43,11 @@ def _webhooks(engine: "Engine", address: str) -> Iterator[str]:
             continue
         for trigger in revision.flow.triggers:
             if isinstance(trigger.settings, WebhookSettings):
-                key = rendered_key(engine, revision.flow, trigger, trigger.settings)
+                hidden = not is_literal(trigger.settings.key)  # what is printed here ends up in some log
+                key = None if hidden else rendered_key(engine, revision.flow, trigger, trigger.settings)
                 url = webhook_url(address, revision.flow.namespace, revision.flow.id, key or "KEY")
                 lines += [f"{revision.flow.name} ({trigger.id})", f"    curl {shlex.quote(url)}"]
+                lines += ["    (`hookledger webhook url FILE` prints it with its key)"] if hidden else []
     yield ""
     yield from lines or ["No webhooks yet: put a flow with a Webhook trigger into the flows directory."]
 

@@ -133,6 +133,9 @@ class WebhookHandler:
     def _reachable(match: Match, pipeline: Pipeline) -> None:
         if match.expired:
             raise Refused(410, "key-retired", "a previous key", detail="this webhook has another key now")
+        if match.unusable:
+            detail = f"the flow {match.flow.name} no longer loads on this server; its operator can see why"
+            raise Refused(409, "flow-unusable", match.unusable, detail=detail)
         if match.flow.disabled:
             reason = f"the flow {match.flow.name} is disabled"
             raise Refused(409, "flow-unusable", reason, detail=reason)

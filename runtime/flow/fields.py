@@ -6,7 +6,7 @@ rendered. It is compiled, so that its syntax and the names of its filters and fu
 
 import re
 from collections.abc import Container, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import msgspec
 from msgspec import NODEFAULT
@@ -18,6 +18,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 _AT = re.compile(r" - at `\$(?P<path>.*)`$")
 _STEP = re.compile(r"\.(?P<name>[^.\[\]]+)|\[(?P<index>\d+|\.\.\.)\]")
+_NO_CHOICE = "not one of the possible values:"
 
 
 class Collector:
@@ -126,8 +127,28 @@ def convert(value: object, kind: Any, path: Path, found: Collector) -> Any:
         return convert_lax(value, kind)
     except msgspec.ValidationError as error:
         message, where = explain(error)
+        if not where and message.startswith(_NO_CHOICE) and (known := sorted(set(choices(kind)))):
+            message = f"{message}; use {' or '.join(known)}"
         found.add((*path, *where), message)
         return None
+
+
+def choices(kind: Any) -> Iterator[str]:
+    """The texts a type names: those of its `Literal`."""
+    for argument in get_args(kind):
+        if isinstance(argument, str):
+            yield argument
+        else:
+            yield from choices(argument)
+
+
+def in_upper_case(kind: type[msgspec.Struct], data: Mapping[str, Any]) -> dict[str, Any]:
+    """The same properties with `none` as `NONE` where `NONE` is a choice: Kestra takes them in any case."""
+    known = {field.encode_name: frozenset(choices(field.type)) for field in msgspec.structs.fields(kind)}
+    return {
+        name: value.upper() if isinstance(value, str) and value.upper() in known.get(name, ()) else value
+        for name, value in data.items()
+    }
 
 
 def convert_lax(value: object, kind: Any) -> Any:
@@ -195,6 +216,4 @@ _WORDS = (
 def _plain(message: str) -> str:
     for term, words in _WORDS:
         message = message.replace(term, words)
-    return message.replace("Expected", "expected").replace(
-        "Invalid enum value", "not one of the possible values:"
-    )
+    return message.replace("Expected", "expected").replace("Invalid enum value", _NO_CHOICE)

@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 
-from hookledger.runtime.flow.fields import Collector, check_fields
+from hookledger.runtime.flow.fields import Collector, check_fields, in_upper_case
+from hookledger.runtime.flow.labels import is_reserved, label_pairs
 from hookledger.runtime.flow.model import Trigger
 from hookledger.runtime.flow.problems import Path, suggestion
 from hookledger.runtime.flow.sources import IGNORED, TriggerSource
@@ -56,6 +57,7 @@ def _trigger(data: object, path: Path, found: Collector) -> Trigger | None:
         found.add((*path, "type"), f"unknown trigger type `{name}`; {suggestion(str(name), known)}")
         return None
     source, reader, canonical = known[name]
+    data = in_upper_case(source, data)
     before = len(found.problems)
     check_fields(TriggerSource, {n: v for n, v in data.items() if n in _COMMON}, path, found)
     check_fields(source, data, path, found, elsewhere=_COMMON, known=_COMMON)
@@ -71,7 +73,7 @@ def _trigger(data: object, path: Path, found: Collector) -> Trigger | None:
         when=_condition(data.get("when")),
         conditions=_conditions(data, path, found),
         inputs=compile_tree(data.get("inputs")),
-        labels=compile_tree(_label_map(data.get("labels"))),
+        labels=compile_tree(_label_map(data.get("labels"), (*path, "labels"), found)),
         stop_after=tuple(data.get("stopAfter") or ()),
     )
 
@@ -101,10 +103,14 @@ def _conditions(data: Mapping[str, Any], path: Path, found: Collector) -> tuple[
     return tuple(trees)
 
 
-def _label_map(labels: object) -> object:
-    if isinstance(labels, list):
-        return {str(item.get("key")): item.get("value") for item in labels if isinstance(item, Mapping)}
-    return labels
+def _label_map(labels: object, path: Path, found: Collector) -> dict[str, Any] | None:
+    """Values may be expressions, so only the names are judged now."""
+    read: dict[str, Any] = {}
+    for key, value, where in label_pairs(labels, path, found):
+        if is_reserved(key):
+            found.add(where, f"labels that begin with `system.` are set by the engine; rename `{key}`")
+        read[key] = value
+    return read or None
 
 
 def _unique(triggers: list[Trigger], path: Path, found: Collector) -> None:

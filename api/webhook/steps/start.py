@@ -128,7 +128,7 @@ def delivery_of(exchange: Exchange, uri: str = "") -> Delivery:
         verification=exchange.verification,
         traceparent=exchange.traceparent,
         public_url=exchange.link_base,
-        source="testEvent" if request.header("x-kestra-test-event") == "true" else "trigger",
+        source="testEvent" if (request.header("x-kestra-test-event") or "").lower() == "true" else "trigger",
     )
 
 
