@@ -219,4 +219,5 @@ def _moment(bench: Bench, command: TakeBranch) -> Moment:
     prefix = f"{command.place.path(command.task)}["
     begun = [run.first_started for path, run in bench.state.runs.items() if path.startswith(prefix)]
     now = bench.recorder.now()
-    return Moment(round=command.round, elapsed=now - min(begun, default=now))
+    since = max(min(begun, default=now), bench.state.restarted_at)
+    return Moment(round=command.round, elapsed=now - since)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
 import msgspec
 
 from hookledger.journal.events import BranchTaken
-from hookledger.runtime.flow.model import Task
+from hookledger.runtime.flow.model import Flow, Task
 from hookledger.runtime.state import FINISHED, State
 from hookledger.runtime.tasks.base import TaskKind
 
@@ -49,22 +49,21 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 # --- what decide may ask for ------------------------------------------------------------------------------
 
 
-def locate(
-    tasks: Iterable[Task], branches: Mapping[str, BranchTaken], path: str
-) -> tuple[Task, Place] | None:
-    """Find the task a path names, and its place; None when the plan has no such task."""
-    known = {task.id: task for top in tasks for task in top.walk()}
-    *parents, last = path.split("/")
+def locate(flow: Flow, branches: Mapping[str, BranchTaken], path: str) -> tuple[Task, Place] | None:
+    """Find the task a path names, and its place; None when the plan has no such task there."""
+    children = {task.id: task for task in flow.top}
     place = Place()
+    *parents, last = path.split("/")
     for segment in parents:
         name, bracket, index = segment.partition("[")
-        if name not in known:
+        if name not in children:
             return None
         iteration = int(index[:-1]) if bracket else None
         taken = branches.get(f"{place.prefix}{name}")
         value = taken.values[iteration] if taken and taken.values and iteration is not None else None
-        place = place.inside(known[name], value=value, iteration=iteration)
-    return (known[last], place) if last in known else None
+        place = place.inside(children[name], value=value, iteration=iteration)
+        children = {child.id: child for block in children[name].blocks.values() for child in block}
+    return (children[last], place) if last in children else None
 
 
 class StartAttempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -169,7 +168,13 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
     commands: tuple[Command, ...] = ()
     state: str | None = None
-    failed_path: str = ""
+    failures: tuple[str, ...] = ()
+    """Paths of what failed and was not tolerated, in the plan's order; also while something beside is unfinished."""
+
+    @property
+    def failed_path(self) -> str:
+        """Of the first failure; empty when there is none."""
+        return self.failures[0] if self.failures else ""
 
     @property
     def failed(self) -> bool:
@@ -187,9 +192,9 @@ def worst(states: Iterable[str]) -> str:
     return "SUCCESS" if heaviest in ("SKIPPED", "CANCELLED") else heaviest
 
 
-def ended(state: str, failed_path: str = "") -> Progress:
+def ended(state: str, *failures: str) -> Progress:
     """Nothing left to do."""
-    return Progress(state=state, failed_path=failed_path)
+    return Progress(state=state, failures=failures)
 
 
 class Flowable(TaskKind, frozen=True, kw_only=True):
@@ -266,7 +271,7 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
         if run is None:
             return Progress(commands=(StartAttempt(task=task, place=place, attempt=1),))
         if run.state in FINISHED:
-            return ended(run.state, path if run.state in ("FAILED", "KILLED") else "")
+            return ended(run.state, *((path,) if run.state in ("FAILED", "KILLED") else ()))
         if run.state == "RETRYING":
             return self._retrying(task, place, run.retry_at, run.attempts)
         return self._open(path)
@@ -292,8 +297,10 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
         """
         commands: list[Command] = []
         states: list[str] = []
-        unfinished, failed_path = 0, ""
+        failures: list[str] = []
+        unfinished = 0
         for part in parts:
+            failures.extend(part.failures)
             if part.state is None:
                 unfinished += 1
                 commands.extend(part.commands)
@@ -301,12 +308,11 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
                     break
             else:
                 states.append(part.state)
-                failed_path = failed_path or part.failed_path
                 if stop_at_failure and part.failed:
                     break
         if unfinished:
-            return Progress(commands=tuple(commands))
-        return ended(worst(states), failed_path)
+            return Progress(commands=tuple(commands), failures=tuple(failures))
+        return ended(worst(states), *failures)
 
     def guarded(self, task: Task, place: Place, body: Progress) -> Progress:
         """A flowable's own `errors` after a failed body, then its `finally`, whatever happened."""
@@ -316,11 +322,12 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
         if body.failed and task.block("errors"):
             handled = self.sequence(task.block("errors"), inside)
             if handled.state is None:
-                return handled
+                return msgspec.structs.replace(handled, failures=body.failures)
         last = self.sequence(task.block("finally"), inside)
+        failures = (*body.failures, *last.failures)
         if last.state is None:
-            return last
-        return ended(worst((body.state, last.state)), body.failed_path or last.failed_path)
+            return msgspec.structs.replace(last, failures=failures)
+        return ended(worst((body.state, last.state)), *failures)
 
     def branch(self, task: Task, place: Place) -> BranchTaken | None:
         """What a flowable chose, if it did; a type that chooses asks for it first."""

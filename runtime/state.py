@@ -5,7 +5,7 @@ the rest, because a silent default is how an unknown event erases state. The sam
 command line, the API and the pages.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import reduce
 from typing import Any, Final, assert_never
 
@@ -117,6 +117,11 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     def outputs(self) -> Mapping[str, Any]:
         """Flow outputs; empty while there are none."""
         return getattr(self.terminal, "outputs", None) or {}
+
+    @property
+    def restarted_at(self) -> int:
+        """When it was last opened again, microseconds; 0 for never."""
+        return max((at for status, at in self.history if status == "RESTARTED"), default=0)
 
     def open_runs(self) -> tuple[Run, ...]:
         """Runs with an attempt under way."""
@@ -258,7 +263,7 @@ def _restarted(state: State, event: ExecutionRestarted) -> State:
         generation=event.generation,
         revision=event.revision,
         runs={path: run for path, run in state.runs.items() if kept(path)},
-        branches={path: taken for path, taken in state.branches.items() if kept(path)},
+        branches=dict(_choices_after(state, event, kept)),
         timers={path: due for path, due in state.timers.items() if kept(path)},
         fired=frozenset(path for path in state.fired if kept(path)),
         pauses={path: pause for path, pause in state.pauses.items() if path and kept(path)},
@@ -270,6 +275,17 @@ def _restarted(state: State, event: ExecutionRestarted) -> State:
         kill=None,
         terminal=None,
     )
+
+
+def _choices_after(
+    state: State, event: ExecutionRestarted, kept: Callable[[str], bool]
+) -> Iterator[tuple[str, BranchTaken]]:
+    """A check that is made again stands where it stood behind the round before: in time, and without a result."""
+    for path, taken in state.branches.items():
+        if path not in event.again and kept(path):
+            yield path, taken
+        elif taken.round > 1 and kept(path):
+            yield path, replace(taken, round=taken.round - 1, chosen="again", error=None, not_before=0)
 
 
 def _moved(state: State, status: str, at: int) -> State:

@@ -119,6 +119,8 @@ class ExecutionRestarted(Event, frozen=True, kw_only=True):
     source_sha256: str
     paths: tuple[str, ...] = ()
     """Runs that are forgotten so that they happen again."""
+    again: tuple[str, ...] = ()
+    """Loops whose last check failed and is made again; what is inside them is kept."""
     reason: str = ""
 
 

@@ -179,7 +179,7 @@ class Driver:
             self._end_attempt(path, "skipped")
 
     def _end_attempt(self, path: str, outcome: Any) -> None:
-        found = locate(self.flow.walk(), self.state.branches, path)
+        found = locate(self.flow, self.state.branches, path)
         assert found is not None
         run = self.state.runs[path]
         exiting = outcome == "ok" and "Leaves" in found[0].type

@@ -184,7 +184,7 @@ def test_every_run_can_be_found_again_by_its_path(history: tuple[Flow, list[Exec
     flow, events = history
     state = fold_all(events)
     for path, run in state.runs.items():
-        found = locate(flow.walk(), state.branches, path)
+        found = locate(flow, state.branches, path)
         assert found is not None
         assert found[0].id == run.task
         assert found[1].path(found[0]) == path

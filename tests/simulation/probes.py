@@ -38,7 +38,7 @@ class Outside:
     async def act(self, key: str, effect: EffectClass, seconds: float) -> None:
         """Take effect, then take a while to answer."""
         self.fate.step(EFFECT)
-        execution, path, attempt = key.split(":")
+        execution, *_, path, attempt = key.split(":")
         self.effects.append(
             Effect(
                 execution=execution,
