@@ -214,7 +214,7 @@ class Driver:
             return {
                 "chosen": self.chance.choice([name for name in task.blocks if name != "errors"] or ["else"])
             }
-        if kind in ("ForEach", "EachParallel"):
+        if kind in ("ForEach", "EachSequential", "EachParallel"):
             return {"values": tuple(f"v{number}" for number in range(self.chance.randint(0, 3)))}
         if kind == "LoopUntil":
             if round_ == 0:
