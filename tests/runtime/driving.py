@@ -18,6 +18,7 @@ from hookledger.journal.events import (
     ExecutionFailed,
     ExecutionKilled,
     ExecutionPaused,
+    ExecutionRestarted,
     ExecutionResumed,
     Failure,
     KillRequested,
@@ -49,6 +50,7 @@ from hookledger.runtime.plan import (
     TakeBranch,
     locate,
 )
+from hookledger.runtime.restart import redone
 from hookledger.runtime.settle import settle
 from hookledger.runtime.state import State, fold
 
@@ -88,6 +90,12 @@ class Driver:
             if len(self.events) == before:
                 self._pass_time(commands)
         raise AssertionError(f"no end after {STEPS_MAX} steps: {self.decide()}")
+
+    def restart(self) -> None:
+        """Open the ended execution again."""
+        paths, again = redone(self.flow, self.state)
+        fields = {"revision": 1, "source_sha256": self.flow.sha256, "paths": paths, "again": again}
+        self._record(ExecutionRestarted, by="user:me", generation=self.state.generation + 1, **fields)
 
     def decide(self) -> tuple[Command, ...]:
         """Ask, and check what holds of every answer: it is repeatable, and open executions wait for something."""
