@@ -136,9 +136,9 @@ def _taskrun(state: State, task: Task, place: Place) -> dict[str, Any]:
     }
     if place.frames:
         found["parentId"] = place.frames[-1].path
-    carrier = next((frame for frame in reversed(place.frames) if frame.value is not None), None)
-    if carrier is not None:
-        found["value"] = carrier.value
+    values = [frame.value for frame in place.frames if frame.value is not None]
+    if values:
+        found |= {"value": values[-1], "values": values}
     counter = next((frame for frame in reversed(place.frames) if frame.iteration is not None), None)
     if counter is not None:
         found["iteration"] = counter.iteration
@@ -146,12 +146,14 @@ def _taskrun(state: State, task: Task, place: Place) -> dict[str, Any]:
 
 
 def _parents(place: Place) -> dict[str, Any]:
-    """`parent` is the nearest flowable around, `parents` all of them, nearest first."""
-    found = [
-        {
-            "task": {"id": frame.task},
-            "taskrun": {} if frame.value is None else {"value": frame.value},
-        }
-        for frame in reversed(place.frames)
-    ]
+    """`parent` is the nearest flowable around, `parents` all of them, nearest first.
+
+    As for the task itself, the value is that of the loop around: in an `If` inside a ForEach `parent.taskrun.value` is
+    the ForEach's, in a ForEach inside another it is the outer one's.
+    """
+    found: list[dict[str, Any]] = []
+    value: str | None = None
+    for frame in place.frames:
+        found.insert(0, {"task": {"id": frame.task}, "taskrun": {} if value is None else {"value": value}})
+        value = frame.value if frame.value is not None else value
     return {"parent": found[0], "parents": found} if found else {}

@@ -117,6 +117,7 @@ class Life:
 
     def _reopen(self, forget: Iterable[str]) -> None:
         self.forget(forget)
+        self.pauses.discard("")  # an operator's pause ended with the life it was in
         self.ended = self.killed = self.exiting = False
 
     def _task_started(self, event: TaskStarted) -> "Broken":

@@ -255,7 +255,7 @@ async def test_a_change_is_durable_when_the_task_returns() -> None:
             if isinstance(event, KeyValueSet)
         )
         assert (event.namespace, event.key, event.value) == ("company.team", "k", 1)
-        assert (event.by, event.expires) == ("exec1:task:1", world.clock.time + SECOND)
+        assert (event.by, event.expires) == ("exec1:task", world.clock.time + SECOND)
 
 
 async def test_a_value_is_a_copy() -> None:
