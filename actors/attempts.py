@@ -21,7 +21,8 @@ from hookledger.journal.events import (
 from hookledger.runtime.durations import DurationInvalid, parse_duration
 from hookledger.runtime.expressions import truthy
 from hookledger.runtime.flow.model import Task
-from hookledger.runtime.plan import EndAttempts, Place, StartAttempt, locate
+from hookledger.runtime.locate import locate
+from hookledger.runtime.plan import EndAttempts, Place, StartAttempt
 from hookledger.runtime.settle import settle
 from hookledger.runtime.tasks.base import Effect, TaskFailed, TaskKind
 

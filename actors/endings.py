@@ -91,6 +91,8 @@ def _reason(command: Finish, state: State) -> Failure | None:
     if branch is not None and branch.chosen == "failed":
         message = f"the condition of `{branch.task}` was not met within {branch.round} rounds"
         return Failure(message=message, kind="GaveUp")
+    if command.path in state.expired:
+        return Failure(message=f"`{command.path}` was not done within its timeout", kind="Timeout")
     if command.path in state.resumed:
         return Failure(message=f"`{command.path}` ended without an answer in time", kind="PauseExpired")
     if state.exit_path:

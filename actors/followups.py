@@ -16,7 +16,7 @@ from hookledger.actors.ids import derived_id
 from hookledger.actors.reception import Delivery, Reception
 from hookledger.journal.events import TriggerReceived
 from hookledger.runtime.flow.model import Flow, Retry
-from hookledger.runtime.plan import locate
+from hookledger.runtime.locate import locate
 from hookledger.runtime.settle import retry_delay
 from hookledger.runtime.state import State
 from hookledger.runtime.triggers.after_flow import AfterFlowSettings, after_flow_variables

@@ -6,13 +6,14 @@ run anything themselves.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
 
 import msgspec
 
 from hookledger.journal.events import BranchTaken
-from hookledger.runtime.flow.model import Flow, Task
-from hookledger.runtime.state import FINISHED, State
+from hookledger.runtime.flow.model import Task
+from hookledger.runtime.state import FINISHED, State, below
 from hookledger.runtime.tasks.base import TaskKind
 
 if TYPE_CHECKING:
@@ -49,23 +50,6 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 # --- what decide may ask for ------------------------------------------------------------------------------
 
 
-def locate(flow: Flow, branches: Mapping[str, BranchTaken], path: str) -> tuple[Task, Place] | None:
-    """Find the task a path names, and its place; None when the plan has no such task there."""
-    children = {task.id: task for task in flow.top}
-    place = Place()
-    *parents, last = path.split("/")
-    for segment in parents:
-        name, bracket, index = segment.partition("[")
-        if name not in children:
-            return None
-        iteration = int(index[:-1]) if bracket else None
-        taken = branches.get(f"{place.prefix}{name}")
-        value = taken.values[iteration] if taken and taken.values and iteration is not None else None
-        place = place.inside(children[name], value=value, iteration=iteration)
-        children = {child.id: child for block in children[name].blocks.values() for child in block}
-    return (children[last], place) if last in children else None
-
-
 class StartAttempt(msgspec.Struct, frozen=True, kw_only=True):
     """Begin an attempt."""
 
@@ -96,11 +80,19 @@ class BeginWait(msgspec.Struct, frozen=True, kw_only=True):
     place: Place
 
 
+class BeginDeadline(msgspec.Struct, frozen=True, kw_only=True):
+    """Render a block's `timeout` and record until when it has time."""
+
+    task: Task
+    place: Place
+
+
 class FireTimer(msgspec.Struct, frozen=True, kw_only=True):
-    """The time of a recorded timer has come."""
+    """The time of a recorded timer has come; of a deadline, if `late`."""
 
     path: str
     due: int
+    late: bool = False
 
 
 class EndWait(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,6 +144,7 @@ Command: TypeAlias = (
     | TakeBranch
     | StartChild
     | BeginWait
+    | BeginDeadline
     | FireTimer
     | EndWait
     | AwaitTime
@@ -203,6 +196,8 @@ class Flowable(TaskKind, frozen=True, kw_only=True):
     instant: ClassVar[bool] = True
     body_first: ClassVar[bool] = False
     """True when the children come before the first choice."""
+    lenient: ClassVar[bool] = False
+    """True when a failure inside is only a warning."""
 
     @classmethod
     def plan(cls, task: Task, place: Place, planner: "Planner") -> Progress:
@@ -342,7 +337,39 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
             return softened(task, self.guarded(task, place, ended("FAILED", path)))
         if task.run_if is not None and taken is None:
             return Progress(commands=(TakeBranch(task=task, place=place),))
-        return softened(task, kind.plan(task, place, self))
+        plan = kind.plan if task.timeout is None else partial(self._timed, kind=kind)
+        return softened(task, plan(task, place, self))
+
+    def _timed(self, task: Task, place: Place, _: "Planner", *, kind: type[Flowable]) -> Progress:
+        """A block that has to be done by its deadline; the clock begins with the first thing to do."""
+        path = place.path(task)
+        if path in self.state.expired:
+            return self._late(task, place, kind)
+        progress, due = kind.plan(task, place, self), self.state.deadlines.get(path)
+        if progress.state is not None:
+            return progress
+        if due is None:
+            return Progress(commands=(BeginDeadline(task=task, place=place),), failures=progress.failures)
+        if self.now >= due:
+            return Progress(commands=(FireTimer(path=path, due=due, late=True),), failures=progress.failures)
+        wait = AwaitTime(path=path, due=due, reason="timeout")
+        return msgspec.structs.replace(progress, commands=(*progress.commands, wait))
+
+    def _late(self, task: Task, place: Place, kind: type[Flowable]) -> Progress:
+        """What was begun inside in time is stopped first; then it is a failure like any other."""
+        path, since = place.path(task), self.state.expired[place.path(task)]
+        runs = [run for run in self.state.open_runs() if below(run.path, path)]
+        attempts = tuple(run.path for run in runs if run.begun is not None and run.begun.sequence < since)
+        children = tuple(
+            started.child
+            for where, started in self.state.children.items()
+            if below(where, path) and started.sequence < since
+            if started.wait and where not in self.state.returned
+        )
+        if attempts or children:
+            return Progress(commands=(EndAttempts(paths=attempts), KillChildren(children=children)))
+        progress = self.guarded(task, place, ended("FAILED", path))
+        return ended("WARNING") if kind.lenient and progress.state == "FAILED" else progress
 
     def _retrying(self, task: Task, place: Place, retry_at: int, attempts: int) -> Progress:
         if self.now >= retry_at:
@@ -353,11 +380,6 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
         pause = self.state.pauses.get(path)
         reason = "operator" if pause is not None else "attempt"
         return Progress(commands=(AwaitEvent(path=path, reason=reason),))
-
-
-def below(path: str, root: str) -> bool:
-    """True for a place and everything inside it."""
-    return path == root or path.startswith((f"{root}/", f"{root}["))
 
 
 def softened(task: Task, progress: Progress) -> Progress:

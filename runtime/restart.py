@@ -11,8 +11,9 @@ from msgspec.structs import replace
 
 from hookledger.journal.events import BranchTaken
 from hookledger.runtime.flow.model import Flow, Task
-from hookledger.runtime.plan import Place, Planner, below, locate
-from hookledger.runtime.state import State
+from hookledger.runtime.locate import locate
+from hookledger.runtime.plan import Place, Planner
+from hookledger.runtime.state import State, below
 
 AFTERMATH = ("errors", "finally")
 """Blocks of a flowable that follow its children's end."""
@@ -24,7 +25,7 @@ class Redone(NamedTuple):
     paths: tuple[str, ...]
     """Runs, choices, waits and children that are forgotten with everything below them."""
     again: tuple[str, ...]
-    """Loops whose condition is looked at again; what is inside them stays."""
+    """Loops whose condition is looked at again, blocks that get their time again; what is inside them stays."""
 
 
 def redone(flow: Flow, state: State) -> Redone:
@@ -34,10 +35,11 @@ def redone(flow: Flow, state: State) -> Redone:
         flow: The revision in which it failed.
         state: After the terminal event.
     """
-    causes = {*_failures(flow, state), *_void(state)}
-    again = {path for path in causes if _broken_check(state.branches.get(path))}
-    gone = (causes - again) | set(_aftermath(flow, state, causes))
-    kept = (path for path in again if not any(below(path, root) for root in gone))
+    failures, late = _failures(flow, state)
+    causes = {*failures, *_void(state)}
+    checks = {path for path in failures if _broken_check(state.branches.get(path))}
+    gone = (causes - checks) | set(_aftermath(flow, state, causes | late))
+    kept = (path for path in late | checks if not any(below(path, root) for root in gone))
     return Redone(tuple(sorted(gone)), tuple(sorted(kept)))
 
 
@@ -49,10 +51,16 @@ def lost_paths(flow: Flow, state: State, paths: Iterable[str]) -> Iterator[str]:
             yield path
 
 
-def _failures(flow: Flow, state: State) -> tuple[str, ...]:
-    """What the plan stopped at, as if nobody had killed it and no Exit had cut it short."""
-    uncut = replace(state, kill=None, exit_state="", exit_path="")
-    return Planner(state=uncut, now=state.at).sequence(flow.tasks, Place()).failures
+def _failures(flow: Flow, state: State) -> tuple[tuple[str, ...], set[str]]:
+    """What the plan stopped at, as if nobody had killed it, no Exit had cut it short and no block had been late."""
+    late: set[str] = set()
+    while True:
+        in_time = {path: since for path, since in state.expired.items() if path not in late}
+        uncut = replace(state, kill=None, exit_state="", exit_path="", expired=in_time)
+        failures = Planner(state=uncut, now=state.at).sequence(flow.tasks, Place()).failures
+        if not in_time.keys() & set(failures):
+            return failures, late
+        late |= in_time.keys() & set(failures)
 
 
 def _void(state: State) -> Iterator[str]:
@@ -62,7 +70,8 @@ def _void(state: State) -> Iterator[str]:
         yield state.exit_path
     for path, started in state.children.items():
         returned = state.returned.get(path)
-        if started.wait and (returned is None or (state.kill is not None and returned.state == "KILLED")):
+        stopped = state.kill is not None or any(below(path, root) for root in state.expired)
+        if started.wait and (returned is None or (stopped and returned.state == "KILLED")):
             yield path
 
 

@@ -33,9 +33,11 @@ from hookledger.journal.events import (
 )
 from hookledger.runtime.decide import decide
 from hookledger.runtime.flow.model import Flow, Task
+from hookledger.runtime.locate import locate
 from hookledger.runtime.plan import (
     AwaitEvent,
     AwaitTime,
+    BeginDeadline,
     BeginWait,
     Command,
     EndAttempts,
@@ -48,11 +50,10 @@ from hookledger.runtime.plan import (
     StartAttempt,
     StartChild,
     TakeBranch,
-    locate,
 )
 from hookledger.runtime.restart import redone
 from hookledger.runtime.settle import settle
-from hookledger.runtime.state import State, fold
+from hookledger.runtime.state import State, below, fold
 
 STEPS_MAX: Final = 4000
 
@@ -134,7 +135,7 @@ class Driver:
             self._happens(self.chance.choice(awaited))
         elif due:
             self.now = min(due)
-        elif self.state.kill is not None:
+        elif any(isinstance(command, KillChildren) for command in commands):
             for path, started in self.state.children.items():
                 if started.wait and path not in self.state.returned:
                     self._record(ChildReturned, path=path, child=started.child, state="KILLED")
@@ -164,8 +165,11 @@ class Driver:
                 path = command.place.path(command.task)
                 fields = {"child": f"child of {path}", "namespace": "n", "flow": "f", "revision": 1}
                 self._record(ChildStarted, task=command.task.id, path=path, **fields)
+            case BeginDeadline():
+                path, due = command.place.path(command.task), self.now + self.chance.randint(1, 9_000_000)
+                self._record(TimerSet, path=path, due=due, origin="timeout")
             case FireTimer():
-                self._record(TimerFired, path=command.path, due=command.due)
+                self._fire(command)
             case EndWait():
                 choice = self.state.pauses[command.path].expiry
                 self._record(ExecutionResumed, path=command.path, by="engine:timer", choice=choice)
@@ -178,6 +182,13 @@ class Driver:
                 self._record(ExecutionKilled, by="user:me")
             case KillChildren() | AwaitEvent() | AwaitTime():
                 pass
+
+    def _fire(self, command: FireTimer) -> None:
+        for path in tuple(self.state.pauses) if command.late else ():
+            if below(path, command.path):
+                self._record(ExecutionResumed, path=path, by="engine:timer", choice="fail")
+        origin = "timeout" if command.late else "sleep"
+        self._record(TimerFired, path=command.path, due=command.due, origin=origin)
 
     def _start(self, command: StartAttempt) -> None:
         task, path = command.task, command.place.path(command.task)

@@ -15,8 +15,9 @@ from hookledger.journal.events import (
 from hookledger.runtime.decide import decide
 from hookledger.runtime.flow.model import Flow
 from hookledger.runtime.flow.parse import parse_flow
-from hookledger.runtime.plan import Command, Finish, StartAttempt, below, locate, worst
-from hookledger.runtime.state import State, fold_all
+from hookledger.runtime.locate import locate
+from hookledger.runtime.plan import Command, Finish, StartAttempt, worst
+from hookledger.runtime.state import State, below, fold_all
 from tests.runtime.histories import REGISTRY, histories
 
 CORE = "io.kestra.plugin.core"

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from hookledger.journal.events import ExecutionEvent, ExecutionRestarted, TaskStarted
 from hookledger.journal.verify.lifecycle import Life, Order
 from hookledger.runtime.flow.model import Flow
-from hookledger.runtime.plan import Place, Planner, below
+from hookledger.runtime.plan import Place, Planner
 from hookledger.runtime.restart import AFTERMATH, redone
-from hookledger.runtime.state import State, fold, fold_all
+from hookledger.runtime.state import State, below, fold, fold_all
 from tests.runtime.driving import Driver
 from tests.runtime.histories import made_flow
 

@@ -77,6 +77,8 @@ class Probe(TaskKind, frozen=True, kw_only=True):
     """How many attempts fail before one works."""
     fail_generations: int = 0
     """How often the execution is restarted before it works."""
+    hang_generations: int = 0
+    """How often the execution is restarted before it answers at all."""
     value: Any = None
     labels: Mapping[str, str] = {}
 
@@ -86,7 +88,8 @@ class Probe(TaskKind, frozen=True, kw_only=True):
     async def run(self, context: TaskContext) -> Outputs:
         outside: Outside = context.port("outside")
         attempt = int(context.attempt_key.rpartition(":")[2])
-        await outside.act(context.attempt_key, self.reach, self.seconds)
+        hangs = generation(context.attempt_key) < self.hang_generations
+        await outside.act(context.attempt_key, self.reach, 3600 if hangs else self.seconds)
         if attempt <= self.fail_attempts or generation(context.attempt_key) < self.fail_generations:
             raise TaskFailed(f"attempt {attempt} was made to fail", kind="Probed")
         return Result(outputs={"value": self.value, "attempt": attempt}, labels=self.labels)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hookledger.journal.events import TaskReturned, TaskStarted
+from hookledger.journal.events import TaskReturned, TaskStarted, TimerFired
 from hookledger.runtime.state import State
 from tests.simulation import golden
 from tests.simulation.world import SECRETS, World
@@ -374,6 +374,7 @@ def test_a_flow_may_be_retried_as_a_new_execution() -> None:
         ("restart_loop_check", []),
         ("restart_killed", ["fan/slow"]),
         ("restart_exit", ["stop"]),
+        ("restart_timeout", ["late/cut"]),
     ],
 )
 def test_a_restart_runs_only_what_failed_and_what_follows(name: str, again: list[str]) -> None:
@@ -413,3 +414,46 @@ def test_what_runs_behind_a_restart_has_keys_of_its_own() -> None:
     keys = [effect.key for effect in _world("restart_for_each").outside.effects if "only_b" in effect.key]
     execution = keys[0].partition(":")[0]
     assert keys == [f"{execution}:loop[1]/only_b/bad:1", f"{execution}:restart-1:loop[1]/only_b/bad:1"]
+
+
+def test_a_block_has_to_be_done_within_its_timeout() -> None:
+    """
+    A block that is late stops what runs inside, waits for no sleep, answer or child any longer, and fails like any
+    other; what had ended inside stays. Late inside an AllowFailure is a warning. In time, nothing happens.
+    """
+    assert _state("timeout_block").status == "FAILED"
+    assert _runs("timeout_block") == {
+        "in_time/quick": "SUCCESS",
+        "late/done": "SUCCESS",
+        "late/slow": "KILLED",
+        "late/tell": "SUCCESS",
+    }
+    assert _state("timeout_block", "child_naps_shortly").status == "KILLED"
+    expired = [event.path for event in _events("timeout_block", TimerFired)]
+    assert expired == ["soft", "late"]
+
+
+def test_a_pause_that_times_out_has_failed() -> None:
+    """
+    `timeout` on a Pause is the longest wait for a person; then the task fails and `errors` runs.
+    """
+    state = _state("timeout_pause")
+    assert (state.status, list(state.runs)) == ("FAILED", ["nobody"])
+    assert state.terminal
+    assert state.terminal.at - state.history[0][1] == 30 * SECOND
+
+
+def test_an_end_says_why() -> None:
+    """
+    An execution that no task's error ended has a reason all the same.
+    """
+    reasons = {
+        name: _state(name).terminal.error.message  # type: ignore[union-attr]
+        for name in ("loop_until_gives_up", "pause_expires_fail", "restart_exit", "timeout_pause")
+    }
+    assert reasons == {
+        "loop_until_gives_up": "the condition of `poll` was not met within 3 rounds",
+        "pause_expires_fail": "`approve` ended without an answer in time",
+        "restart_exit": "`stop` ended the execution as FAILED",
+        "timeout_pause": "`approve` was not done within its timeout",
+    }
