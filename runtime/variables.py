@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from hookledger.journal.events import ChildReturned, TriggerReceived
+from hookledger.journal.events import ChildReturned, ChildStarted, TriggerReceived
 from hookledger.runtime.decide import outcome
 from hookledger.runtime.flow.model import Flow, Task
 from hookledger.runtime.plan import Place
@@ -88,9 +88,9 @@ def outputs(state: State) -> dict[str, Any]:
         if resumed.inputs:
             task = path.rpartition("/")[2]
             _place_outputs(found, task, loop_values(state.branches, path), {"onResume": resumed.inputs})
-    for path, returned in state.returned.items():
-        task = state.children[path].task
-        _place_outputs(found, task, loop_values(state.branches, path), _child_outputs(returned))
+    for path, started in state.children.items():
+        made = _child_outputs(started, state.returned.get(path))
+        _place_outputs(found, started.task, loop_values(state.branches, path), made)
     return found
 
 
@@ -116,8 +116,9 @@ def _place_outputs(
     target.update(made)
 
 
-def _child_outputs(returned: ChildReturned) -> dict[str, Any]:
-    return {"executionId": returned.child, "state": returned.state, "outputs": returned.outputs}
+def _child_outputs(started: ChildStarted, returned: ChildReturned | None) -> dict[str, Any]:
+    made = {"executionId": started.child}
+    return made if returned is None else {**made, "state": returned.state, "outputs": returned.outputs}
 
 
 def _task_states(state: State) -> dict[str, Any]:

@@ -100,6 +100,9 @@ class TaskKind(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     blocks: ClassVar[tuple[str, ...]] = ()
     """Names of properties that hold child tasks."""
 
+    durations: ClassVar[tuple[str, ...]] = ()
+    """Properties that are durations, `outer.inner` where they are nested: checked when the flow is loaded."""
+
     wrapped: ClassVar[bool] = False
     """True when the items of its blocks are `task:` with `dependsOn:`."""
 

@@ -53,6 +53,7 @@ class Set(TaskKind, frozen=True, kw_only=True):
     """Stores a value."""
 
     types: ClassVar[tuple[str, ...]] = ("io.kestra.plugin.core.kv.Set", "io.kestra.core.tasks.kv.Set")
+    durations: ClassVar[tuple[str, ...]] = ("ttl",)
     effect: ClassVar[Effect] = "idempotent"
 
     key: str

@@ -245,6 +245,35 @@ async def test_a_flow_level_retry_makes_new_executions(
     assert [round((row.ended - EPOCH_US) / 10_000_000) for row in made] == [0, 1, 2]
 
 
+@pytest.mark.parametrize("outside", [True, False])
+async def test_the_retry_of_a_task_may_make_new_executions(
+    autojump_clock: MockClock, open_engine: OpenEngine, store: MemoryStore, outside: bool
+) -> None:
+    """
+    A task whose own retry (or that of the block around it) says CREATE_NEW_EXECUTION is not tried again in place: its
+    failure ends the execution, and a fresh one follows.
+    """
+    retry = "retry: {type: constant, interval: PT10S, maxAttempts: 2, behavior: CREATE_NEW_EXECUTION}"
+    around, own = (retry, "description: plain") if outside else ("description: plain", retry)
+    source = f"""
+id: again
+namespace: company.team
+tasks:
+  - id: block
+    type: io.kestra.plugin.core.flow.Sequential
+    {around}
+    tasks:
+      - id: bad
+        type: io.kestra.plugin.core.execution.Fail
+        {own}
+"""
+    async with open_engine(source) as engine:
+        await start(engine, "again")
+        await trio.sleep(60)
+        states = [await engine.replay(row.execution) for row in rows(store, "again")]
+    assert [(state.status, state.runs["block/bad"].attempts) for state in states] == [("FAILED", 1)] * 2
+
+
 async def test_a_schedule_fires_on_time_in_its_zone(
     autojump_clock: MockClock, open_engine: OpenEngine, store: MemoryStore
 ) -> None:

@@ -457,3 +457,20 @@ def test_an_end_says_why() -> None:
         "restart_exit": "`stop` ended the execution as FAILED",
         "timeout_pause": "`approve` was not done within its timeout",
     }
+
+
+def test_loops_in_loops_see_the_values_around_them() -> None:
+    """
+    `taskrun.value` is the nearest loop's, in blocks inside it too; `parent.taskrun.value` is that of the loop around the
+    parent, `taskrun.values` lists them all, and `currentEachOutput` finds what this iteration made.
+    """
+    assert _state("for_each_nested").outputs == {"made": "b1", "said": '2 ["a","2"] a2'}
+
+
+def test_a_child_that_is_left_alone_is_known_by_its_id() -> None:
+    """
+    A Subflow that does not wait outputs the new execution's id all the same.
+    """
+    world = _world("subflow_left_alone")
+    (line,) = [line for execution in world.states() for line in world.disk.logs(execution)]
+    assert line.message.removeprefix("after ") in world.states()

@@ -113,6 +113,7 @@ class LoopUntil(Flowable, frozen=True, kw_only=True):
     )
     blocks: ClassVar[tuple[str, ...]] = ("tasks", "errors", "finally")
     body_first: ClassVar[bool] = True
+    durations: ClassVar[tuple[str, ...]] = ("checkFrequency.interval", "checkFrequency.maxDuration")
 
     condition: str | bool | int | float | None
     fail_on_max_reached: bool = False

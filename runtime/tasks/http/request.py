@@ -34,6 +34,11 @@ class Request(TaskKind, frozen=True, kw_only=True):
         "io.kestra.core.tasks.http.Request",
     )
     effect: ClassVar[Effect] = "write"
+    durations: ClassVar[tuple[str, ...]] = (
+        "options.connectTimeout",
+        "options.readTimeout",
+        "options.timeout",
+    )
 
     uri: str
     method: Method = "GET"
