@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -170,6 +171,10 @@ async def write(count: int) -> dict[str, float]:
     return {"wall": entries / wall, "work": entries / work}
 
 
+def _rows(query: Query, reader: Any) -> Any:
+    return reader.rows(query)
+
+
 def questions(count: int) -> dict[str, Callable[[Any], Any]]:
     """What lists and the dashboard ask."""
     from hookledger.journal.store import Query
@@ -201,9 +206,7 @@ def questions(count: int) -> dict[str, Callable[[Any], Any]]:
         "by duration, offset 50,000": Query(sort="duration", offset=50_000),
     }
     hour, day = until - 3_600_000_000, until - 86_400_000_000
-    found: dict[str, Callable[[Any], Any]] = {
-        name: lambda reader, query=query: reader.rows(query) for name, query in asked.items()
-    }
+    found: dict[str, Callable[[Any], Any]] = {name: partial(_rows, query) for name, query in asked.items()}
     return found | {
         "minutes: one hour": lambda reader: reader.minutes(hour, until),
         "minutes: a day": lambda reader: reader.minutes(day, until),
