@@ -201,9 +201,7 @@ def questions(count: int) -> dict[str, Callable[[Any], Any]]:
         "by duration, offset 50,000": Query(sort="duration", offset=50_000),
     }
     hour, day = until - 3_600_000_000, until - 86_400_000_000
-    found: dict[str, Callable[[Any], Any]] = {
-        name: lambda reader, query=query: reader.rows(query) for name, query in asked.items()
-    }
+    found = {name: listed(query) for name, query in asked.items()}
     return found | {
         "minutes: one hour": lambda reader: reader.minutes(hour, until),
         "minutes: a day": lambda reader: reader.minutes(day, until),
@@ -225,6 +223,11 @@ def questions(count: int) -> dict[str, Callable[[Any], Any]]:
             reader.rows(Query(limit=10, total_max=0)),
         ],
     }
+
+
+def listed(query: Any) -> Callable[[Any], Any]:
+    """The question for a page of executions and its total."""
+    return lambda reader: reader.rows(query)
 
 
 def ask(directory: Path, count: int, rounds: int) -> None:
