@@ -15,7 +15,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -171,10 +170,6 @@ async def write(count: int) -> dict[str, float]:
     return {"wall": entries / wall, "work": entries / work}
 
 
-def _rows(query: Query, reader: Any) -> Any:
-    return reader.rows(query)
-
-
 def questions(count: int) -> dict[str, Callable[[Any], Any]]:
     """What lists and the dashboard ask."""
     from hookledger.journal.store import Query
@@ -206,7 +201,7 @@ def questions(count: int) -> dict[str, Callable[[Any], Any]]:
         "by duration, offset 50,000": Query(sort="duration", offset=50_000),
     }
     hour, day = until - 3_600_000_000, until - 86_400_000_000
-    found: dict[str, Callable[[Any], Any]] = {name: partial(_rows, query) for name, query in asked.items()}
+    found = {name: listed(query) for name, query in asked.items()}
     return found | {
         "minutes: one hour": lambda reader: reader.minutes(hour, until),
         "minutes: a day": lambda reader: reader.minutes(day, until),
@@ -228,6 +223,11 @@ def questions(count: int) -> dict[str, Callable[[Any], Any]]:
             reader.rows(Query(limit=10, total_max=0)),
         ],
     }
+
+
+def listed(query: Any) -> Callable[[Any], Any]:
+    """The question for a page of executions and its total."""
+    return lambda reader: reader.rows(query)
 
 
 def ask(directory: Path, count: int, rounds: int) -> None:

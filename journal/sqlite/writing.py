@@ -28,10 +28,13 @@ def write_projections(connection: apsw.Connection, batch: Batch) -> None:
     for execution in batch.labelled:
         connection.execute(_FORGET_LABELS, (execution,))
     begun, rows = batch.begun, batch.rows
-    connection.executemany(
-        _UPSERT_EXECUTION, ((begun.get(execution), *EXECUTION.write(row)) for execution, row in rows.items())
-    )
+    later = rows.keys() - begun.keys() if len(begun) < len(rows) else ()
+    connection.executemany(_UPDATE_EXECUTION, (EXECUTION.write(rows[execution]) for execution in later))
     if begun:
+        connection.executemany(
+            _ADD_EXECUTION,
+            ((number, *EXECUTION.write(rows[execution])) for execution, number in begun.items()),
+        )
         connection.executemany(
             "INSERT INTO execution_label VALUES (?, ?, ?, ?)",
             (
@@ -87,12 +90,10 @@ def _minutes(batch: Batch) -> Iterator[tuple[int, str, str, str, int]]:
         yield minute, "", "", state, count
 
 
-# Only the indexes over what changes are touched again, and an update keeps the row's number: among equal times the
-# order is that of the journal.
-_UPSERT_EXECUTION = """
-INSERT INTO execution VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (execution) DO UPDATE
-SET ended = excluded.ended, state = excluded.state, waits = excluded.waits, more = excluded.more
+_ADD_EXECUTION = "INSERT INTO execution VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+# Only the indexes over what changes are touched again.
+_UPDATE_EXECUTION = """
+UPDATE execution SET ended = ?6, state = ?7, waits = ?8, more = ?9 WHERE execution = ?1
 """
 # By the labels of the row that is about to be replaced.
 _FORGET_LABELS = """
