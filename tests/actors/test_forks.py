@@ -67,7 +67,7 @@ async def test_a_fork_keeps_what_came_before() -> None:
     async with Engine.open(MemoryStore()) as engine:
         await engine.register(STEPS)
         origin = await engine.trigger("io.tests", "steps")
-        before = await origin.finished()
+        before: Any = await origin.finished()
         copy = await fork(engine, origin.id, "each[1]/inner", by="user:ann")
         after = await copy.finished()
         events = await engine.events(copy.id)

@@ -182,7 +182,7 @@ async def test_it_finds_and_changes_flows(tmp_path: Path) -> None:
     The client searches with its filters, validates, draws, changes, lists revisions and triggers, and deletes.
     """
 
-    def eq(field: Any, value: Any) -> QueryFilter:
+    def eq(field: Any, value: Any) -> Any:
         return FILTER(var_field=field, operation=QueryFilterOp.EQUALS, value=value)
 
     def work(client: Any) -> tuple[Any, ...]:
