@@ -63,7 +63,7 @@ def _pause(_form: Form, by: str, _history: History) -> OperatorCommand:
 
 
 def _resume(form: Form, by: str, history: History) -> OperatorCommand:
-    path = form.get("path")
+    path = form.get("place")
     pause = history.state.pauses.get(path)
     inputs = given_inputs(declared(pause), form) if pause is not None else {}
     reason = form.get("reason").strip()

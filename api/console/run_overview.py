@@ -186,7 +186,7 @@ def _asked(state: State, flow: Flow | None, now: int, form: Form | None) -> Iter
     for wait in waits(state, flow):
         if wait.kind in ("person", "operator", "doubt"):
             pause = state.pauses[wait.path]
-            given = form if form is not None and form.get("path") == wait.path else None
+            given = form if form is not None and form.get("place") == wait.path else None
             fields = tuple(fields_of(declared(pause), given))
             yield Asked(path=wait.path, kind=wait.kind, words=wait_words(wait, now), fields=fields)
 
