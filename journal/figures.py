@@ -4,7 +4,7 @@ Every question does bounded work: a rollup per minute, a limited sample, or a wa
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -32,15 +32,9 @@ class FlowKey(NamedTuple):
     flow: str
 
 
-class MinuteKey(NamedTuple):
-    """What is counted together."""
-
-    minute: int
-    """Minutes since 1970-01-01 UTC."""
-    namespace: str
-    flow: str
-    state: str
-    """CREATED for an execution that began, otherwise the state in which one ended."""
+MinuteKey: TypeAlias = tuple[int, str, str, str]
+"""What is counted together: minutes since 1970-01-01 UTC, namespace, flow, and CREATED for an execution that began or
+the state in which one ended."""
 
 
 class MinuteCount(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,9 +124,9 @@ def counted(header: Header, row: ExecutionRow) -> list[MinuteKey]:
     """
     minute = header.ts // MINUTE
     return [
-        MinuteKey(minute, row.namespace, row.flow, state or row.state)
+        (minute, row.namespace, row.flow, _COUNTED[name] or row.state)
         for name in header.types
-        if (state := _COUNTED.get(name)) is not None
+        if name in _COUNTED
     ]
 
 

@@ -37,6 +37,10 @@ time, its own work, a subflow, the time of a retry, a timer, its turn to begin. 
 reasons it is the first in this order."""
 
 
+ENDED: Final = frozenset({"SUCCESS", "WARNING", "FAILED", "KILLED", "CANCELLED"})
+"""States of executions that have ended; in all others they are open."""
+
+
 class ExecutionRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What lists show of an execution. Times are microseconds; `ended` is 0 while it is open."""
 
@@ -50,6 +54,8 @@ class ExecutionRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     started: int = 0
     ended: int = 0
     labels: dict[str, str] = {}
+    delivery: str = ""
+    """The request that began it, when one did."""
     deduplication: str = ""
     events: int = 0
     """How many it has, observations included."""
@@ -81,6 +87,7 @@ class Projection:
 
     __slots__ = (
         "deduplication",
+        "delivery",
         "ended",
         "events",
         "execution",
@@ -100,7 +107,8 @@ class Projection:
 
     def __init__(self, execution: str) -> None:
         self.execution = execution
-        self.namespace = self.flow = self.trigger = self.deduplication = self.parent = self.replay_of = ""
+        self.namespace = self.flow = self.trigger = self.delivery = self.deduplication = ""
+        self.parent = self.replay_of = ""
         self.state = "CREATED"
         self.revision = self.started = self.ended = self.events = self.generation = 0
         self.labels: dict[str, str] = {}
@@ -131,6 +139,7 @@ class Projection:
             started=self.started,
             ended=self.ended,
             labels=self.labels,
+            delivery=self.delivery,
             deduplication=self.deduplication,
             events=self.events,
             parent=self.parent,
@@ -167,7 +176,8 @@ class Projection:
 
     def _begin(self, received: TriggerReceived, at: int) -> None:
         self.namespace, self.flow, self.revision = received.namespace, received.flow, received.revision
-        self.trigger, self.deduplication = received.trigger, received.deduplication
+        self.trigger, self.delivery = received.trigger, received.delivery
+        self.deduplication = received.deduplication
         self.parent, self.labels, self.started = received.parent, received.labels, at
         self.replay_of = received.labels.get("system.replayOf", "")
         if received.not_before > at:

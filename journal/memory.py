@@ -136,9 +136,9 @@ class MemoryStore:
         if flow is not None and namespace is None:
             raise ValueError("a flow needs its namespace")
         found: Counter[tuple[int, str]] = Counter()
-        for key, count in self._minutes.items():
-            if namespace in (None, key.namespace) and flow in (None, key.flow):
-                found[key.minute, key.state] += count
+        for (minute, of_namespace, of_flow, state), count in self._minutes.items():
+            if namespace in (None, of_namespace) and flow in (None, of_flow):
+                found[minute, state] += count
         return [
             MinuteCount(minute=minute, state=state, count=count)
             for (minute, state), count in sorted(found.items())
@@ -160,9 +160,17 @@ class MemoryStore:
         return self._claims.get((scope, key))
 
     def deliveries(self, query: DeliveryQuery) -> tuple[list[DeliveryRow], int]:
-        found = [row for row in self._deliveries.values() if _listed(row, query)]
+        found = [
+            row for row in self._deliveries.values() if _listed(row, query) and self._of(query.execution, row)
+        ]
         found.sort(key=lambda row: (row.at, row.delivery), reverse=True)
         return found[query.offset : query.offset + query.limit], len(found)
+
+    def _of(self, execution: str | None, row: DeliveryRow) -> bool:
+        """What began the execution, or repeated it."""
+        if execution is None or (row.kind == "DUPLICATE" and row.execution == execution):
+            return True
+        return execution in self._rows and self._rows[execution].delivery == row.delivery
 
     def delivery(self, delivery: str) -> DeliveryRow | None:
         return self._deliveries.get(delivery)
@@ -195,7 +203,6 @@ def _listed(row: DeliveryRow, query: DeliveryQuery) -> bool:
         query.namespace in (None, row.namespace)
         and query.flow in (None, row.flow)
         and query.trigger in (None, row.trigger)
-        and query.execution in (None, row.execution)
         and query.delivery in (None, row.delivery)
         and (not query.kinds or row.kind in query.kinds)
         and row.at >= query.since

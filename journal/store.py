@@ -54,8 +54,8 @@ class Batch(msgspec.Struct, kw_only=True):
     entries: list[Entry] = msgspec.field(default_factory=list)
     rows: dict[str, ExecutionRow] = msgspec.field(default_factory=dict)
     """Index rows as they stand after the batch, by execution."""
-    begun: set[str] = msgspec.field(default_factory=set)
-    """Executions whose first entry is in the batch."""
+    begun: dict[str, int] = msgspec.field(default_factory=dict)
+    """Executions whose first entry is in the batch, and its position."""
     labelled: set[str] = msgspec.field(default_factory=set)
     """Executions whose labels are others than before the batch."""
     minutes: dict[MinuteKey, int] = msgspec.field(default_factory=dict)
@@ -82,12 +82,13 @@ class Batch(msgspec.Struct, kw_only=True):
             self.claims += claims_in(execution, events)
 
     def _count(self, entry: Entry, row: ExecutionRow) -> None:
-        if entry.header.n == 0:
-            self.begun.add(row.execution)
-        elif LABELS_SET in entry.header.types:
+        header, minutes = entry.header, self.minutes
+        if header.n == 0:
+            self.begun[row.execution] = header.pos
+        elif LABELS_SET in header.types:
             self.labelled.add(row.execution)
-        for key in counted(entry.header, row):
-            self.minutes[key] = self.minutes.get(key, 0) + 1
+        for key in counted(header, row):
+            minutes[key] = minutes.get(key, 0) + 1
 
 
 class Tip(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from hookledger.journal.entry import Entry
 from hookledger.journal.errors import (
     ExecutionUnknown,
     JournalError,
+    JournalLocked,
     JournalMissing,
     JournalUnreadable,
 )
@@ -28,6 +29,7 @@ USAGE: Final = 2
 MISSING: Final = 3
 UNKNOWN: Final = 4
 UNREADABLE: Final = 5
+LOCKED: Final = 6
 
 CANDIDATES_MAX: Final = 10
 
@@ -35,6 +37,7 @@ _EXIT_CODES: Final[dict[type[JournalError], int]] = {
     JournalMissing: MISSING,
     ExecutionUnknown: UNKNOWN,
     JournalUnreadable: UNREADABLE,
+    JournalLocked: LOCKED,
 }
 
 

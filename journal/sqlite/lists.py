@@ -7,6 +7,8 @@ table it has no statistics of. A page is found in the index alone; only its rows
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
+from hookledger.journal.index import ENDED
+from hookledger.journal.sqlite.columns import EXECUTION
 from hookledger.journal.store import TEXT_ROWS_MAX, Query
 
 Ask = Callable[..., list[tuple[Any, ...]]]
@@ -44,22 +46,26 @@ def page(query: Query, ask: Ask) -> list[tuple[Any, ...]]:
     """The stored rows of a page, in order."""
     found = _found(query, ask)
     order = "ASC" if query.ascending else "DESC"
+    chosen = f"SELECT k, id FROM ({found.sql}) ORDER BY k {order}, id {order} LIMIT ? OFFSET ?"
     return ask(
-        f"SELECT x.row FROM (SELECT k, id FROM ({found.sql}) ORDER BY k {order}, id {order} LIMIT ? OFFSET ?) AS p "
-        f"CROSS JOIN execution AS x ON x.id = p.id ORDER BY p.k {order}, p.id {order}",
+        f"SELECT {EXECUTION.names} FROM ({chosen}) AS p CROSS JOIN execution AS x ON x.id = p.id "
+        f"ORDER BY p.k {order}, p.id {order}",
         *found.values,
         query.limit,
         query.offset,
     )
 
 
-def total(query: Query, ask: Ask) -> int:
-    """How many match, counted as far as the query says."""
+def total(query: Query, ask: Ask, shown: int) -> int:
+    """How many match, counted as far as the query says; a page that is not full ends the list, and says it."""
+    if shown < query.limit and (shown or not query.offset):
+        count = query.offset + shown
+        return count if query.total_max is None else min(count, query.total_max + 1)
     found = _found(query, ask)
     limit = [] if query.total_max is None else [query.total_max + 1]
     source = f"(SELECT 1 FROM ({found.sql}) LIMIT ?)" if limit else f"({found.sql})"
-    count: int = ask(f"SELECT count(*) FROM {source}", *found.values, *limit)[0][0]
-    return count
+    counted: int = ask(f"SELECT count(*) FROM {source}", *found.values, *limit)[0][0]
+    return counted
 
 
 def any_of(column: str, values: Sequence[Any]) -> Term:
@@ -78,17 +84,15 @@ def _found(query: Query, ask: Ask) -> Term:
 
 def _by_ids(query: Query, ask: Ask) -> list[Walk]:
     named = any_of("e.execution", tuple(query.ids or ()))
-    return [Walk("execution AS e", [named, *_terms(query)], _KEYS[query.sort])]
+    labels = [_labelled(label, "e") for label in query.labels.items()]
+    return [Walk("execution AS e", [named, *labels, *_terms(query)], _KEYS[query.sort])]
 
 
 def _by_labels(query: Query, ask: Ask) -> list[Walk]:
     """Along the rarest label; the others are looked up, executions only where something else is asked."""
     first, *others = sorted(query.labels.items(), key=lambda label: _probe(label, ask))
     terms = [Term("l.key = ? AND l.value = ?", first)]
-    terms += [
-        Term("(?, ?, l.started, l.id) IN (SELECT key, value, started, id FROM execution_label)", label)
-        for label in others
-    ]
+    terms += [_labelled(label, "l") for label in others]
     rest = _terms(query)
     if query.sort == "started" and not rest:
         return [Walk("execution_label AS l", terms, "l.started", "l.id")]
@@ -98,19 +102,36 @@ def _by_labels(query: Query, ask: Ask) -> list[Walk]:
     ]
 
 
+def _labelled(label: tuple[str, str], table: str) -> Term:
+    """The execution that `table` has come to has the label as well."""
+    return Term(
+        "EXISTS (SELECT 1 FROM execution_label AS o WHERE o.key = ? AND o.value = ? "
+        f"AND o.started = {table}.started AND o.id = {table}.id)",
+        label,
+    )
+
+
 def _by_states(query: Query, ask: Ask) -> list[Walk]:
-    """One walk per state, merged by time."""
-    tables = "execution AS e INDEXED BY execution_by_state"
-    rest = _terms(query)
-    return [
-        Walk(tables, [Term("e.state = ?", [state]), *rest], "e.started")
-        for state in dict.fromkeys(query.states)
+    """One walk per state in which executions end, and one for all in which they are open, merged by time."""
+    states = dict.fromkeys(query.states)
+    walks = [
+        Walk(
+            "execution AS e INDEXED BY execution_by_state",
+            [Term("e.state = ? AND e.ended > 0", [state]), *_terms(query)],
+            "e.started",
+        )
+        for state in states
+        if state in ENDED
     ]
+    if not ENDED.issuperset(states):
+        walks += _along("execution_open")(query, ask, Term("e.ended = 0"))
+    return walks
 
 
-def _along(index: str) -> Callable[[Query, Ask], list[Walk]]:
-    def walks(query: Query, ask: Ask) -> list[Walk]:
-        return [Walk(f"execution AS e INDEXED BY {index}", _terms(query), _KEYS[query.sort])]
+def _along(index: str) -> Callable[..., list[Walk]]:
+    def walks(query: Query, ask: Ask, *more: Term) -> list[Walk]:
+        terms = [*more, *_terms(query)]
+        return [Walk(f"execution AS e INDEXED BY {index}", terms, _KEYS[query.sort])]
 
     return walks
 

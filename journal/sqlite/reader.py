@@ -4,14 +4,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from hookledger.journal.deliveries import Claim, DeliveryQuery, DeliveryRow
 from hookledger.journal.entry import SYSTEM, Entry, decode_header, log_id, principal
 from hookledger.journal.errors import JournalMissing
 from hookledger.journal.figures import FlowKey, JournalSize, Latencies, MinuteCount, Run
 from hookledger.journal.index import ExecutionRow, Waits
 from hookledger.journal.sqlite import dashboard, lists
+from hookledger.journal.sqlite.columns import DELIVERY, EXECUTION
 from hookledger.journal.sqlite.files import open_reader
 from hookledger.journal.store import LogLine, Query, Tip
 
@@ -90,12 +89,12 @@ class SqliteReader:
     # --- executions -----------------------------------------------------------------------------------------
 
     def rows(self, query: Query) -> tuple[list[ExecutionRow], int]:
-        found = lists.page(query, self._all)
-        return [_decode_row(row[0]) for row in found], lists.total(query, self._all)
+        found = [EXECUTION.read(row) for row in lists.page(query, self._all)]
+        return found, lists.total(query, self._all, len(found))
 
     def row(self, execution: str) -> ExecutionRow | None:
-        found = self._one("SELECT row FROM execution WHERE execution = ?", execution)
-        return None if found is None else _decode_row(found[0])
+        found = self._one(f"SELECT {EXECUTION.names} FROM execution WHERE execution = ?", execution)
+        return None if found is None else EXECUTION.read(found)
 
     def recent(self, flows: Sequence[tuple[str, str]], limit: int = 20) -> dict[FlowKey, list[Run]]:
         return dashboard.recent(self._all, flows, limit)
@@ -119,16 +118,16 @@ class SqliteReader:
 
     def deliveries(self, query: DeliveryQuery) -> tuple[list[DeliveryRow], int]:
         found = dashboard.deliveries(self._all, query)
-        return [_decode_delivery(row[0]) for row in found], dashboard.deliveries_total(self._all, query)
+        return [DELIVERY.read(row) for row in found], dashboard.deliveries_total(self._all, query)
 
     def delivery(self, delivery: str) -> DeliveryRow | None:
-        found = self._one("SELECT row FROM delivery WHERE delivery = ?", delivery)
-        return None if found is None else _decode_delivery(found[0])
+        found = self._one(f"SELECT {DELIVERY.names} FROM delivery WHERE delivery = ?", delivery)
+        return None if found is None else DELIVERY.read(found)
 
     def last_deliveries(self, namespace: str, flow: str, limit: int = 5) -> dict[str, list[DeliveryRow]]:
         def newest(trigger: str) -> list[DeliveryRow]:
             query = DeliveryQuery(namespace=namespace, flow=flow, trigger=trigger, limit=limit)
-            return [_decode_delivery(row[0]) for row in dashboard.deliveries(self._all, query)]
+            return [DELIVERY.read(row) for row in dashboard.deliveries(self._all, query)]
 
         return {trigger: newest(trigger) for trigger in dashboard.triggers(self._all, namespace, flow)}
 
@@ -150,8 +149,6 @@ _ENTRY = "SELECT header, leaf, payload, salt FROM entry"
 _COUNTS = "SELECT (SELECT value FROM counter WHERE name = 'events'), (SELECT count(*) FROM execution)"
 _LOG_FIELDS = LogLine.__struct_fields__
 _CLAIM_FIELDS = Claim.__struct_fields__
-_decode_delivery = msgspec.json.Decoder(DeliveryRow).decode
-_decode_row = msgspec.json.Decoder(ExecutionRow).decode
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:

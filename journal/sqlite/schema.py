@@ -46,10 +46,11 @@ CREATE VIEW events AS
 """
 
 # The indexes over executions carry the columns that lists filter by, so that a list and its total are answered from
-# one of them. `by_start` and `by_flow` are written once per execution, `by_end` once it has ended.
+# one of them. `by_start` and `by_flow` are written once per execution, `by_end` and `by_state` once it has ended; what
+# happens meanwhile touches `execution_open` alone, which is small.
 PROJECTIONS: Final = """
 CREATE TABLE execution (
-  id INTEGER PRIMARY KEY,
+  id INTEGER PRIMARY KEY,  -- position of its first entry
   execution TEXT NOT NULL UNIQUE,
   namespace TEXT NOT NULL,
   flow TEXT NOT NULL,
@@ -58,13 +59,13 @@ CREATE TABLE execution (
   ended INTEGER NOT NULL,
   state TEXT NOT NULL,
   waits TEXT NOT NULL,
-  row TEXT NOT NULL
+  more TEXT NOT NULL
 ) STRICT;
 CREATE INDEX execution_by_start ON execution (started, id, namespace, flow, execution);
 CREATE INDEX execution_by_flow ON execution (namespace, flow, started, id, trigger);
-CREATE INDEX execution_by_state ON execution (state, started, id, namespace, flow);
+CREATE INDEX execution_by_state ON execution (state, started, id, namespace, flow, ended) WHERE ended > 0;
 CREATE INDEX execution_by_end ON execution (ended, id, namespace, flow, started, state) WHERE ended > 0;
-CREATE INDEX execution_open ON execution (started, id, waits) WHERE ended = 0;
+CREATE INDEX execution_open ON execution (started, id, waits, state) WHERE ended = 0;
 CREATE TABLE execution_label (
   key TEXT NOT NULL,
   value TEXT NOT NULL,
@@ -97,11 +98,11 @@ CREATE TABLE delivery (
   trigger TEXT NOT NULL,
   kind TEXT NOT NULL,
   execution TEXT NOT NULL,
-  row TEXT NOT NULL
+  more TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX delivery_by_time ON delivery (at, delivery, kind);
 CREATE INDEX delivery_by_trigger ON delivery (namespace, flow, trigger, at, delivery, kind);
-CREATE INDEX delivery_of_execution ON delivery (execution, at) WHERE execution <> '';
+CREATE INDEX delivery_repeated ON delivery (execution) WHERE kind = 'DUPLICATE';
 CREATE TABLE system_entry (
   type TEXT NOT NULL,
   pos INTEGER NOT NULL,

@@ -6,9 +6,8 @@ from typing import Any
 import apsw
 import msgspec
 
-from hookledger.journal.deliveries import DeliveryRow
 from hookledger.journal.entry import SYSTEM, Entry, by_person
-from hookledger.journal.index import ExecutionRow
+from hookledger.journal.sqlite.columns import DELIVERY, EXECUTION
 from hookledger.journal.store import Batch
 
 
@@ -26,25 +25,52 @@ def write(connection: apsw.Connection, batch: Batch) -> None:
 
 def write_projections(connection: apsw.Connection, batch: Batch) -> None:
     """Write what a batch changes beside the log; a rebuild writes nothing else."""
-    if batch.labelled:
-        connection.executemany(_FORGET_LABELS, ((execution,) for execution in batch.labelled))
-    connection.executemany(_UPSERT_EXECUTION, map(row_columns, batch.rows.values()))
-    for statement, values in (
-        (_ADD_LABEL, _labels(batch)),
-        (_ADD_MINUTE, _minutes(batch)),
-        (
-            "INSERT OR REPLACE INTO delivery VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            map(delivery_columns, batch.deliveries),
-        ),
-        (
-            "INSERT OR REPLACE INTO claim VALUES (?, ?, ?, ?, ?, ?)",
-            map(msgspec.structs.astuple, batch.claims),
-        ),
-        ("INSERT OR IGNORE INTO system_entry VALUES (?, ?)", _system(batch)),
-        ("INSERT INTO actor_entry VALUES (?, ?)", _actors(batch)),
-    ):
-        connection.executemany(statement, values)
-    events = sum(len(entry.header.types) for entry in batch.entries)
+    for execution in batch.labelled:
+        connection.execute(_FORGET_LABELS, (execution,))
+    begun, rows = batch.begun, batch.rows
+    later = rows.keys() - begun.keys() if len(begun) < len(rows) else ()
+    connection.executemany(_UPDATE_EXECUTION, (EXECUTION.write(rows[execution]) for execution in later))
+    if begun:
+        connection.executemany(
+            _ADD_EXECUTION,
+            ((number, *EXECUTION.write(rows[execution])) for execution, number in begun.items()),
+        )
+        connection.executemany(
+            "INSERT INTO execution_label VALUES (?, ?, ?, ?)",
+            (
+                (key, value, row.started, number)
+                for row, number in ((rows[execution], number) for execution, number in begun.items())
+                for key, value in row.labels.items()
+            ),
+        )
+    for execution in batch.labelled.difference(begun):
+        pairs = rows[execution].labels.items()
+        connection.executemany(_ADD_LABEL, ((key, value, execution) for key, value in pairs))
+    if batch.minutes:
+        connection.executemany(_ADD_MINUTE, _minutes(batch))
+    if batch.deliveries:
+        connection.executemany(_ADD_DELIVERY, map(DELIVERY.write, batch.deliveries))
+    if batch.claims:
+        connection.executemany(_ADD_CLAIM, map(msgspec.structs.astuple, batch.claims))
+    _write_marks(connection, batch)
+
+
+def _write_marks(connection: apsw.Connection, batch: Batch) -> None:
+    """Where the log has what auditors look for, and how many events it has."""
+    system: list[tuple[str, int]] = []
+    acts: list[tuple[str, int]] = []
+    events = 0
+    for entry in batch.entries:
+        header = entry.header
+        events += len(header.types)
+        if header.exec == SYSTEM:
+            system += ((name, header.pos) for name in dict.fromkeys(header.types))
+        if by_person(header):
+            acts.append((header.actor, header.pos))
+    if system:
+        connection.executemany("INSERT INTO system_entry VALUES (?, ?)", system)
+    if acts:
+        connection.executemany("INSERT INTO actor_entry VALUES (?, ?)", acts)
     connection.execute("UPDATE counter SET value = value + ? WHERE name = 'events'", (events,))
 
 
@@ -52,33 +78,6 @@ def entry_columns(entry: Entry) -> tuple[Any, ...]:
     """An entry as a row of `entry`."""
     header = entry.header
     return header.pos, header.exec, header.n, entry.raw, entry.leaf, entry.payload, entry.salt
-
-
-def row_columns(row: ExecutionRow) -> tuple[Any, ...]:
-    """An index row as a row of `execution`, but for its number."""
-    return (
-        row.execution,
-        row.namespace,
-        row.flow,
-        row.trigger,
-        row.started,
-        row.ended,
-        row.state,
-        row.waits,
-        _encode(row).decode(),
-    )
-
-
-def delivery_columns(row: DeliveryRow) -> tuple[Any, ...]:
-    """A delivery as a row of `delivery`."""
-    encoded = _encode(row).decode()
-    return row.delivery, row.at, row.namespace, row.flow, row.trigger, row.kind, row.execution, encoded
-
-
-def _labels(batch: Batch) -> Iterator[tuple[str, str, str]]:
-    for execution in batch.begun | batch.labelled if batch.labelled else batch.begun:
-        for key, value in batch.rows[execution].labels.items():
-            yield key, value, execution
 
 
 def _minutes(batch: Batch) -> Iterator[tuple[int, str, str, str, int]]:
@@ -91,34 +90,16 @@ def _minutes(batch: Batch) -> Iterator[tuple[int, str, str, str, int]]:
         yield minute, "", "", state, count
 
 
-def _system(batch: Batch) -> Iterator[tuple[str, int]]:
-    for entry in batch.entries:
-        header = entry.header
-        if header.exec == SYSTEM:
-            for name in header.types:
-                yield name, header.pos
-
-
-def _actors(batch: Batch) -> Iterator[tuple[str, int]]:
-    for entry in batch.entries:
-        if by_person(entry.header):
-            yield entry.header.actor, entry.header.pos
-
-
-_encode = msgspec.json.Encoder().encode
-
-# Only the indexes over what changes are touched again, and an update keeps the row's number: among equal times the
-# order is that of the journal.
-_UPSERT_EXECUTION = """
-INSERT INTO execution VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (execution) DO UPDATE
-SET ended = excluded.ended, state = excluded.state, waits = excluded.waits, row = excluded.row
+_ADD_EXECUTION = "INSERT INTO execution VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+# Only the indexes over what changes are touched again.
+_UPDATE_EXECUTION = """
+UPDATE execution SET ended = ?6, state = ?7, waits = ?8, more = ?9 WHERE execution = ?1
 """
 # By the labels of the row that is about to be replaced.
 _FORGET_LABELS = """
 DELETE FROM execution_label WHERE (key, value, started, id) IN (
   SELECT label.key, label.value, execution.started, execution.id
-  FROM execution, json_each(execution.row, '$.labels') AS label WHERE execution.execution = ?)
+  FROM execution, json_each(execution.more, '$.labels') AS label WHERE execution.execution = ?)
 """
 _ADD_LABEL = """
 INSERT INTO execution_label SELECT ?, ?, started, id FROM execution WHERE execution = ?
@@ -127,3 +108,5 @@ _ADD_MINUTE = """
 INSERT INTO execution_minute VALUES (?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET count = count + excluded.count
 """
+_ADD_DELIVERY = "INSERT OR REPLACE INTO delivery VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_ADD_CLAIM = "INSERT OR REPLACE INTO claim VALUES (?, ?, ?, ?, ?, ?)"

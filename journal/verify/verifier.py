@@ -18,6 +18,7 @@ from hookledger.journal.events import AnyEvent, ExecutionForked, ExecutionRestar
 from hookledger.journal.index import ExecutionRow, Projection
 from hookledger.journal.verify.lifecycle import Life, Order
 from hookledger.journal.verify.pins import Pins
+from hookledger.journal.verify.projections import Projections
 from hookledger.journal.verify.report import Finding, Report, Violation
 from hookledger.journal.verify.source import NO_ROW, RawRow, Row, Source
 from hookledger.journal.verify.structure import Partition, Stream, identity, read_header, read_payload
@@ -75,9 +76,10 @@ class Verifier:
         self._log = self.report.log = log_id(self._origin)
         self._partition = Partition(self._origin, whole=execution is None)
         self._pins = Pins()
+        self._projections = Projections(source, whole=execution is None)
         self._open: dict[str, Tracked] = {}
         self._ended: dict[str, Tracked] = {}
-        self._unequal: dict[str, tuple[str, int]] = {}
+        self._unequal: dict[tuple[str, str], tuple[str, int]] = {}
 
     def run(self) -> Iterator[Violation]:
         """Make the pass."""
@@ -121,6 +123,7 @@ class Verifier:
     def _lose(self, row: Row) -> None:
         """Not even the header can be read: what the entry said is unknown, what follows it is still checked."""
         self._partition.lose()
+        self._projections.lose()
         tracked = self._tracked(row.execution, row.n, row.position)
         tracked.stream.lose()
         tracked.order.lose()
@@ -133,10 +136,12 @@ class Verifier:
         if header.exec == SYSTEM:
             yield from tracked.follow(row, header, events)
             yield from self._pins.learn(events)
+            yield from self._projections.follow(header, events, None)
             return
         yield from self._fork(tracked, events or ())
         yield from tracked.follow(row, header, events)
         yield from self._across(tracked, header.exec, events or ())
+        yield from self._projections.follow(header, events, None if tracked.blind else tracked.row)
         if tracked.order.ended:
             self._end(header.exec)
 
@@ -232,18 +237,24 @@ class Verifier:
         """Remember a row that differs: what follows in the log may still explain it (a label set after the end)."""
         if tracked.row is None or tracked.blind:
             return
-        if wrong := self._source.index_difference(tracked.row):
-            self._unequal[tracked.row.execution] = wrong, tracked.position
-        else:
-            self._unequal.pop(tracked.row.execution, None)
+        for rule, wrong in (
+            ("L14", self._source.index_difference(tracked.row)),
+            ("L19", self._source.label_difference(tracked.row)),
+        ):
+            if wrong:
+                self._unequal[rule, tracked.row.execution] = wrong, tracked.position
+            else:
+                self._unequal.pop((rule, tracked.row.execution), None)
 
     def _finish(self) -> Iterator[Violation]:
         for finding in self._partition.finish():
             yield _violation(finding, SYSTEM, self.report.last_position)
         for tracked in self._open.values():
             self._compare(tracked)
-        for execution, (wrong, position) in self._unequal.items():
-            yield _violation(Finding("L14", wrong), execution, position)
+        for (rule, execution), (wrong, position) in self._unequal.items():
+            yield _violation(Finding(rule, wrong), execution, position)
+        for finding in self._projections.finish():
+            yield _violation(finding)
         if self._only is None and self._source.index_size() != self.report.executions - self._missing():
             yield from self._orphans()
 
