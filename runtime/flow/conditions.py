@@ -126,7 +126,7 @@ def read_conditions(data: object, path: Path, found: Collector) -> tuple[Tree, .
     return tuple(map(compile_tree, _written(data, path, found, 0)))
 
 
-def holds(value: object) -> bool:
+def holds(value: Any) -> bool:
     """What a rendered condition says."""
     if not isinstance(value, Mapping):
         return truthy(value)
