@@ -12,6 +12,7 @@ from hookledger.api.call import Call
 from hookledger.api.connection import Connection, PatientBody
 from hookledger.api.console.assets import PREFIX, Assets
 from hookledger.api.console.pages import Pages
+from hookledger.api.console.problem_pages import error_page
 from hookledger.api.console.route import PageRoute, answer_page
 from hookledger.api.console.routes import console_routes
 from hookledger.api.html import PRIVATE, secured, see_other
@@ -65,8 +66,8 @@ def make_app(engine: Engine, webhook: WebhookHandler, guard: Guard, settings: Se
     pages = Pages(assets)
     _register(app, routes(engine, webhook, guard), guard)
     _register_assets(app, assets)
-    _register_console(app, console_routes(engine, webhook, pages), Entrance(guard, pages.draw))
-    _error_pages(app, guard)
+    _register_console(app, console_routes(engine, webhook, guard, pages), Entrance(guard, pages.draw))
+    _error_pages(app, guard, pages)
     return app
 
 
@@ -156,9 +157,11 @@ def _call(admitted: Admitted, path: Mapping[str, str]) -> Call:
     )
 
 
-def _error_pages(app: QuartTrio, guard: Guard) -> None:
+def _error_pages(app: QuartTrio, guard: Guard, pages: Pages) -> None:
     async def on_not_found(error: HTTPException) -> Response:
         """There is one tenant. Who knows the credentials is told so; for anybody else there is nothing here."""
+        if (page := error_page(pages, guard, plain_request(), 404)) is not None:
+            return to_quart(page)
         tenant = _tenant(request.path)
         if tenant in OURS or not await guard.knows(plain_request()):
             return to_quart(problem(404, "there is nothing here; GET /api/openapi.json lists every path"))
@@ -177,7 +180,8 @@ def _error_pages(app: QuartTrio, guard: Guard) -> None:
 
     async def on_error(error: Exception) -> Response:
         app.logger.error("unexpected error while answering %s", request.method, exc_info=error)
-        return to_quart(problem(500, "an unexpected error; the server's log says more"))
+        page = error_page(pages, guard, plain_request(), 500)
+        return to_quart(page or problem(500, "an unexpected error; the server's log says more"))
 
     app.register_error_handler(404, on_not_found)
     app.register_error_handler(HTTPException, on_http_error)

@@ -11,6 +11,7 @@ from hookledger.api.console.assets import Assets
 from hookledger.api.console.filters import FILTERS
 from hookledger.api.html import html_response, see_other
 from hookledger.api.http import HttpResponse
+from hookledger.api.identity.identity import Identity
 from hookledger.api.permissions import Permission
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -58,9 +59,19 @@ class Pages:
         self._environment.filters.update(FILTERS)
         self._environment.globals["asset"] = assets.path
 
-    def draw(self, template: str, status: int = 200, **context: Any) -> HttpResponse:
-        """A page for somebody nobody knows yet: the frame without navigation."""
-        return html_response(self._environment.get_template(template).render(_NOBODY | context), status)
+    def draw(
+        self, template: str, status: int = 200, *, who: Identity | None = None, **context: Any
+    ) -> HttpResponse:
+        """A page inside the frame for somebody; for nobody known yet without navigation."""
+        frame = {
+            "who": who,
+            "csrf": "",
+            "place": "",
+            "done": "",
+            "navigation": [line[:3] for line in NAVIGATION if who is not None and who.may(line[3])],
+            "may": {permission.value: who is not None and who.may(permission) for permission in Permission},
+        }
+        return html_response(self._environment.get_template(template).render(frame | context), status)
 
     def page(
         self, call: Call, template: str, *, place: str = "", status: int = 200, **context: Any
@@ -70,26 +81,10 @@ class Pages:
         Args:
             place: Which part of the bar on top is the present one.
         """
-        identity = call.identity
-        frame = {
-            "who": identity,
-            "csrf": call.csrf,
-            "place": place,
-            "navigation": [line[:3] for line in NAVIGATION if identity.may(line[3])],
-            "may": {permission.value: identity.may(permission) for permission in Permission},
-            "done": DONE.get((call.query.get("done") or [""])[0], ""),
-        }
-        return self.draw(template, status, **(frame | context))
-
-
-_NOBODY: Final[dict[str, Any]] = {
-    "who": None,
-    "csrf": "",
-    "place": "",
-    "navigation": [],
-    "may": {permission.value: False for permission in Permission},
-    "done": "",
-}
+        said = DONE.get((call.query.get("done") or [""])[0], "")
+        return self.draw(
+            template, status, who=call.identity, csrf=call.csrf, place=place, done=said, **context
+        )
 
 
 def done(path: str, what: str) -> HttpResponse:

@@ -8,13 +8,19 @@ from hookledger.api.console.flow_routes import flow_routes
 from hookledger.api.console.live import live
 from hookledger.api.console.pages import Pages
 from hookledger.api.console.route import PageRoute
+from hookledger.api.console.run_routes import run_routes
 from hookledger.api.http import HttpResponse
+from hookledger.api.identity.guard import Guard
 from hookledger.api.webhook.handler import WebhookHandler
 
 
-def console_routes(engine: Engine, webhook: WebhookHandler, pages: Pages) -> list[PageRoute]:
+def console_routes(engine: Engine, webhook: WebhookHandler, guard: Guard, pages: Pages) -> list[PageRoute]:
     """The table."""
-    return [PageRoute("GET", "/live", partial(_live, engine)), *flow_routes(engine, webhook, pages)]
+    return [
+        PageRoute("GET", "/live", partial(_live, engine)),
+        *flow_routes(engine, webhook, pages),
+        *run_routes(engine, webhook, guard, pages),
+    ]
 
 
 async def _live(engine: Engine, call: Call) -> HttpResponse:

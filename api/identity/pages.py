@@ -50,7 +50,9 @@ class Entrance:
             return see_other(login_then(request.raw_path, request.raw_query))
         if "text/html" not in (request.header("accept") or ""):
             return refused.answer()
-        made = self._draw("refused.html", refused.status, detail=refused.detail, login=LOGIN)
+        session = self._guard.session(request)
+        known = {} if session is None else {"who": session.identity, "csrf": session.csrf}
+        made = self._draw("refused.html", refused.status, detail=refused.detail, login=LOGIN, **known)
         return made.with_headers(refused.headers)
 
     async def form(self, request: HttpRequest, wanted: str) -> HttpResponse:

@@ -7,6 +7,7 @@ import msgspec
 
 from hookledger.actors.engine import Engine
 from hookledger.actors.errors import DeliveryRefused, FlowUnknown, FlowUnusable
+from hookledger.actors.handle import Execution
 from hookledger.actors.ids import new_id
 from hookledger.actors.reception import Delivery
 from hookledger.api.call import Call
@@ -32,9 +33,20 @@ class Replay(Query, frozen=True, kw_only=True):
 
 async def replay(engine: Engine, call: Call, query: Replay) -> HttpResponse:
     """A new execution of the newest revision from the same delivery."""
-    execution_id = call.path["execution_id"]
     if query.task_run_id is not None:
         raise DeliveryRefused("replaying from a task run is not possible; leave `taskRunId` out")
+    execution = await start_again(engine, call.path["execution_id"], call.by)
+    return json_response(execution_view(execution.id, fold(State(), execution.received)))
+
+
+async def start_again(engine: Engine, execution_id: str, by: str) -> Execution:
+    """Start a new execution from what started one; returns once it can no longer be lost.
+
+    Raises:
+        ExecutionUnknown: There is no such execution.
+        FlowUnusable: The flow or the trigger is gone.
+        DeliveryRefused: The trigger's rules or the inputs say no.
+    """
     first = (await engine.events(execution_id))[0]
     assert isinstance(first, TriggerReceived)
     flow, trigger = _present(engine, first)
@@ -44,9 +56,9 @@ async def replay(engine: Engine, call: Call, query: Replay) -> HttpResponse:
     if first.delivery:
         delivery_id = new_id(engine.ports.clock, engine.ports.entropy)
         copy = msgspec.structs.replace(copy, id=delivery_id)
-    execution = engine.deliver(flow, trigger, copy, actor=call.by)
+    execution = engine.deliver(flow, trigger, copy, actor=by)
     await execution.accepted()
-    return json_response(execution_view(execution.id, fold(State(), execution.received)))
+    return execution
 
 
 def _present(engine: Engine, first: TriggerReceived) -> tuple[Flow, Trigger | None]:

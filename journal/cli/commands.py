@@ -18,8 +18,8 @@ from hookledger.journal.cli.reading import (
     reading,
 )
 from hookledger.journal.cli.statistics import statistics
-from hookledger.journal.cli.text import aligned, duration, moment, size
-from hookledger.journal.cli.timeline import details, heading, place, timeline, why
+from hookledger.journal.cli.text import aligned, coloured
+from hookledger.journal.cli.timeline import heading, timeline, why
 from hookledger.journal.deliveries import DeliveryQuery, DeliveryRow
 from hookledger.journal.entry import Entry
 from hookledger.journal.events import AnyEvent, type_name
@@ -27,8 +27,10 @@ from hookledger.journal.index import ExecutionRow
 from hookledger.journal.plain import event_fields, history_fields
 from hookledger.journal.sqlite import SqliteStore, partition_file
 from hookledger.journal.store import Query
+from hookledger.journal.text import duration, moment, size
 from hookledger.journal.verify import RULES, Report, SqliteSource, Verifier, Violation
 from hookledger.journal.verify.source import translated
+from hookledger.journal.words import details, place
 
 POLL_SECONDS: Final = 0.2
 
@@ -308,7 +310,7 @@ def _print_events(events: list[tuple[Entry, AnyEvent]], as_json: bool) -> None:
                 f"{event.sequence:>3}",
                 type_name(event).ljust(16),
                 place(event),
-                details(event),
+                details(event, coloured),
             )
             click.echo("  ".join(cell for cell in cells if cell))
 

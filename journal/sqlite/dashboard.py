@@ -16,6 +16,7 @@ from hookledger.journal.figures import (
     latencies_of,
 )
 from hookledger.journal.index import Waits
+from hookledger.journal.sqlite.columns import DELIVERY
 from hookledger.journal.sqlite.lists import Ask, Term, any_of
 
 
@@ -67,9 +68,9 @@ def deliveries(ask: Ask, query: DeliveryQuery) -> list[tuple[Any, ...]]:
     """The stored rows of a page, newest first."""
     found = _delivered(query)
     return ask(
-        f"SELECT x.row FROM (SELECT at, delivery FROM delivery AS d {found.sql} "
+        f"SELECT {DELIVERY.names} FROM (SELECT at AS k, delivery AS id FROM delivery AS d {found.sql} "
         "ORDER BY at DESC, delivery DESC LIMIT ? OFFSET ?) AS p "
-        "CROSS JOIN delivery AS x ON x.delivery = p.delivery ORDER BY p.at DESC, p.delivery DESC",
+        "CROSS JOIN delivery AS x ON x.delivery = p.id ORDER BY k DESC, id DESC",
         *found.values,
         query.limit,
         query.offset,
@@ -120,7 +121,7 @@ def _delivered(query: DeliveryQuery) -> Term:
 # What began it stands in its row, which spares an index over all of them.
 _OF_EXECUTION: Final = """
 SELECT delivery FROM delivery INDEXED BY delivery_repeated WHERE execution = ? AND kind = 'DUPLICATE'
-UNION ALL SELECT row ->> '$.delivery' FROM execution WHERE execution = ?
+UNION ALL SELECT more ->> '$.delivery' FROM execution WHERE execution = ?
 """
 _RECENT: Final = """
 WITH wanted(namespace, flow) AS (VALUES {wanted})

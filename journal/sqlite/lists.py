@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from hookledger.journal.index import ENDED
+from hookledger.journal.sqlite.columns import EXECUTION
 from hookledger.journal.store import TEXT_ROWS_MAX, Query
 
 Ask = Callable[..., list[tuple[Any, ...]]]
@@ -45,9 +46,10 @@ def page(query: Query, ask: Ask) -> list[tuple[Any, ...]]:
     """The stored rows of a page, in order."""
     found = _found(query, ask)
     order = "ASC" if query.ascending else "DESC"
+    chosen = f"SELECT k, id FROM ({found.sql}) ORDER BY k {order}, id {order} LIMIT ? OFFSET ?"
     return ask(
-        f"SELECT x.row FROM (SELECT k, id FROM ({found.sql}) ORDER BY k {order}, id {order} LIMIT ? OFFSET ?) AS p "
-        f"CROSS JOIN execution AS x ON x.id = p.id ORDER BY p.k {order}, p.id {order}",
+        f"SELECT {EXECUTION.names} FROM ({chosen}) AS p CROSS JOIN execution AS x ON x.id = p.id "
+        f"ORDER BY p.k {order}, p.id {order}",
         *found.values,
         query.limit,
         query.offset,

@@ -1,10 +1,9 @@
 """A read-only view of one partition file."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from hookledger.journal.deliveries import Claim, DeliveryQuery, DeliveryRow
 from hookledger.journal.entry import SYSTEM, Entry, decode_header, log_id, principal
@@ -12,6 +11,7 @@ from hookledger.journal.errors import JournalMissing
 from hookledger.journal.figures import FlowKey, JournalSize, Latencies, MinuteCount, Run
 from hookledger.journal.index import ExecutionRow, Waits
 from hookledger.journal.sqlite import dashboard, lists
+from hookledger.journal.sqlite.columns import DELIVERY, EXECUTION
 from hookledger.journal.sqlite.files import open_reader
 from hookledger.journal.store import LogLine, Query, Tip
 
@@ -36,6 +36,15 @@ class SqliteReader:
 
     # --- the log --------------------------------------------------------------------------------------------
 
+    @contextmanager
+    def snapshot(self) -> Generator[None]:
+        """Answer everything asked inside the block from one moment, whatever is committed meanwhile."""
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.execute("COMMIT")
+
     def tip(self) -> Tip | None:
         origin = self._one("SELECT value FROM meta WHERE key = 'origin'")
         if origin is None:
@@ -58,6 +67,15 @@ class SqliteReader:
         """Yield the table as it stands, without decoding anything: the verifier trusts no column."""
         yield from self._connection.execute(
             "SELECT pos, exec, n, header, leaf, payload, salt FROM entry ORDER BY pos"
+        )
+
+    def raw_history(
+        self, execution: str
+    ) -> Iterator[tuple[int, str, int, bytes, bytes, bytes | None, bytes | None]]:
+        """Yield the rows of one execution as they stand."""
+        yield from self._connection.execute(
+            "SELECT pos, exec, n, header, leaf, payload, salt FROM entry WHERE exec = ? ORDER BY pos",
+            (execution,),
         )
 
     def system(self, types: Sequence[str] = (), *, before: int | None = None, limit: int = 25) -> list[Entry]:
@@ -91,11 +109,11 @@ class SqliteReader:
 
     def rows(self, query: Query) -> tuple[list[ExecutionRow], int]:
         found = lists.page(query, self._all)
-        return [_decode_row(row[0]) for row in found], lists.total(query, self._all)
+        return [EXECUTION.read(row) for row in found], lists.total(query, self._all)
 
     def row(self, execution: str) -> ExecutionRow | None:
-        found = self._one("SELECT row FROM execution WHERE execution = ?", execution)
-        return None if found is None else _decode_row(found[0])
+        found = self._one(f"SELECT {EXECUTION.names} FROM execution WHERE execution = ?", execution)
+        return None if found is None else EXECUTION.read(found)
 
     def recent(self, flows: Sequence[tuple[str, str]], limit: int = 20) -> dict[FlowKey, list[Run]]:
         return dashboard.recent(self._all, flows, limit)
@@ -119,16 +137,16 @@ class SqliteReader:
 
     def deliveries(self, query: DeliveryQuery) -> tuple[list[DeliveryRow], int]:
         found = dashboard.deliveries(self._all, query)
-        return [_decode_delivery(row[0]) for row in found], dashboard.deliveries_total(self._all, query)
+        return [DELIVERY.read(row) for row in found], dashboard.deliveries_total(self._all, query)
 
     def delivery(self, delivery: str) -> DeliveryRow | None:
-        found = self._one("SELECT row FROM delivery WHERE delivery = ?", delivery)
-        return None if found is None else _decode_delivery(found[0])
+        found = self._one(f"SELECT {DELIVERY.names} FROM delivery WHERE delivery = ?", delivery)
+        return None if found is None else DELIVERY.read(found)
 
     def last_deliveries(self, namespace: str, flow: str, limit: int = 5) -> dict[str, list[DeliveryRow]]:
         def newest(trigger: str) -> list[DeliveryRow]:
             query = DeliveryQuery(namespace=namespace, flow=flow, trigger=trigger, limit=limit)
-            return [_decode_delivery(row[0]) for row in dashboard.deliveries(self._all, query)]
+            return [DELIVERY.read(row) for row in dashboard.deliveries(self._all, query)]
 
         return {trigger: newest(trigger) for trigger in dashboard.triggers(self._all, namespace, flow)}
 
@@ -150,8 +168,6 @@ _ENTRY = "SELECT header, leaf, payload, salt FROM entry"
 _COUNTS = "SELECT (SELECT value FROM counter WHERE name = 'events'), (SELECT count(*) FROM execution)"
 _LOG_FIELDS = LogLine.__struct_fields__
 _CLAIM_FIELDS = Claim.__struct_fields__
-_decode_delivery = msgspec.json.Decoder(DeliveryRow).decode
-_decode_row = msgspec.json.Decoder(ExecutionRow).decode
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:

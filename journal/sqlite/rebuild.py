@@ -6,7 +6,7 @@ a payload was erased cannot be computed any more: its row, its labels, its deliv
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import apsw
 import msgspec
@@ -16,9 +16,13 @@ from hookledger.journal.entry import SYSTEM, Entry, decode_header
 from hookledger.journal.errors import JournalUnreadable
 from hookledger.journal.events import AnyEvent, decode_events
 from hookledger.journal.index import ExecutionRow, Projection
-from hookledger.journal.sqlite.schema import PROJECTIONS, SCHEMA_VERSION, TABLES
+from hookledger.journal.sqlite.columns import DELIVERY, EXECUTION, Columns
+from hookledger.journal.sqlite.files import version_of
+from hookledger.journal.sqlite.schema import PROJECTIONS, SCHEMA_VERSION, TABLES, UPGRADABLE
 from hookledger.journal.sqlite.writing import write_projections
 from hookledger.journal.store import Batch
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 ENTRIES_PER_BATCH: Final = 1000
 
@@ -56,11 +60,11 @@ class _Kept:
         erased = {execution for (execution,) in connection.execute(_ERASED)}
         if not erased:
             return
-        for execution, row in connection.execute("SELECT execution, row FROM execution"):
-            if execution in erased:
-                self.rows[execution] = msgspec.json.decode(row, type=ExecutionRow)
-        for (row,) in connection.execute("SELECT row FROM delivery"):
-            delivery = msgspec.json.decode(row, type=DeliveryRow)
+        first = version_of(connection) in UPGRADABLE
+        for row in _rows(connection, "execution", ExecutionRow, None if first else EXECUTION):
+            if row.execution in erased:
+                self.rows[row.execution] = row
+        for delivery in _rows(connection, "delivery", DeliveryRow, None if first else DELIVERY):
             if (delivery.execution or SYSTEM) in erased:
                 self.deliveries.append(delivery)
         for scope, key, execution, fingerprint, at, expires in connection.execute("SELECT * FROM claim"):
@@ -69,6 +73,12 @@ class _Kept:
                     scope=scope, key=key, execution=execution, fingerprint=fingerprint, at=at, expires=expires
                 )
                 self.claims.append(claim)
+
+
+def _rows(connection: apsw.Connection, table: str, kind: type[T], columns: Columns[T] | None) -> Iterator[T]:
+    """The rows of a table; schema 2 had a column `row` with all of each as JSON."""
+    for values in connection.execute(f"SELECT {columns.names if columns else 'row'} FROM {table}"):
+        yield columns.read(values) if columns else msgspec.json.decode(values[0], type=kind)
 
 
 class _Rebuild:

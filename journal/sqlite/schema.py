@@ -59,7 +59,7 @@ CREATE TABLE execution (
   ended INTEGER NOT NULL,
   state TEXT NOT NULL,
   waits TEXT NOT NULL,
-  row TEXT NOT NULL
+  more TEXT NOT NULL
 ) STRICT;
 CREATE INDEX execution_by_start ON execution (started, id, namespace, flow, execution);
 CREATE INDEX execution_by_flow ON execution (namespace, flow, started, id, trigger);
@@ -98,7 +98,7 @@ CREATE TABLE delivery (
   trigger TEXT NOT NULL,
   kind TEXT NOT NULL,
   execution TEXT NOT NULL,
-  row TEXT NOT NULL
+  more TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX delivery_by_time ON delivery (at, delivery, kind);
 CREATE INDEX delivery_by_trigger ON delivery (namespace, flow, trigger, at, delivery, kind);

@@ -6,9 +6,8 @@ from typing import Any
 import apsw
 import msgspec
 
-from hookledger.journal.deliveries import DeliveryRow
 from hookledger.journal.entry import SYSTEM, Entry, by_person
-from hookledger.journal.index import ExecutionRow
+from hookledger.journal.sqlite.columns import DELIVERY, EXECUTION
 from hookledger.journal.store import Batch
 
 
@@ -30,7 +29,7 @@ def write_projections(connection: apsw.Connection, batch: Batch) -> None:
         connection.execute(_FORGET_LABELS, (execution,))
     begun, rows = batch.begun, batch.rows
     connection.executemany(
-        _UPSERT_EXECUTION, ((begun.get(execution), *row_columns(row)) for execution, row in rows.items())
+        _UPSERT_EXECUTION, ((begun.get(execution), *EXECUTION.write(row)) for execution, row in rows.items())
     )
     if begun:
         connection.executemany(
@@ -47,7 +46,7 @@ def write_projections(connection: apsw.Connection, batch: Batch) -> None:
     if batch.minutes:
         connection.executemany(_ADD_MINUTE, _minutes(batch))
     if batch.deliveries:
-        connection.executemany(_ADD_DELIVERY, map(delivery_columns, batch.deliveries))
+        connection.executemany(_ADD_DELIVERY, map(DELIVERY.write, batch.deliveries))
     if batch.claims:
         connection.executemany(_ADD_CLAIM, map(msgspec.structs.astuple, batch.claims))
     _write_marks(connection, batch)
@@ -78,27 +77,6 @@ def entry_columns(entry: Entry) -> tuple[Any, ...]:
     return header.pos, header.exec, header.n, entry.raw, entry.leaf, entry.payload, entry.salt
 
 
-def row_columns(row: ExecutionRow) -> tuple[Any, ...]:
-    """An index row as a row of `execution`, but for its number."""
-    return (
-        row.execution,
-        row.namespace,
-        row.flow,
-        row.trigger,
-        row.started,
-        row.ended,
-        row.state,
-        row.waits,
-        _encode(row).decode(),
-    )
-
-
-def delivery_columns(row: DeliveryRow) -> tuple[Any, ...]:
-    """A delivery as a row of `delivery`."""
-    encoded = _encode(row).decode()
-    return row.delivery, row.at, row.namespace, row.flow, row.trigger, row.kind, row.execution, encoded
-
-
 def _minutes(batch: Batch) -> Iterator[tuple[int, str, str, str, int]]:
     """Each flow's counts, and those of all flows together."""
     together: dict[tuple[int, str], int] = {}
@@ -109,20 +87,18 @@ def _minutes(batch: Batch) -> Iterator[tuple[int, str, str, str, int]]:
         yield minute, "", "", state, count
 
 
-_encode = msgspec.json.Encoder().encode
-
 # Only the indexes over what changes are touched again, and an update keeps the row's number: among equal times the
 # order is that of the journal.
 _UPSERT_EXECUTION = """
 INSERT INTO execution VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (execution) DO UPDATE
-SET ended = excluded.ended, state = excluded.state, waits = excluded.waits, row = excluded.row
+SET ended = excluded.ended, state = excluded.state, waits = excluded.waits, more = excluded.more
 """
 # By the labels of the row that is about to be replaced.
 _FORGET_LABELS = """
 DELETE FROM execution_label WHERE (key, value, started, id) IN (
   SELECT label.key, label.value, execution.started, execution.id
-  FROM execution, json_each(execution.row, '$.labels') AS label WHERE execution.execution = ?)
+  FROM execution, json_each(execution.more, '$.labels') AS label WHERE execution.execution = ?)
 """
 _ADD_LABEL = """
 INSERT INTO execution_label SELECT ?, ?, started, id FROM execution WHERE execution = ?

@@ -18,7 +18,6 @@ from hookledger.journal.errors import JournalUnreadable
 from hookledger.journal.figures import MINUTE, MinuteKey
 from hookledger.journal.index import ExecutionRow
 from hookledger.journal.sqlite import SqliteReader
-from hookledger.journal.sqlite.writing import row_columns
 from hookledger.journal.store import Query, Reader
 from hookledger.journal.verify.projections import Stored, Tallies
 
@@ -87,6 +86,15 @@ class ReaderSource:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
 
+    @contextmanager
+    def still(self) -> Generator[None]:
+        """Read everything inside the block as it stood at one moment: entries and index never disagree by a race."""
+        if isinstance(self._reader, SqliteReader):
+            with self._reader.snapshot():
+                yield
+        else:
+            yield
+
     def origin(self) -> str | None:
         tip = self._reader.tip()
         return tip.origin if tip else None
@@ -101,10 +109,10 @@ class ReaderSource:
             yield from map(_raw, self._reader.scan())
 
     def raw_history(self, execution: str) -> Iterator[RawRow]:
-        try:
+        if isinstance(self._reader, SqliteReader):
+            yield from self._reader.raw_history(execution)
+        else:
             yield from map(_raw, self._reader.entries(execution))
-        except msgspec.DecodeError:
-            return
 
     def index_difference(self, rebuilt: ExecutionRow) -> str:
         return difference(self._reader.row(rebuilt.execution), rebuilt)
@@ -177,18 +185,15 @@ class SqliteSource(SqliteReader):
             yield from super().raw_rows()
 
     def raw_history(self, execution: str) -> Iterator[RawRow]:
-        query = "SELECT pos, exec, n, header, leaf, payload, salt FROM entry WHERE exec = ? ORDER BY pos"
         with translated(self._path):
-            yield from self._each(query, execution)
+            yield from super().raw_history(execution)
 
     def index_difference(self, rebuilt: ExecutionRow) -> str:
         with translated(self._path):
-            found = self._one(
-                "SELECT execution, namespace, flow, trigger, started, ended, state, waits, row FROM execution "
-                "WHERE execution = ?",
-                rebuilt.execution,
-            )
-        return NO_ROW if found is None else _stored_difference(found, rebuilt)
+            try:
+                return difference(self.row(rebuilt.execution), rebuilt)
+            except (msgspec.DecodeError, TypeError) as error:
+                return f"the row cannot be read: {error}"
 
     def label_difference(self, rebuilt: ExecutionRow) -> str:
         with translated(self._path):
@@ -262,7 +267,7 @@ WHERE execution.execution = ?
 """
 _TALLIES: Final = """
 SELECT (SELECT count(*) FROM execution_label)
-         - (SELECT count(*) FROM execution, json_each(execution.row, '$.labels')),
+         - (SELECT count(*) FROM execution, json_each(execution.more, '$.labels')),
        (SELECT count(DISTINCT minute) FROM execution_minute),
        (SELECT count(*) FROM system_entry) + (SELECT count(*) FROM actor_entry),
        (SELECT value FROM counter WHERE name = 'events')
@@ -283,17 +288,3 @@ def translated(path: Path) -> Generator[None]:
 def _raw(entry: Entry) -> RawRow:
     header = entry.header
     return header.pos, header.exec, header.n, entry.raw, entry.leaf, entry.payload, entry.salt
-
-
-def _stored_difference(found: tuple[Any, ...], rebuilt: ExecutionRow) -> str:
-    """Lists and recovery ask the columns, people see the row: both must be right."""
-    *columns, text = found
-    expected = list(row_columns(rebuilt)[:-1])
-    try:
-        stored = msgspec.json.decode(text, type=ExecutionRow)
-    except msgspec.DecodeError as error:
-        return f"the row cannot be read: {error}"
-    wrong = difference(stored, rebuilt)
-    if not wrong and columns != expected:
-        wrong = f"its columns are {columns}, the entries say {expected}"
-    return wrong

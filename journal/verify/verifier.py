@@ -62,16 +62,18 @@ class Tracked:
 class Verifier:
     """Checks one source; `run` yields violations as it finds them and fills `report` with what was looked at."""
 
-    def __init__(self, source: Source, *, execution: str | None = None) -> None:
+    def __init__(self, source: Source, *, execution: str | None = None, alone: bool = False) -> None:
         """Prepare a pass.
 
         Args:
             source: The rows and the index.
             execution: Check this one and the system stream only.
+            alone: Leave the system stream out as well, and with it the rules that need it (L11, L12, S15, S16).
         """
         self.report = Report()
         self._source = source
         self._only = execution
+        self._alone = alone and execution is not None
         self._origin = source.origin() or ""
         self._log = self.report.log = log_id(self._origin)
         self._partition = Partition(self._origin, whole=execution is None)
@@ -100,7 +102,7 @@ class Verifier:
     def _rows(self) -> Iterator[RawRow]:
         if self._only is None:
             return self._source.raw_rows()
-        streams = {SYSTEM, self._only}
+        streams = {self._only} if self._alone else {SYSTEM, self._only}
         return merge(*map(self._source.raw_history, sorted(streams)), key=lambda raw: raw[0])
 
     def _entry(self, row: Row) -> Iterator[Finding]:
@@ -117,7 +119,7 @@ class Verifier:
         yield from found
         self.report.events += len(header.types)
         self.report.erased += row.payload is None and row.salt is None
-        yield from self._partition.follow(header, events)
+        yield from self._partition.follow(header, events, opening=not self._alone)
         yield from self._execution(row, header, events)
 
     def _lose(self, row: Row) -> None:
@@ -179,7 +181,7 @@ class Verifier:
                     yield from self._claimed(execution, event)
                 case ExecutionForked():
                     yield from self._pinned(event.received, event.sequence)
-                case ExecutionRestarted() if tracked.row is not None:
+                case ExecutionRestarted() if tracked.row is not None and not self._alone:
                     row = tracked.row
                     yield from self._pins.pinned(
                         row.namespace, row.flow, event.revision, event.source_sha256, event.sequence
@@ -201,9 +203,10 @@ class Verifier:
                 )
 
     def _pinned(self, received: TriggerReceived, sequence: int) -> Iterator[Finding]:
-        yield from self._pins.pinned(
-            received.namespace, received.flow, received.revision, received.source_sha256, sequence
-        )
+        if not self._alone:
+            yield from self._pins.pinned(
+                received.namespace, received.flow, received.revision, received.source_sha256, sequence
+            )
 
     def _fork(self, tracked: Tracked, events: Sequence[AnyEvent]) -> Iterator[Finding]:
         """Begin where the origin's prefix ends (L17)."""
@@ -247,7 +250,7 @@ class Verifier:
                 self._unequal.pop((rule, tracked.row.execution), None)
 
     def _finish(self) -> Iterator[Violation]:
-        for finding in self._partition.finish():
+        for finding in () if self._alone else self._partition.finish():
             yield _violation(finding, SYSTEM, self.report.last_position)
         for tracked in self._open.values():
             self._compare(tracked)
@@ -267,9 +270,9 @@ class Verifier:
                 yield _violation(Finding("L14", "the index has a row, the log has no entry"), execution)
 
 
-def verify(source: Source, *, execution: str | None = None) -> Report:
-    """Check a source and return everything that was found."""
-    verifier = Verifier(source, execution=execution)
+def verify(source: Source, *, execution: str | None = None, alone: bool = False) -> Report:
+    """Check a source and return everything that was found; see `Verifier`."""
+    verifier = Verifier(source, execution=execution, alone=alone)
     for violation in verifier.run():
         verifier.report.add(violation)
     return verifier.report

@@ -14,12 +14,13 @@ from click.testing import CliRunner, Result
 
 from hookledger.journal import errors
 from hookledger.journal.cli import journal as group
-from hookledger.journal.cli.text import aligned, body, duration, moment, shorten, size
+from hookledger.journal.cli.text import aligned
 from hookledger.journal.entry import leaf_hash
 from hookledger.journal.events import ExecutionFailed, Failure, TaskReturned, TaskStarted
 from hookledger.journal.journal import open_journal
 from hookledger.journal.sqlite import SqliteStore, partition_file
 from hookledger.journal.store import LogLine
+from hookledger.journal.text import body, duration, moment, shorten, size
 from hookledger.journal.verify import RULES
 
 from .builders import (

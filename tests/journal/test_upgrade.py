@@ -30,7 +30,7 @@ PROJECTIONS = [
     ("L20", "UPDATE execution_minute SET count = count + 1 WHERE state = 'FAILED' AND flow <> ''"),
     ("L20", "DELETE FROM execution_minute WHERE state = 'FAILED' AND flow = ''"),
     ("L21", "DELETE FROM delivery WHERE kind = 'REJECTED'"),
-    ("L21", "UPDATE delivery SET row = json_set(row, '$.status', 200) WHERE kind = 'REJECTED'"),
+    ("L21", "UPDATE delivery SET more = json_set(more, '$.status', 200) WHERE kind = 'REJECTED'"),
     ("L22", "DELETE FROM system_entry WHERE type = 'AccessRecorded'"),
     ("L22", "DELETE FROM actor_entry WHERE pos = (SELECT min(pos) FROM actor_entry)"),
 ]

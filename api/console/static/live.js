@@ -46,6 +46,7 @@ export function follow(part, bind) {
   };
   source.addEventListener("open", () => { say("yes", "Live"); if (missed) soon(); missed = true; });
   source.addEventListener("change", soon);
+  addEventListener("hookledger:stale", soon);
   source.addEventListener("end", () => { soon(); source.close(); say("no", "Ended"); });
   source.addEventListener("error", () => { if (source.readyState !== EventSource.CLOSED) say("no", "Reconnecting"); });
   return () => source.close();

@@ -1,0 +1,74 @@
+"""The console's routes about executions, beside the dashboard, the audit and the tokens."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from hookledger.actors.engine import Engine
+from hookledger.api.call import Call
+from hookledger.api.console import audit, dashboard, run_tabs, token_pages
+from hookledger.api.console.pages import Pages
+from hookledger.api.console.route import PageRoute
+from hookledger.api.console.run_actions import COMMANDS, act, replay
+from hookledger.api.console.run_base import Desk, Shown, located
+from hookledger.api.console.run_list import executions_list
+from hookledger.api.console.run_overview import overview
+from hookledger.api.http import HttpResponse
+from hookledger.api.identity.guard import Guard
+from hookledger.api.permissions import Permission
+from hookledger.api.webhook.handler import WebhookHandler
+
+ONE = "/executions/<namespace>/<flow>/<execution>"
+TABS: dict[str, Callable[[Desk, Call, run_tabs.History], Awaitable[HttpResponse]]] = {
+    "": overview,
+    "timeline": run_tabs.timeline_tab,
+    "topology": run_tabs.topology_tab,
+    "logs": run_tabs.logs_tab,
+    "logs.txt": run_tabs.logs_file,
+    "outputs": run_tabs.outputs_tab,
+    "journal": run_tabs.journal_tab,
+}
+CHECKED = frozenset({"journal"})
+"""Tabs that verify what they show."""
+
+
+def run_routes(engine: Engine, webhook: WebhookHandler, guard: Guard, pages: Pages) -> list[PageRoute]:
+    """The table."""
+    desk = Desk(engine=engine, webhook=webhook, pages=pages)
+    return [
+        PageRoute("GET", "/", partial(dashboard.dashboard, desk)),
+        PageRoute("GET", "/executions", partial(executions_list, desk)),
+        PageRoute("GET", "/executions/<execution>", partial(_by_id, desk)),
+        *(PageRoute("GET", f"{ONE}/{end}".rstrip("/"), partial(_tab, desk, end)) for end in TABS),
+        *(
+            PageRoute("POST", f"{ONE}/{action}", partial(_act, desk, action), Permission.OPERATE)
+            for action in COMMANDS
+        ),
+        PageRoute("POST", f"{ONE}/replay", partial(replay, desk), Permission.OPERATE),
+        *_administration(engine, guard, pages),
+    ]
+
+
+def _administration(engine: Engine, guard: Guard, pages: Pages) -> list[PageRoute]:
+    book = guard.tokens
+    return [
+        PageRoute("GET", "/audit", partial(audit.audit, engine, pages), Permission.AUDIT),
+        PageRoute("GET", "/tokens", partial(token_pages.tokens, book, pages), Permission.ADMINISTER),
+        PageRoute("POST", "/tokens", partial(token_pages.issue, book, pages), Permission.ADMINISTER),
+        PageRoute(
+            "POST", "/tokens/<token>/revoke", partial(token_pages.revoke, book, pages), Permission.ADMINISTER
+        ),
+    ]
+
+
+async def _by_id(desk: Desk, call: Call) -> HttpResponse:
+    """An id alone is enough to find an execution: its own address follows."""
+    return await located(desk, call, partial(overview, desk))
+
+
+async def _tab(desk: Desk, end: str, call: Call) -> HttpResponse:
+    show: Shown = partial(TABS[end], desk)
+    return await located(desk, call, show, end=end, check=end in CHECKED)
+
+
+async def _act(desk: Desk, action: str, call: Call) -> HttpResponse:
+    return await act(desk, call, action)
