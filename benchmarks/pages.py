@@ -103,7 +103,7 @@ async def log_in(client: httpx.AsyncClient) -> None:
 
 
 async def page(client: httpx.AsyncClient, name: str, path: str, rounds: int) -> bool:
-    """Ask for a page some times after a first one that warms up; returns whether the processor time is below the limit."""
+    """Ask for a page again and again, warm; returns whether its processor time is below the limit."""
     took, worked = [], []
     for _ in range(rounds + 1):
         begun, work = time.perf_counter(), time.process_time()
