@@ -202,8 +202,11 @@ async def _sent(desk: Desk, request: HttpRequest) -> Answer:
         text, cut = await _text_of(response)
         row: DeliveryRow | None = None
         with trio.move_on_after(RECORD_SECONDS_MAX):
-            while (row := await desk.engine.journal.ask(lambda reader: reader.delivery(delivery))) is None:
-                await news.wait()
+            while row is None:
+                next_commit = news  # taken before the look, or what is committed in between would be missed
+                row = await desk.engine.journal.ask(lambda reader: reader.delivery(delivery))
+                if row is None:
+                    await next_commit.wait()
     finally:
         stop()
     return Answer(

@@ -4,14 +4,15 @@ import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from html import unescape
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 
 from tests.api.browser import Browser, browser
-from tests.api.identity.people import password_of, peopled
-from tests.api.site import Site
+from tests.api.identity.people import PEOPLE, password_of
+from tests.api.site import Site, open_site
 
 FLOWS: Final = "/ui/main/flows"
 ONE: Final = f"{FLOWS}/io.tests/f"
@@ -40,7 +41,10 @@ async def console(
     directory: Path, flows: dict[str, str] | None = None, *, role: str = "admin", **settings: Any
 ) -> AsyncGenerator[Person]:
     """Serve flows, and log somebody in."""
-    async with peopled(directory, flows, **settings) as site, person(site, role) as somebody:
+    async with (
+        open_site(directory, flows, auth__users=PEOPLE, **settings) as site,
+        person(site, role) as somebody,
+    ):
         yield somebody
 
 
@@ -72,6 +76,30 @@ def source_in(page: str) -> str:
     found = re.search(r"<textarea id=\"source\".*?>\n(.*?)</textarea>", page, re.DOTALL)
     assert found, "no editor"
     return unescape(found[1])
+
+
+class Elements(HTMLParser):
+    """The elements of a page as a browser finds them."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str]]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, {name: value or "" for name, value in attrs}))
+
+    @property
+    def dangerous(self) -> list[tuple[str, dict[str, str]]]:
+        """What no page of ours has: handlers and styles in attributes, scripts and pictures from elsewhere."""
+        return [
+            (tag, attributes)
+            for tag, attributes in self.found
+            if any(name == "style" or name.startswith("on") for name in attributes)
+            or tag in ("img", "iframe", "object", "embed", "base")
+            or (tag == "script" and not attributes.get("src", "").startswith("/ui/static/"))
+            or attributes.get("href", "").strip().lower().startswith("javascript:")
+        ]
 
 
 def words(html: str) -> str:
