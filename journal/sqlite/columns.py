@@ -21,16 +21,20 @@ class Columns(Generic[T]):
         """Name the fields that are columns of their own; `more` holds the others."""
         self._kind = kind
         self._columns = columns
-        self._rest = tuple(name for name in kind.__struct_fields__ if name not in columns)
+        rest = [field for field in msgspec.structs.fields(kind) if field.name not in columns]
+        self._more = msgspec.defstruct(
+            f"{kind.__name__}More",
+            [(field.name, field.type, _default(field)) for field in rest],
+            omit_defaults=True,
+        )
         self._column_values = attrgetter(*columns)
-        self._rest_values = attrgetter(*self._rest)
+        self._more_values = attrgetter(*(field.name for field in rest))
         self.names = ", ".join((*columns, "more"))
         """The columns of a SELECT that `read` understands."""
 
     def write(self, row: T) -> tuple[Any, ...]:
         """The values of the columns, in their order."""
-        rest = {name: value for name, value in zip(self._rest, self._rest_values(row), strict=True) if value}
-        return *self._column_values(row), _encode(rest).decode()
+        return *self._column_values(row), _encode(self._more(*self._more_values(row))).decode()
 
     def read(self, values: tuple[Any, ...]) -> T:
         """The struct that was written.
@@ -41,6 +45,12 @@ class Columns(Generic[T]):
         """
         *columns, more = values
         return self._kind(**dict(zip(self._columns, columns, strict=True)), **_decode(more))
+
+
+def _default(field: msgspec.structs.FieldInfo) -> Any:
+    if field.default is msgspec.NODEFAULT:
+        return msgspec.field(default_factory=field.default_factory)
+    return field.default
 
 
 EXECUTION: Final = Columns(

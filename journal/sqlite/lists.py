@@ -56,13 +56,16 @@ def page(query: Query, ask: Ask) -> list[tuple[Any, ...]]:
     )
 
 
-def total(query: Query, ask: Ask) -> int:
-    """How many match, counted as far as the query says."""
+def total(query: Query, ask: Ask, shown: int) -> int:
+    """How many match, counted as far as the query says; a page that is not full ends the list, and says it."""
+    if shown < query.limit and (shown or not query.offset):
+        count = query.offset + shown
+        return count if query.total_max is None else min(count, query.total_max + 1)
     found = _found(query, ask)
     limit = [] if query.total_max is None else [query.total_max + 1]
     source = f"(SELECT 1 FROM ({found.sql}) LIMIT ?)" if limit else f"({found.sql})"
-    count: int = ask(f"SELECT count(*) FROM {source}", *found.values, *limit)[0][0]
-    return count
+    counted: int = ask(f"SELECT count(*) FROM {source}", *found.values, *limit)[0][0]
+    return counted
 
 
 def any_of(column: str, values: Sequence[Any]) -> Term:

@@ -108,8 +108,8 @@ class SqliteReader:
     # --- executions -----------------------------------------------------------------------------------------
 
     def rows(self, query: Query) -> tuple[list[ExecutionRow], int]:
-        found = lists.page(query, self._all)
-        return [EXECUTION.read(row) for row in found], lists.total(query, self._all)
+        found = [EXECUTION.read(row) for row in lists.page(query, self._all)]
+        return found, lists.total(query, self._all, len(found))
 
     def row(self, execution: str) -> ExecutionRow | None:
         found = self._one(f"SELECT {EXECUTION.names} FROM execution WHERE execution = ?", execution)

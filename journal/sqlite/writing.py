@@ -28,12 +28,15 @@ def write_projections(connection: apsw.Connection, batch: Batch) -> None:
     for execution in batch.labelled:
         connection.execute(_FORGET_LABELS, (execution,))
     begun, rows = batch.begun, batch.rows
-    connection.executemany(
-        _UPSERT_EXECUTION, ((begun.get(execution), *EXECUTION.write(row)) for execution, row in rows.items())
-    )
+    later = rows.keys() - begun.keys() if len(begun) < len(rows) else ()
+    connection.executemany(_UPDATE_EXECUTION, (EXECUTION.write(rows[execution]) for execution in later))
     if begun:
         connection.executemany(
-            "INSERT INTO execution_label VALUES (?, ?, ?, ?)",
+            _ADD_EXECUTION,
+            ((number, *EXECUTION.write(rows[execution])) for execution, number in begun.items()),
+        )
+        connection.executemany(
+            "INSERT OR IGNORE INTO execution_label VALUES (?, ?, ?, ?)",
             (
                 (key, value, row.started, number)
                 for row, number in ((rows[execution], number) for execution, number in begun.items())
@@ -65,9 +68,9 @@ def _write_marks(connection: apsw.Connection, batch: Batch) -> None:
         if by_person(header):
             acts.append((header.actor, header.pos))
     if system:
-        connection.executemany("INSERT INTO system_entry VALUES (?, ?)", system)
+        connection.executemany("INSERT OR IGNORE INTO system_entry VALUES (?, ?)", system)
     if acts:
-        connection.executemany("INSERT INTO actor_entry VALUES (?, ?)", acts)
+        connection.executemany("INSERT OR IGNORE INTO actor_entry VALUES (?, ?)", acts)
     connection.execute("UPDATE counter SET value = value + ? WHERE name = 'events'", (events,))
 
 
@@ -87,12 +90,11 @@ def _minutes(batch: Batch) -> Iterator[tuple[int, str, str, str, int]]:
         yield minute, "", "", state, count
 
 
-# Only the indexes over what changes are touched again, and an update keeps the row's number: among equal times the
-# order is that of the journal.
-_UPSERT_EXECUTION = """
-INSERT INTO execution VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (execution) DO UPDATE
-SET ended = excluded.ended, state = excluded.state, waits = excluded.waits, more = excluded.more
+# What somebody left where a row belongs is the verifier's to tell, it must not stop the journal: hence OR.
+_ADD_EXECUTION = "INSERT OR REPLACE INTO execution VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+# Only the indexes over what changes are touched again.
+_UPDATE_EXECUTION = """
+UPDATE execution SET ended = ?6, state = ?7, waits = ?8, more = ?9 WHERE execution = ?1
 """
 # By the labels of the row that is about to be replaced.
 _FORGET_LABELS = """
@@ -101,7 +103,7 @@ DELETE FROM execution_label WHERE (key, value, started, id) IN (
   FROM execution, json_each(execution.more, '$.labels') AS label WHERE execution.execution = ?)
 """
 _ADD_LABEL = """
-INSERT INTO execution_label SELECT ?, ?, started, id FROM execution WHERE execution = ?
+INSERT OR IGNORE INTO execution_label SELECT ?, ?, started, id FROM execution WHERE execution = ?
 """
 _ADD_MINUTE = """
 INSERT INTO execution_minute VALUES (?, ?, ?, ?, ?)

@@ -39,7 +39,7 @@ from hookledger.journal.index import Projection
 from hookledger.journal.journal import Journal, open_journal
 from hookledger.journal.memory import MemoryStore
 from hookledger.journal.sqlite import SqliteReader, SqliteStore, lists, partition_file
-from hookledger.journal.store import Query, Reader
+from hookledger.journal.store import Query, Reader, Sort
 from hookledger.journal.verify import SqliteSource, verify
 
 from .builders import (
@@ -237,7 +237,8 @@ async def test_orders_by_end_and_duration_have_ended_executions_only(two: Two) -
     """
     What is open has no end: it is in no list by end or duration, and not in its total.
     """
-    for sort in ("ended", "duration"):
+    sorts: tuple[Sort, ...] = ("ended", "duration")
+    for sort in sorts:
         rows, total = two.same(lambda reader, sort=sort: reader.rows(Query(sort=sort, limit=EXECUTIONS)))
         assert total == len(rows) == sum(not row.open for row in rows)
         values = [getattr(row, sort) for row in rows]
