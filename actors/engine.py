@@ -23,6 +23,7 @@ from hookledger.actors.handle import Execution
 from hookledger.actors.http_lazy import open_http
 from hookledger.actors.keyvalues import JournaledKeyValues
 from hookledger.actors.operators import OperatorCommand
+from hookledger.actors.origins import prefix_of
 from hookledger.actors.ports import Ports
 from hookledger.actors.reception import Delivery, Reception
 from hookledger.actors.rendering import Rendered, make_renderer
@@ -175,17 +176,18 @@ class Engine:
             raise FlowUnknown(namespace, flow_id)
         return revision
 
-    def flow(self, namespace: str, flow_id: str) -> Flow:
-        """The newest revision of a flow, ready to run.
+    def flow(self, namespace: str, flow_id: str, revision: int = 0) -> Flow:
+        """A revision of a flow, ready to run; 0 for the newest.
 
         Raises:
             FlowUnknown: There is none.
-            FlowUnusable: Its source no longer parses here.
+            FlowUnusable: Its source no longer parses here, or there is no such revision.
         """
-        revision = self.flow_revision(namespace, flow_id)
-        if revision.flow is None:
-            raise FlowUnusable(revision.error)
-        return revision.flow
+        newest = self.flow_revision(namespace, flow_id)
+        found = self.flows.pinned(namespace, flow_id, revision) if revision else newest
+        if found is None or found.flow is None:
+            raise FlowUnusable(found.error if found else f"{namespace}/{flow_id} has no revision {revision}")
+        return found.flow
 
     async def trigger(
         self,
@@ -293,7 +295,8 @@ class Engine:
             ExecutionUnknown: There is no such execution.
         """
         events = await self.events(execution_id)
-        return fold_all(event for event in events if at is None or event.sequence <= at)
+        prefix = await prefix_of(self.journal, events)
+        return fold_all((event for event in events if at is None or event.sequence <= at), prefix)
 
     def render(self, flow: Flow, execution_id: str, state: State, tree: Tree) -> Rendered:
         """Render something of a flow against an execution."""

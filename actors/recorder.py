@@ -23,7 +23,8 @@ EVENTS_PER_ENTRY_MAX: Final = 256
 class Recorder:
     """One execution's journal and the state folded from it."""
 
-    def __init__(self, journal: Journal, execution: str, actor: str) -> None:
+    def __init__(self, journal: Journal, execution: str, actor: str, before: State | None = None) -> None:
+        """`before` is what a fork begins with."""
         self._journal = journal
         self._actor = actor
         self._chain = Chain(execution=execution)
@@ -38,14 +39,21 @@ class Recorder:
         """Set once the caller can be told something: a task has answered, or the execution is over."""
         self.answer: Ticket | None = None
         """The entry in which a task answered."""
-        self.state = State()
+        self.state = before or State()
 
     @classmethod
-    def resume(cls, journal: Journal, execution: str, actor: str, entries: Sequence[Entry]) -> "Recorder":
+    def resume(
+        cls,
+        journal: Journal,
+        execution: str,
+        actor: str,
+        entries: Sequence[Entry],
+        before: State | None = None,
+    ) -> "Recorder":
         """Continue behind what is stored."""
-        recorder = cls(journal, execution, actor)
+        recorder = cls(journal, execution, actor, before)
         events: list[ExecutionEvent] = [event for entry in entries for event in entry.events()]  # type: ignore[misc]
-        recorder.state = fold_all(events)
+        recorder.state = fold_all(events, recorder.state)
         recorder._index.follow(events)
         recorder._at = events[-1].at
         if recorder.state.response is not None:

@@ -20,6 +20,7 @@ from hookledger.actors.flows import FlowBook
 from hookledger.actors.followups import FollowUps
 from hookledger.actors.handle import Execution
 from hookledger.actors.operators import ChildEnded, OperatorCommand, Restart, apply
+from hookledger.actors.origins import prefix_of
 from hookledger.actors.perform import Performer
 from hookledger.actors.ports import Ports
 from hookledger.actors.reception import Reception
@@ -29,7 +30,13 @@ from hookledger.actors.subflows import Subflows
 from hookledger.actors.timers import Timers
 from hookledger.journal.entry import SYSTEM, Entry
 from hookledger.journal.errors import ExecutionUnknown, JournalPoisoned
-from hookledger.journal.events import ExecutionCancelled, ExecutionFailed, Failure, TriggerReceived
+from hookledger.journal.events import (
+    ExecutionCancelled,
+    ExecutionFailed,
+    ExecutionForked,
+    Failure,
+    TriggerReceived,
+)
 from hookledger.journal.journal import Journal
 from hookledger.journal.store import Query, Reader
 from hookledger.runtime.flow.model import Flow
@@ -73,14 +80,22 @@ class Supervisor:
         """How many wait for a timer."""
         return len(self._timers)
 
-    def start(self, execution_id: str, flow: Flow, received: TriggerReceived, actor: str) -> Execution:
+    def start(
+        self,
+        execution_id: str,
+        flow: Flow,
+        first: TriggerReceived | ExecutionForked,
+        actor: str,
+        before: State | None = None,
+    ) -> Execution:
         """Begin an execution, or queue, refuse or cancel it as the flow's `concurrency` says.
 
         With `wait` nobody needs to know of it before it ends, so the first event is left to be appended with
         what follows; otherwise it is appended now.
         """
-        recorder = Recorder(self._journal, execution_id, actor)
-        recorder.record(lambda _sequence, _at: received)
+        received = first.received if isinstance(first, ExecutionForked) else first
+        recorder = Recorder(self._journal, execution_id, actor, before)
+        recorder.record(lambda _sequence, _at: first)
         execution = self._handles[execution_id] = Execution(execution_id, recorder)
         verdict = self._gate.enter(flow, execution_id)
         if verdict in ("CANCEL", "FAIL"):
@@ -156,7 +171,8 @@ class Supervisor:
         entries = await self._journal.entries(execution_id)
         if not entries or execution_id == SYSTEM:
             raise ExecutionUnknown(execution_id)
-        return Recorder.resume(self._journal, execution_id, ENGINE, entries), entries
+        prefix = await prefix_of(self._journal, entries[0].events())
+        return Recorder.resume(self._journal, execution_id, ENGINE, entries, prefix), entries
 
     async def _wake(self, execution_id: str) -> ExecutionActor | None:
         """Fold the journal and begin an actor, unless there is one, or nothing to do for one."""

@@ -158,10 +158,12 @@ def journal_replay(reader: JournalFile, execution: str, at: int | None) -> None:
     """Rebuild an execution's state by folding its events, and print it."""
     import msgspec
 
+    from hookledger.actors.origins import before
     from hookledger.api.replay import replayed
 
     execution_id, entries = reader.history(execution)
-    state = msgspec.to_builtins(replayed(execution_id, entries, at))
+    prefix = before(reader.entries, entries[0].events())
+    state = msgspec.to_builtins(replayed(execution_id, entries, at, prefix=prefix))
     click.echo(json.dumps(state, ensure_ascii=False, indent=2))
 
 

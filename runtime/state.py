@@ -181,7 +181,7 @@ def _decided(state: State, event: ExecutionEvent) -> State:
             return replace(state, labels={**state.labels, **event.labels})
         case ExecutionRestarted():
             return _moved(_restarted(state, event), "RESTARTED", event.at)
-        case ExecutionForked():
+        case ExecutionForked():  # behind `forked`, which needs the origin's events
             return _received(state, event.received, event.at)
         case DuplicateDelivery() | ResponseSent() | StaleResultDropped() | OperatorNote():
             return state
@@ -249,14 +249,28 @@ def _resumed(state: State, event: ExecutionResumed) -> State:
 
 def _restarted(state: State, event: ExecutionRestarted) -> State:
     """What is named is forgotten with everything below it; the rest stays done."""
+    return replace(without(state, event.paths), generation=event.generation, revision=event.revision)
+
+
+def forked(origin: State, event: ExecutionForked) -> State:
+    """What a fork begins with: its origin as it stood where they part, without what is forgotten.
+
+    The fork's own events count from 0 and are folded behind it.
+    """
+    return replace(
+        without(origin, event.forget), sequence=0, generation=0, received=None, response=None, history=()
+    )
+
+
+def without(state: State, paths: Iterable[str]) -> State:
+    """The state with these paths and all below them forgotten, and open again."""
+    gone = tuple(paths)
 
     def kept(path: str) -> bool:
-        return not any(path == gone or path.startswith((f"{gone}/", f"{gone}[")) for gone in event.paths)
+        return not any(path == root or path.startswith((f"{root}/", f"{root}[")) for root in gone)
 
     return replace(
         state,
-        generation=event.generation,
-        revision=event.revision,
         runs={path: run for path, run in state.runs.items() if kept(path)},
         branches={path: taken for path, taken in state.branches.items() if kept(path)},
         timers={path: due for path, due in state.timers.items() if kept(path)},

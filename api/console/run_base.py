@@ -15,7 +15,6 @@ from hookledger.api.html import see_other
 from hookledger.api.http import HttpResponse
 from hookledger.api.permissions import Permission
 from hookledger.api.webhook.handler import WebhookHandler
-from hookledger.journal.events import TriggerReceived
 from hookledger.runtime.flow.model import Flow
 from hookledger.runtime.state import State
 
@@ -136,8 +135,7 @@ def possible(history: History) -> frozenset[str]:
     found = {"labels", "note"}
     if history.broken or state.received is None:
         return frozenset(found)
-    if isinstance(history.events[0], TriggerReceived):
-        found.add("replay")
+    found.add("replay")
     if state.terminal is not None:
         return frozenset(found | ({"restart"} if state.status != "SUCCESS" else set()))
     if state.kill is None:

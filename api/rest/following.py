@@ -12,6 +12,7 @@ from typing import Any, Final
 import trio
 
 from hookledger.actors.engine import Engine
+from hookledger.actors.origins import prefix_of
 from hookledger.api.call import Call
 from hookledger.api.http import HttpResponse, json_bytes
 from hookledger.api.queries import Nothing
@@ -90,7 +91,10 @@ def sent(name: str, value: Any) -> bytes:
 
 async def _folded(engine: Engine, execution_id: str, state: State) -> State:
     """The state after what has become durable since; only that is decoded."""
-    for entry in await engine.journal.entries(execution_id):
+    entries = await engine.journal.entries(execution_id)
+    if state.sequence == 0 and entries:
+        state = await prefix_of(engine.journal, entries[0].events())
+    for entry in entries:
         if entry.header.seq >= state.sequence:
             events: list[Any] = entry.events()
             for event in events:

@@ -7,6 +7,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from hookledger.actors.engine import Engine
+from hookledger.actors.origins import prefix_of
 from hookledger.api.call import Call
 from hookledger.api.http import HttpResponse, json_response, problem
 from hookledger.api.queries import Nothing, Query
@@ -45,7 +46,8 @@ async def get_state(engine: Engine, call: Call, query: At) -> HttpResponse:
     at = end if query.at is None else query.at
     if at > end:
         return problem(400, f"`at` is the sequence number of an event, 0 to {end}", slug="bad-sequence")
-    return json_response(replayed(call.path["execution_id"], entries, at))
+    prefix = await prefix_of(engine.journal, entries[0].events())
+    return json_response(replayed(call.path["execution_id"], entries, at, prefix=prefix))
 
 
 async def get_receipt(engine: Engine, call: Call, query: OfEntry) -> HttpResponse:

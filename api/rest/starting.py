@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from hookledger.actors.engine import Engine
-from hookledger.actors.errors import DeliveryRefused, FlowUnusable
+from hookledger.actors.errors import DeliveryRefused
 from hookledger.actors.reception import Delivery
 from hookledger.api.call import Call
 from hookledger.api.forms import FORM, read_form, read_json
@@ -18,8 +18,9 @@ from hookledger.api.queries import LabelText, Query, labels_of
 from hookledger.api.route import Reply, Route
 from hookledger.api.shapes import ExecutionView, LabelMap, Shape
 from hookledger.api.views import execution_view
-from hookledger.runtime.flow.model import Flow
 from hookledger.runtime.state import State, fold
+
+CORRELATION: Final = "system.correlationId"
 
 
 class StartWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -58,7 +59,7 @@ async def start(engine: Engine, call: Call, query: Start) -> HttpResponse:
     """Start a flow by hand."""
     _only_possible(query)
     wish = await _wish(call, query.labels)
-    flow = _flow(engine, call, query.revision)
+    flow = engine.flow(call.path["namespace"], call.path["flow_id"], query.revision)
     delivery = Delivery(inputs=wish.inputs, labels=wish.labels, source="api")
     execution = engine.deliver(flow, None, delivery, actor=call.by)
     await execution.accepted()
@@ -69,7 +70,7 @@ async def start(engine: Engine, call: Call, query: Start) -> HttpResponse:
 async def validate_inputs(engine: Engine, call: Call, query: Checked) -> HttpResponse:
     """Say what is wrong with inputs, and start nothing."""
     wish = await _wish(call, query.labels)
-    flow = _flow(engine, call, query.revision)
+    flow = engine.flow(call.path["namespace"], call.path["flow_id"], query.revision)
     given = Delivery(inputs=wish.inputs, labels=wish.labels, source="api")
     received = engine.examine(flow, None, given)
     return json_response(InputsChecked(id=flow.id, namespace=flow.namespace, inputs=sorted(received.inputs)))
@@ -87,18 +88,10 @@ class InputsChecked(Shape, frozen=True, kw_only=True):
 async def _wish(call: Call, labels: Iterable[str]) -> StartWish:
     form = await read_form(call)
     wish = StartWish(inputs=form) if form is not None else await read_json(call, StartWish)
-    return msgspec.structs.replace(wish, labels=wish.labels | labels_of(labels))
-
-
-def _flow(engine: Engine, call: Call, revision: int) -> Flow:
-    namespace, flow_id = call.path["namespace"], call.path["flow_id"]
-    newest = engine.flow(namespace, flow_id)
-    if not revision:
-        return newest
-    pinned = engine.flows.pinned(namespace, flow_id, revision)
-    if pinned is None or pinned.flow is None:
-        raise FlowUnusable(pinned.error if pinned else f"{newest.name} has no revision {revision}")
-    return pinned.flow
+    both = wish.labels | labels_of(labels)
+    if any(name.startswith("system.") and name != CORRELATION for name in both):
+        raise DeliveryRefused(f"labels that begin with `system.` are set by the engine, except {CORRELATION}")
+    return msgspec.structs.replace(wish, labels=both)
 
 
 def _only_possible(query: Start) -> None:

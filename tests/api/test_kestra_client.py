@@ -24,6 +24,8 @@ from .test_operations import APPROVAL
 T = TypeVar("T")
 
 TENANT: Final = "main"
+CLIENT: Final[Any] = KestraClient  # its arguments have no types
+FILTER: Final[Any] = QueryFilter
 GREETING: Final = """id: greeting
 namespace: io.tests
 description: says hello
@@ -46,7 +48,7 @@ async def at(site: Site, work: Callable[[Any], T]) -> T:
 
     def run() -> T:
         user, password = USER
-        client = KestraClient(host=site.address, username=user, password=password, timeout=10)
+        client = CLIENT(host=site.address, username=user, password=password, timeout=10)
         with client._session:
             return work(client)
 
@@ -180,8 +182,8 @@ async def test_it_finds_and_changes_flows(tmp_path: Path) -> None:
     The client searches with its filters, validates, draws, changes, lists revisions and triggers, and deletes.
     """
 
-    def eq(field: Any, value: Any) -> QueryFilter:
-        return QueryFilter(var_field=field, operation=QueryFilterOp.EQUALS, value=value)
+    def eq(field: Any, value: Any) -> Any:
+        return FILTER(var_field=field, operation=QueryFilterOp.EQUALS, value=value)
 
     def work(client: Any) -> tuple[Any, ...]:
         flows = client.flows
@@ -197,7 +199,7 @@ async def test_it_finds_and_changes_flows(tmp_path: Path) -> None:
                 eq(QueryFilterField.NAMESPACE, "io.tests"),
                 eq(QueryFilterField.FLOW_ID, "greeting"),
                 eq(QueryFilterField.LABELS, {"team": "red"}),
-                QueryFilter(
+                FILTER(
                     var_field=QueryFilterField.STATE, operation=QueryFilterOp.IN, value=["SUCCESS", "FAILED"]
                 ),
             ],

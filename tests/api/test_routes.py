@@ -17,7 +17,7 @@ DOCUMENT: Final = Path(__file__).parents[2] / "docs/api.md"
 
 def filled(path: str) -> str:
     """A route's path with something for every parameter."""
-    return re.sub(r"<\w+>", "x", path)
+    return re.sub(r"<[\w:]+>", "x", path)
 
 
 async def test_nothing_works_without_credentials(tmp_path: Path) -> None:
@@ -74,13 +74,20 @@ def test_every_route_is_documented() -> None:
     sections = re.findall(
         r"^### `(\w+) (\S+)`\n(.*?)(?=^#|\Z)", DOCUMENT.read_text(), re.DOTALL | re.MULTILINE
     )
-    table = {(route.method, route.path.replace("<", "{").replace(">", "}")) for route in TABLE}
-    older = {(method, path.replace("/actions/", "/")) for method, path in table if "/actions/" in path}
-    documented = {(method, path) for method, path, _ in sections}
-    assert documented == table - older
+    older = {route.older for route in TABLE}
+    table = {
+        (route.method, re.sub(r"<(?:path:)?(\w+)>", r"{\1}", route.path)): route.prefixes[0]
+        for route in TABLE
+        if route.path not in older
+    }
+    assert {(method, path) for method, path, _ in sections} == set(table)
     for method, path, text in sections:
         (line,) = [line for line in text.splitlines() if line.startswith("    curl ")]
-        address = re.sub(r"\{\w+\}", "[^/]+", path)
-        assert re.search(rf'"\$api{address}["?]', line), line
-        sends = "-X" if f"-X {method}" in line else "--" if "--json" in line or "--data" in line else ""
+        prefix = table[method, path]
+        start = "$api" if prefix == PREFIXES[0] else f"$server{prefix}"
+        address = re.escape(start) + re.sub(r"\{\w+\}", "[^/]+", path)
+        assert re.search(rf'"{address}["?]', line), line
+        sends = (
+            "-X" if f"-X {method}" in line else "--" if re.search(r" (--json|--data\S*|-F) ", line) else ""
+        )
         assert (method == "GET") == (sends == ""), line
