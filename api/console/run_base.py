@@ -20,6 +20,7 @@ from hookledger.runtime.state import State
 
 EXECUTIONS: Final = f"{HOME}/executions"
 LIVE: Final = f"{HOME}/live"
+TASKS_MAX: Final = 100
 TABS: Final = (
     ("overview", "Overview", ""),
     ("timeline", "Timeline", "timeline"),
@@ -50,6 +51,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     revisions: Sequence[int]
     """To restart with, newest first."""
     revision: int
+    tasks: Sequence[str]
+    """Paths at which a replay may begin."""
     broken: str
 
 
@@ -125,6 +128,7 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
             actions=possible(history),
             revisions=revisions[::-1],
             revision=state.revision,
+            tasks=list(state.runs)[:TASKS_MAX],
             broken=history.broken,
         )
 
