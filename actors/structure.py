@@ -154,13 +154,10 @@ async def begin_deadline(bench: Bench, command: BeginDeadline) -> None:
     """Record until when a block has time."""
     task, place = command.task, command.place
     rendered = bench.renderer.task(bench.state, task, place, task.timeout)
-    if rendered.failure is None:
-        try:
-            duration = duration_of(rendered.value)
-            if duration <= 0:
-                raise TaskFailed("timeout: give the block some time", kind="InvalidProperty")
-        except TaskFailed as error:
-            rendered = _failing(rendered, error)
+    try:
+        duration = 0 if rendered.failure else _time_for(rendered.value)
+    except TaskFailed as error:
+        rendered = _failing(rendered, error)
     if rendered.failure is not None:
         record_branch(bench, task, place, rendered)
         return
@@ -170,6 +167,13 @@ async def begin_deadline(bench: Bench, command: BeginDeadline) -> None:
             sequence=sequence, at=at, path=path, due=at + duration, origin="timeout"
         )
     )
+
+
+def _time_for(text: str) -> int:
+    duration = duration_of(text)
+    if duration <= 0:
+        raise TaskFailed("timeout: give the block some time", kind="InvalidProperty")
+    return duration
 
 
 async def start_child(bench: Bench, command: StartChild) -> None:

@@ -24,10 +24,11 @@ async def read_json(call: Call, kind: type[T]) -> T:
         Refused: It is said to be something else than JSON.
         Unreadable: With what is wrong and where.
     """
-    if call.content_type not in JSON_KINDS:
+    body = await call.body()
+    if body and call.content_type not in JSON_KINDS:
         detail = f"send JSON with `Content-Type: application/json`, not {call.content_type[:80]}"
         raise Refused(problem(415, detail, headers={"Accept": "application/json"}))
-    return decoded(await call.body() or b"{}", kind)
+    return decoded(body or b"{}", kind)
 
 
 def decoded(body: bytes, kind: type[T]) -> T:

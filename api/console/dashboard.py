@@ -15,7 +15,7 @@ from hookledger.api.console.pages import flow_path
 from hookledger.api.console.run_base import EXECUTIONS, LIVE, Desk, parameter
 from hookledger.api.console.run_list import WAIT_WORDS, list_row
 from hookledger.api.http import HttpResponse
-from hookledger.journal.deliveries import DeliveryQuery, DeliveryRow
+from hookledger.journal.events import DeliveryRejected
 from hookledger.journal.figures import MINUTE, JournalSize, Latencies, MinuteCount
 from hookledger.journal.index import ExecutionRow
 from hookledger.journal.store import Query, Reader, Tip
@@ -40,7 +40,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     waiting: dict[str, int]
     failed_rows: list[ExecutionRow]
     failed: int
-    refused: list[DeliveryRow]
+    refused: list[DeliveryRejected]
     size: JournalSize
     tip: Tip | None
 
@@ -91,7 +91,7 @@ def ask(reader: Reader, since: int, now: int) -> Found:
     failed_rows, failed = reader.rows(
         Query(states=("FAILED",), since=since, limit=FAILED_SAMPLE, total_max=_OPEN_TOTAL_MAX)
     )
-    refused, _ = reader.deliveries(DeliveryQuery(kinds=("REJECTED",), limit=SHORT))
+    refused = reader.system((DeliveryRejected.__name__,), limit=SHORT)
     return Found(
         any=bool(newest),
         minutes=reader.minutes(since, now),
@@ -101,7 +101,9 @@ def ask(reader: Reader, since: int, now: int) -> Found:
         waiting={str(name): number for name, number in reader.waiting().items()},
         failed_rows=failed_rows,
         failed=failed,
-        refused=refused,
+        refused=[
+            event for entry in refused for event in entry.events() if isinstance(event, DeliveryRejected)
+        ],
         size=reader.size(),
         tip=reader.tip(),
     )

@@ -13,6 +13,7 @@ from hookledger.api.console.pages import HOME, Pages, execution_path, flow_path
 from hookledger.api.http import HttpResponse
 from hookledger.api.permissions import Permission
 from hookledger.api.webhook.handler import WebhookHandler
+from hookledger.journal.figures import FlowKey
 from hookledger.journal.index import ExecutionRow
 
 TABS: Final = (
@@ -103,9 +104,9 @@ def head_of(revision: Revision, tab: str, *, removed: bool = False) -> Head:
     )
 
 
-def name_of(revision: Revision) -> tuple[str, str]:
+def name_of(revision: Revision) -> FlowKey:
     """Namespace and id of a flow."""
-    return revision.registered.namespace, revision.registered.flow
+    return FlowKey(revision.registered.namespace, revision.registered.flow)
 
 
 def namespace_path(namespace: str) -> str:

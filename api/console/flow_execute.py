@@ -28,6 +28,7 @@ from hookledger.api.webhook.curl import (
     prepared,
     webhooks,
 )
+from hookledger.journal.figures import FlowKey
 from hookledger.runtime.flow.inputs import InputsInvalid
 from hookledger.runtime.flow.model import Flow, Trigger
 from hookledger.runtime.triggers.webhook import WebhookSettings
@@ -138,7 +139,6 @@ async def _page(
     status: int = 200,
 ) -> HttpResponse:
     flow = revision.flow
-    chosen = curl_form.get("trigger") if curl_form else ""
     return desk.flow_page(
         call,
         revision,
@@ -149,14 +149,20 @@ async def _page(
         failed=status != 200,
         failure=(errors or {}).get("", ""),
         labels_error=labels_error,
-        curls=[
-            curl_view(desk, call, flow, one, curl_form if one.id == chosen else None)
-            for one in (webhooks(flow) if flow else ())
-            if not one.disabled
-        ],
+        curls=_curls(desk, call, flow, curl_form) if flow else [],
         media_types=MEDIA_TYPES,
         **await _runs(desk, revision, run),
     )
+
+
+def _curls(desk: Desk, call: Call, flow: Flow, form: Form | None) -> list[CurlView]:
+    """Every webhook that takes deliveries; the form is that of one of them."""
+    chosen = form.get("trigger") if form else ""
+    return [
+        curl_view(desk, call, flow, one, form if one.id == chosen else None)
+        for one in webhooks(flow)
+        if not one.disabled
+    ]
 
 
 def curl_view(desk: Desk, call: Call, flow: Flow, trigger: Trigger, form: Form | None) -> CurlView:
@@ -201,7 +207,7 @@ async def _runs(desk: Desk, revision: Revision, chosen: str) -> dict[str, RunVie
     return {"run": run, "newest": await _run(desk, name, other) if other else None}
 
 
-async def _run(desk: Desk, name: tuple[str, str], execution_id: str) -> RunView | None:
+async def _run(desk: Desk, name: FlowKey, execution_id: str) -> RunView | None:
     """An execution; None when it is none of this flow."""
     row = await desk.engine.journal.ask(lambda reader: reader.row(execution_id))
     if row is None or (row.namespace, row.flow) != name:

@@ -202,7 +202,7 @@ def _hint(one: AnyInput, control: Control) -> str:
         parts.append(f"Left empty it is {one.defaults}")
     elif isinstance(one, SecretInput) and one.defaults is not None:
         parts.append("Left empty it has its default.")
-    if getattr(one, "validator", None):
+    if isinstance(one, StringInput) and one.validator:
         parts.append(f"Must match {one.validator}")
     if isinstance(one, ArrayInput):
         parts.append(f"Its items are of type {one.item_type}.")

@@ -35,7 +35,7 @@ DONE: Final = {
     "paused": "The execution is paused: nothing new begins.",
     "resumed": "The execution goes on.",
     "restarted": "The execution is open again: what failed runs once more.",
-    "replayed": "A new execution of the same delivery has begun.",
+    "replayed": "A new execution has begun.",
     "labelled": "The labels are set.",
     "noted": "The note is in the journal.",
     "sent": "The delivery is sent again as a new execution.",

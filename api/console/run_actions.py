@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from hookledger.actors.errors import CommandRefused, DeliveryRefused, FlowUnusable
+from hookledger.actors.forks import fork
 from hookledger.actors.operators import Kill, Note, OperatorCommand, Pause, Restart, Resume, SetLabels
 from hookledger.api.call import Call
 from hookledger.api.console.flow_inputs import given_inputs, given_labels
@@ -41,13 +42,16 @@ async def act(desk: Desk, call: Call, action: str) -> HttpResponse:
 
 
 async def replay(desk: Desk, call: Call) -> HttpResponse:
-    """Start a new execution from what started this one, and show it."""
+    """Start a new execution from what started this one, or one that begins at a task; then show it."""
 
     async def carried_out(call: Call, history: History) -> HttpResponse:
-        row = history.row
+        row, task = history.row, (await form_of(call)).get("task")
         try:
-            made = await start_again(desk.engine, row.execution, call.by)
-        except (FlowUnusable, DeliveryRefused) as error:
+            if task:
+                made = await fork(desk.engine, row.execution, task, by=call.by)
+            else:
+                made = await start_again(desk.engine, row.execution, call.by)
+        except (CommandRefused, FlowUnusable, DeliveryRefused) as error:
             return await overview(desk, call, history, problem=str(error))
         return done(execution_path(row.namespace, row.flow, made.id), "replayed")
 

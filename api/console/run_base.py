@@ -15,12 +15,12 @@ from hookledger.api.html import see_other
 from hookledger.api.http import HttpResponse
 from hookledger.api.permissions import Permission
 from hookledger.api.webhook.handler import WebhookHandler
-from hookledger.journal.events import TriggerReceived
 from hookledger.runtime.flow.model import Flow
 from hookledger.runtime.state import State
 
 EXECUTIONS: Final = f"{HOME}/executions"
 LIVE: Final = f"{HOME}/live"
+TASKS_MAX: Final = 100
 TABS: Final = (
     ("overview", "Overview", ""),
     ("timeline", "Timeline", "timeline"),
@@ -51,6 +51,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     revisions: Sequence[int]
     """To restart with, newest first."""
     revision: int
+    tasks: Sequence[str]
+    """Paths at which a replay may begin."""
     broken: str
 
 
@@ -126,6 +128,7 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
             actions=possible(history),
             revisions=revisions[::-1],
             revision=state.revision,
+            tasks=list(state.runs)[:TASKS_MAX],
             broken=history.broken,
         )
 
@@ -136,8 +139,7 @@ def possible(history: History) -> frozenset[str]:
     found = {"labels", "note"}
     if history.broken or state.received is None:
         return frozenset(found)
-    if isinstance(history.events[0], TriggerReceived):
-        found.add("replay")
+    found.add("replay")
     if state.terminal is not None:
         return frozenset(found | ({"restart"} if state.status != "SUCCESS" else set()))
     if state.kill is None:

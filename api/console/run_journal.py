@@ -120,9 +120,15 @@ def _unreadable(entry: Entry, sequence: int, name: str) -> Line:
     return Line(sequence=sequence, type=name, kind=kind, at=entry.header.ts, words=words)
 
 
-def moment(events: Sequence[ExecutionEvent], at: int, flow: Flow | None) -> Moment:
-    """The state after event `at`, which must be one of `events`, and what that event changed."""
-    before = fold_all(events[:at])
+def moment(
+    events: Sequence[ExecutionEvent], at: int, flow: Flow | None, prefix: State | None = None
+) -> Moment:
+    """The state after event `at`, which must be one of `events`, and what that event changed.
+
+    Args:
+        prefix: What a fork begins with.
+    """
+    before = fold_all(events[:at], prefix)
     event = events[at]
     after = fold_all((event,), before)
     return Moment(

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from hookledger.actors.origins import before
 from hookledger.journal.entry import SYSTEM, Entry
 from hookledger.journal.errors import JournalGap
 from hookledger.journal.events import ExecutionEvent
@@ -22,6 +23,8 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     events: Sequence[ExecutionEvent] = ()
     """Those that fold; what stands behind a payload that is gone or damaged is not among them."""
     state: State = State()
+    prefix: State = State()
+    """What it had before its first own event: of a fork, what its origin had."""
     broken: str = ""
     """Why the events end early; empty when they do not."""
     report: Report | None = None
@@ -49,13 +52,33 @@ def read_history(reader: Reader, execution: str, *, check: bool = False) -> Hist
             entries = reader.entries(execution)
         except msgspec.DecodeError as error:
             return History(row=row, broken=f"an entry's header cannot be read: {error}", report=report)
-    events, state, broken = _folded(entries)
-    return History(row=row, entries=entries, events=events, state=state, broken=broken, report=report)
+        prefix, unknown = _prefix(reader, entries)
+    events, state, broken = _folded(entries, prefix)
+    return History(
+        row=row,
+        entries=entries,
+        events=events,
+        state=state,
+        prefix=prefix,
+        broken=unknown or broken,
+        report=report,
+    )
 
 
-def _folded(entries: Sequence[Entry]) -> tuple[list[ExecutionEvent], State, str]:
+def _prefix(reader: Reader, entries: Sequence[Entry]) -> tuple[State, str]:
+    """What a fork begins with, and why that is not known."""
+    try:
+        first = entries[0].events() if entries else []
+    except msgspec.DecodeError:
+        return State(), ""  # said where the entry itself is read
+    try:
+        return before(reader.entries, first), ""
+    except (msgspec.DecodeError, JournalGap, KeyError) as error:
+        return State(), f"the execution it was forked from cannot be read: {error}"
+
+
+def _folded(entries: Sequence[Entry], state: State) -> tuple[list[ExecutionEvent], State, str]:
     events: list[ExecutionEvent] = []
-    state = State()
     for entry in entries:
         if entry.payload is None:
             return events, state, f"the payload of entry {entry.header.n} was erased"

@@ -20,6 +20,8 @@ from hookledger.api.shapes import ExecutionView, LabelMap, Shape
 from hookledger.api.views import execution_view
 from hookledger.runtime.state import State, fold
 
+CORRELATION: Final = "system.correlationId"
+
 
 class StartWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a flow is started with."""
@@ -86,7 +88,10 @@ class InputsChecked(Shape, frozen=True, kw_only=True):
 async def _wish(call: Call, labels: Iterable[str]) -> StartWish:
     form = await read_form(call)
     wish = StartWish(inputs=form) if form is not None else await read_json(call, StartWish)
-    return msgspec.structs.replace(wish, labels=wish.labels | labels_of(labels))
+    both = wish.labels | labels_of(labels)
+    if any(name.startswith("system.") and name != CORRELATION for name in both):
+        raise DeliveryRefused(f"labels that begin with `system.` are set by the engine, except {CORRELATION}")
+    return msgspec.structs.replace(wish, labels=both)
 
 
 def _only_possible(query: Start) -> None:

@@ -143,15 +143,14 @@ class Body:
         raise StopAsyncIteration
 
     async def _message(self) -> dict[str, Any]:
-        began, message = trio.current_time(), None
+        began = trio.current_time()
         with trio.move_on_after(self._patience):
             message = await self._receive()
-        if message is None:
-            self.silent = True
-            raise BodyTooSlow(self._idle_seconds_max)
-        given = len(message.get("body", b"")) / BYTES_PER_SECOND_MIN - (trio.current_time() - began)
-        self._patience = max(0.0, min(self._idle_seconds_max, self._patience + given))
-        return message
+            given = len(message.get("body", b"")) / BYTES_PER_SECOND_MIN - (trio.current_time() - began)
+            self._patience = max(0.0, min(self._idle_seconds_max, self._patience + given))
+            return message
+        self.silent = True
+        raise BodyTooSlow(self._idle_seconds_max)
 
     async def hung_up(self) -> None:
         """Return when the caller has gone; only after the body."""

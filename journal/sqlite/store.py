@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypeVar
 
+import apsw
 import trio
 
 from hookledger.journal.sqlite.files import open_writer, partition_file, readable, take_lock
@@ -32,9 +33,7 @@ class SqliteStore:
         self._path = partition_file(directory, partition)
         self._lock = take_lock(self._path.with_suffix(".lock"))
         try:
-            self._writer, outdated = open_writer(self._path, vfs)
-            if outdated:
-                self.reindex()
+            self._writer = self._opened(vfs)
         except BaseException:
             os.close(self._lock)
             raise
@@ -52,6 +51,17 @@ class SqliteStore:
         """
         with readable(self._path):
             return rebuild(self._writer, self._path)
+
+    def _opened(self, vfs: str | None) -> apsw.Connection:
+        connection, outdated = open_writer(self._path, vfs)
+        try:
+            if outdated:
+                with readable(self._path):
+                    rebuild(connection, self._path)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     async def commit(self, batch: Batch) -> None:
         await trio.to_thread.run_sync(self._commit, batch)

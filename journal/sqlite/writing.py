@@ -36,7 +36,7 @@ def write_projections(connection: apsw.Connection, batch: Batch) -> None:
             ((number, *EXECUTION.write(rows[execution])) for execution, number in begun.items()),
         )
         connection.executemany(
-            "INSERT INTO execution_label VALUES (?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO execution_label VALUES (?, ?, ?, ?)",
             (
                 (key, value, row.started, number)
                 for row, number in ((rows[execution], number) for execution, number in begun.items())
@@ -68,9 +68,9 @@ def _write_marks(connection: apsw.Connection, batch: Batch) -> None:
         if by_person(header):
             acts.append((header.actor, header.pos))
     if system:
-        connection.executemany("INSERT INTO system_entry VALUES (?, ?)", system)
+        connection.executemany("INSERT OR IGNORE INTO system_entry VALUES (?, ?)", system)
     if acts:
-        connection.executemany("INSERT INTO actor_entry VALUES (?, ?)", acts)
+        connection.executemany("INSERT OR IGNORE INTO actor_entry VALUES (?, ?)", acts)
     connection.execute("UPDATE counter SET value = value + ? WHERE name = 'events'", (events,))
 
 
@@ -90,7 +90,8 @@ def _minutes(batch: Batch) -> Iterator[tuple[int, str, str, str, int]]:
         yield minute, "", "", state, count
 
 
-_ADD_EXECUTION = "INSERT INTO execution VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+# What somebody left where a row belongs is the verifier's to tell, it must not stop the journal: hence OR.
+_ADD_EXECUTION = "INSERT OR REPLACE INTO execution VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 # Only the indexes over what changes are touched again.
 _UPDATE_EXECUTION = """
 UPDATE execution SET ended = ?6, state = ?7, waits = ?8, more = ?9 WHERE execution = ?1
@@ -102,7 +103,7 @@ DELETE FROM execution_label WHERE (key, value, started, id) IN (
   FROM execution, json_each(execution.more, '$.labels') AS label WHERE execution.execution = ?)
 """
 _ADD_LABEL = """
-INSERT INTO execution_label SELECT ?, ?, started, id FROM execution WHERE execution = ?
+INSERT OR IGNORE INTO execution_label SELECT ?, ?, started, id FROM execution WHERE execution = ?
 """
 _ADD_MINUTE = """
 INSERT INTO execution_minute VALUES (?, ?, ?, ?, ?)

@@ -114,6 +114,6 @@ def _unique(triggers: list[Trigger], path: Path, found: Collector) -> None:
 
 
 def _ignored(data: Mapping[str, Any], path: Path, found: Collector) -> None:
-    for name in ("workerGroup", "logToFile"):
+    for name in ("workerGroup", "logToFile", "stopAfter"):
         if name in data:
             found.warn((*path, name), f"`{name}` has no effect: {IGNORED[name]}")

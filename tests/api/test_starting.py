@@ -77,7 +77,7 @@ async def test_inputs_are_checked_without_a_start(tmp_path: Path) -> None:
 
 async def test_what_cannot_be_taken_starts_nothing(tmp_path: Path) -> None:
     """
-    A file, a broken form, another media type, and Kestra's wishes that do not exist here: refused with what to do.
+    A file, a broken form, another media type, wishes and labels that are not the caller's: refused with what to do.
     """
     boundary = {"Content-Type": "multipart/form-data; boundary=x"}
     async with open_site(tmp_path, {"t": TYPED}) as site:
@@ -94,9 +94,10 @@ async def test_what_cannot_be_taken_starts_nothing(tmp_path: Path) -> None:
             await post(site, f"{START}?scheduleDate=2030-01-01T00:00:00Z", json=JSON),
             await post(site, f"{START}?breakpoints=out", json=JSON),
             await post(site, f"{START}?kind=TEST", json=JSON),
+            await post(site, f"{START}?labels=system.from:elsewhere", json=JSON),
         ]
         assert site.executions() == set()
-    assert [answer.status_code for answer in answers] == [422, 422, 422, 415, 422, 422, 400]
+    assert [answer.status_code for answer in answers] == [422, 422, 422, 415, 422, 422, 400, 422]
     words = (
         "is a file",
         "cannot be read",
@@ -105,6 +106,19 @@ async def test_what_cannot_be_taken_starts_nothing(tmp_path: Path) -> None:
         "Schedule trigger",
         "Pause task",
         "kind=TEST",
+        "set by the engine",
     )
     for answer, word in zip(answers, words, strict=True):
         assert word in answer.json()["detail"], answer.json()
+
+
+async def test_no_body_is_as_good_as_an_empty_one(tmp_path: Path) -> None:
+    """
+    A tool that sends a media type although it sends nothing is not refused for it; a correlation may be given.
+    """
+    source = TYPED.replace("name, type: STRING", "name, type: STRING, defaults: Bob")
+    async with open_site(tmp_path, {"t": source}) as site:
+        path = f"{START}?wait=true&labels=system.correlationId:order-7"
+        answer = await post(site, path, headers={"Content-Type": "application/x-www-form-urlencoded"})
+    assert answer.status_code == 200
+    assert {"key": "system.correlationId", "value": "order-7"} in answer.json()["labels"]

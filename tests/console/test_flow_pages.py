@@ -6,6 +6,7 @@ from typing import Final
 
 import pytest
 
+from hookledger.journal.events import FlowRegistered
 from tests.api.site import flow
 
 from .house import FLOWS, ONE, Elements, console, person, source_in, text_of, words
@@ -94,7 +95,7 @@ async def test_a_flow_is_written_in_the_console(tmp_path: Path) -> None:
     assert made.status_code == 200
     assert "The flow is created." in made.text
     assert called.json() == {"greeting": "Hello Ada!"}
-    assert [event.by for event in events if type(event).__name__ == "FlowRegistered"] == ["user:the-admin"]
+    assert [event.by for event in events if isinstance(event, FlowRegistered)] == ["user:the-admin"]
 
 
 async def test_mistakes_come_back_with_their_lines_and_the_text(tmp_path: Path) -> None:
@@ -104,9 +105,7 @@ async def test_mistakes_come_back_with_their_lines_and_the_text(tmp_path: Path) 
     source = f"id: f\nnamespace: io.tests\ntaks: []\ndescription: {quoted(HOSTILE)}\n"
     async with console(tmp_path) as admin:
         answer = await admin.send(f"{FLOWS}/new", source=source.replace("\n", "\r\n"))
-        assert [
-            event for event in admin.site.events("system") if type(event).__name__ == "FlowRegistered"
-        ] == []
+        assert not any(isinstance(event, FlowRegistered) for event in admin.site.events("system"))
     assert answer.status_code == 422
     assert source_in(answer.text) == source
     assert "Line 3, column 1" in answer.text

@@ -305,6 +305,27 @@ async def test_the_life_of_an_execution_in_forms(tmp_path: Path) -> None:
     assert f"{LIST}/{execution}" in again.text
 
 
+async def test_a_replay_may_begin_at_a_task(tmp_path: Path) -> None:
+    """
+    What was done before the task is there from the first event on, and the page says where it came from.
+    """
+    source = flow("f", text="hi").replace(
+        "triggers:", "  - {id: more, type: io.kestra.plugin.core.debug.Return, format: again}\ntriggers:"
+    )
+    async with console(tmp_path, {"f": source}) as admin:
+        execution = await run(admin.site, count=6)
+        page = await admin.goes(f"{page_of(execution)}/replay", task="more")
+        made = page.url.path.rpartition("/")[2]
+        await admin.site.until(lambda: len(admin.site.events(made)) >= 4)
+        page = await admin.get(page_of(made))
+        first = (await admin.get(f"{page_of(made, tab='journal')}?at=0")).text
+        nowhere = await admin.send(f"{page_of(execution)}/replay", LIST, task="nowhere")
+    assert f"{execution} at event 3" in words(page.text)
+    assert "out SUCCESS" in text_of(first, "stands-list")
+    assert text_of(first, "badge") == "✓ The chain verifies"
+    assert nowhere.status_code == 409
+
+
 @pytest.mark.parametrize(
     ("action", "fields", "words_"),
     [

@@ -12,11 +12,12 @@ from hookledger.journal.cli import journal as group
 from hookledger.journal.deliveries import DeliveryQuery
 from hookledger.journal.errors import JournalUnreadable
 from hookledger.journal.figures import MINUTE, MinuteCount
+from hookledger.journal.journal import open_journal
 from hookledger.journal.sqlite import SqliteReader, SqliteStore, partition_file
 from hookledger.journal.store import Query
 from hookledger.journal.verify import SqliteSource, verify
 
-from .builders import START, sql
+from .builders import EXECUTION, START, FixedClock, append, golden, register, sql
 
 SCHEMA_2 = Path(__file__).parents[1] / "data" / "journal-2.sqlite3.gz"
 """Written by the code before schema 3: eight executions, of which the payload of the seventh was erased."""
@@ -234,6 +235,23 @@ def test_what_no_entry_tells_of_is_noticed(tmp_path: Path, rule: str, change: st
     assert "L20" not in broken(tmp_path)
     sql(partition_file(tmp_path), change)
     assert rule in broken(tmp_path)
+
+
+async def test_a_stray_row_does_not_stop_the_journal(tmp_path: Path) -> None:
+    """
+    A row where another one belongs is replaced, not a commit that fails: projections never decide over the log.
+    """
+    store = SqliteStore(tmp_path)
+    stray = "INSERT INTO execution VALUES (3, 'stray', 'n', 'f', 't', 1, 2, 'SUCCESS', '', '{}')"
+    async with open_journal(store, clock=FixedClock()) as journal:
+        await register(journal).durable()
+        sql(partition_file(tmp_path), stray, "INSERT INTO execution_label VALUES ('team', 'red', 1, 3)")
+        await append(journal, EXECUTION, golden()).durable()
+        row = await journal.ask(lambda reader: reader.row(EXECUTION))
+        assert row is not None
+        assert await journal.ask(lambda reader: reader.row("stray")) is None
+    store.close()
+    assert broken(tmp_path) == {"L19"}
 
 
 def test_a_later_file_is_refused(upgraded: Path) -> None:

@@ -461,8 +461,8 @@ def test_an_end_says_why() -> None:
 
 def test_loops_in_loops_see_the_values_around_them() -> None:
     """
-    `taskrun.value` is the nearest loop's, in blocks inside it too; `parent.taskrun.value` is that of the loop around the
-    parent, `taskrun.values` lists them all, and `currentEachOutput` finds what this iteration made.
+    `taskrun.value` is the nearest loop's, in blocks inside it too; `parent.taskrun.value` is that of the loop around
+    the parent, `taskrun.values` lists them all, and `currentEachOutput` finds what this iteration made.
     """
     assert _state("for_each_nested").outputs == {"made": "b1", "said": '2 ["a","2"] a2'}
 

@@ -117,10 +117,8 @@ class World:
 
     def _as_of(self, told: Acknowledged) -> State:
         """What the caller could know: a restart that came later changes nothing of what it was told."""
-        entries = (entry for entry in self.disk.scan() if entry.header.exec == told.execution)
-        events: list[Any] = [
-            event for entry in entries if entry.header.pos <= told.entry for event in entry.events()
-        ]
+        entries = [entry for entry in self.disk.scan() if entry.header.exec == told.execution]
+        events: list[Any] = [e for entry in entries if entry.header.pos <= told.entry for e in entry.events()]
         return fold_all(events)
 
     def _check_effects(self) -> None:

@@ -1,5 +1,6 @@
 // A part with `data-live="URL"` listens to server-sent events. After one it fetches the page again and takes the
 // same parts (those with `data-fresh`) from it, so there is one way of drawing things: the server's.
+// `data-pause` says how many milliseconds lie between two looks at least.
 // A part of another page (a dialog's) says with `data-from` which page that is.
 
 const PAUSE_MS = 400;
@@ -29,6 +30,7 @@ export function follow(part, bind) {
     const lamp = current().querySelector(".live") ?? document.querySelector(".live");
     if (lamp) { lamp.dataset.on = on; lamp.textContent = text; }
   };
+  const pause = Number(part.dataset.pause ?? PAUSE_MS);
   let waiting = false;
   let last = 0;
   let missed = "from" in part.dataset; // it may have gone on before we listened
@@ -42,7 +44,7 @@ export function follow(part, bind) {
       const now = current();
       if (!now.isConnected || !now.dataset.live || pageOf(now) !== page) source.close();
       else say("yes", "Live");
-    }, Math.max(0, last + PAUSE_MS - Date.now()));
+    }, Math.max(0, last + pause - Date.now()));
   };
   source.addEventListener("open", () => { say("yes", "Live"); if (missed) soon(); missed = true; });
   source.addEventListener("change", soon);

@@ -80,7 +80,7 @@ class EachSequential(_Each, frozen=True, kw_only=True):
         return self.value
 
 
-class EachParallel(_Each, frozen=True, kw_only=True):
+class EachParallel(EachSequential, frozen=True, kw_only=True):
     """The older form of a ForEach without a limit."""
 
     types: ClassVar[tuple[str, ...]] = (
@@ -89,11 +89,7 @@ class EachParallel(_Each, frozen=True, kw_only=True):
     )
     limited_by: ClassVar[tuple[str, int]] = ("concurrent", 0)
 
-    value: Any
     concurrent: Annotated[int, Meta(ge=0)] = 0
-
-    def given(self) -> Any:
-        return self.value
 
 
 class CheckFrequency(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):

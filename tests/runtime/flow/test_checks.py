@@ -60,8 +60,8 @@ def test_a_mistake_is_known_before_anything_runs(task: str, says: str) -> None:
 @pytest.mark.parametrize(
     "task",
     [
-        f"{HTTP}, method: \"{{{{ trigger.method }}}}\", options: {{readTimeout: '{{{{ vars.t }}}}', auth: {{type: BEARER, "
-        "token: \"{{ secret('T') }}\"}}",
+        f"{HTTP}, method: '{{{{ trigger.method }}}}', options: {{readTimeout: '{{{{ vars.t }}}}'}}",
+        f"{HTTP}, options: {{auth: {{type: BEARER, token: \"{{{{ secret('T') }}}}\"}}}}",
         f"type: {FLOW}.Sleep, duration: '{{{{ inputs.nap }}}}', timeout: '{{{{ inputs.most }}}}'",
         f"type: {FLOW}.Subflow, namespace: n, flowId: other",
         "type: io.kestra.plugin.core.kv.Set, key: a, value: {anything: {goes: [here]}}, ttl: P1D",
