@@ -116,6 +116,7 @@ class Visits:
             java_script_enabled=scripts,
             permissions=["clipboard-read", "clipboard-write"],
             device_scale_factor=scale,
+            reduced_motion="reduce",
         )
         context.set_default_timeout(20_000)
         self._contexts.append(context)

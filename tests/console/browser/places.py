@@ -1,16 +1,13 @@
 """Every page of the console with something on it, by its route; the table of routes says which there are."""
 
-from typing import Any, Final
+from typing import Final
 
-from hookledger.api.console.routes import console_routes
+from tests.api.identity.test_roles import PAGES as TABLE
 
 from .house import UI, House
-from .seeds import found
+from .seeds import delivery_of, found
 
-ANYTHING: Final[Any] = None
-ROUTES: Final = [
-    route.path for route in console_routes(ANYTHING, ANYTHING, ANYTHING, ANYTHING) if route.method == "GET"
-]
+ROUTES: Final = [route.path for route in TABLE if route.method == "GET"]
 NO_PAGES: Final = frozenset({"/live", "/executions/<namespace>/<flow>/<execution>/logs.txt"})
 """A stream and a file."""
 FLOW: Final = "/flows/<namespace>/<flow>"
@@ -40,12 +37,11 @@ TABS: Final = tuple(
 def places(house: House) -> dict[str, list[str]]:
     """Route to addresses."""
     failed, paused = found(house.data, "hand_over", "FAILED"), found(house.data, "approval", "PAUSED")
-    delivery = house.get("/deliveries?size=1")["results"][0]["id"]
     tabs = {f"{ONE}/{tab}".rstrip("/"): [f"{failed}/{tab}".rstrip("/")] for tab in TABS}
     tabs[ONE].append(paused)
     return {
         **PAGES,
         **tabs,
         "/executions/<execution>": [f"{UI}/executions/{failed.rpartition('/')[2]}"],
-        "/deliveries/<delivery>": [f"{UI}/deliveries/{delivery}"],
+        "/deliveries/<delivery>": [f"{UI}/deliveries/{delivery_of(house.data, 'stripe', verdict)}" for verdict in ("DUPLICATE", "REJECTED")],
     }

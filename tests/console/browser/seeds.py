@@ -10,6 +10,8 @@ import httpx
 import trio
 
 from hookledger.actors import Ports
+from hookledger.journal.deliveries import DeliveryQuery
+from hookledger.journal.sqlite import SqliteReader, partition_file
 from hookledger.runtime.secret_inputs import Cipher
 from hookledger.runtime.secrets import environment_secrets
 from tests.api.identity.people import API, PEOPLE, Clock, auth
@@ -264,3 +266,13 @@ def found(data: Path, flow: str, state: str) -> str:
     return f"/ui/main/executions/{row.namespace}/{row.flow}/{row.execution}"
 
 
+
+
+def delivery_of(data: Path, trigger: str, kind: str) -> str:
+    """The id of the newest delivery of a trigger that came to this."""
+    reader = SqliteReader(partition_file(data))
+    try:
+        rows, _ = reader.deliveries(DeliveryQuery(trigger=trigger, kinds=(kind,), limit=1))
+        return rows[0].delivery
+    finally:
+        reader.close()
