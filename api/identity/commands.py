@@ -88,7 +88,8 @@ def create(name: str, role: str, expires_in: str, **server: Any) -> None:
 @_server
 def listed(as_json: bool, **server: Any) -> None:
     """Print all tokens, newest first, without their secrets."""
-    from hookledger.journal.cli.text import aligned, shorten
+    from hookledger.journal.cli.text import aligned
+    from hookledger.journal.text import shorten
 
     found = Server(**server).ask("GET")["results"]
     if as_json:

@@ -16,7 +16,7 @@ from .test_operations import APPROVAL, started
 ANYTHING: Final[Any] = None
 TABLE: Final = [
     route
-    for route in routes(ANYTHING, ANYTHING)
+    for route in routes(ANYTHING, ANYTHING, ANYTHING)
     if not route.path.endswith("/follow") and route.prefixes == PREFIXES
 ]
 NAMES: Final = {

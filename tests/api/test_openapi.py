@@ -22,7 +22,7 @@ from hookledger.api.routes import PREFIXES, routes
 from .site import USER, flow, open_site
 
 ANYTHING: Final[Any] = None
-TABLE: Final = routes(ANYTHING, ANYTHING)
+TABLE: Final = routes(ANYTHING, ANYTHING, ANYTHING)
 DESCRIBED: Final = "/api/openapi.json"
 EXAMPLES: Final = 3
 """Of each operation, right and wrong ones each; a hundred find no more and take minutes."""

@@ -1,7 +1,7 @@
 """Accesses and tokens as a person reads them."""
 
-from hookledger.journal.cli.timeline import details
 from hookledger.journal.events import AccessRecorded, TokenIssued, TokenRevoked, decode_events
+from hookledger.journal.words import details
 
 from .builders import START
 

@@ -16,7 +16,7 @@ from .people import API, ROLES, auth, password_of, peopled, recorded
 
 ANYTHING: Final[Any] = None
 TABLE: Final = routes(ANYTHING, ANYTHING, ANYTHING)
-PAGES: Final = console_routes(ANYTHING, ANYTHING, ANYTHING)
+PAGES: Final = console_routes(ANYTHING, ANYTHING, ANYTHING, ANYTHING)
 DOCUMENT: Final = Path(__file__).parents[3] / "docs/security.md"
 
 CHANGES_NOTHING: Final = {
