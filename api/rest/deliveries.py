@@ -252,7 +252,8 @@ async def _explained(
 def delivery_view(row: DeliveryRow) -> DeliveryView:
     """A delivery as lists show it."""
     known: dict[str, Any] = {name: value or UNSET for name, value in msgspec.structs.asdict(row).items()}
-    return DeliveryView(id=known.pop("delivery"), **known | {"at": iso_time(row.at)})
+    known["at"] = iso_time(row.at)
+    return DeliveryView(id=known.pop("delivery"), **known)
 
 
 def unknown(delivery_id: str) -> HttpResponse:
