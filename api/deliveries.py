@@ -14,6 +14,7 @@ from hookledger.actors.ids import new_id
 from hookledger.actors.reception import Delivery
 from hookledger.api.http import HttpRequest, HttpResponse, json_response, problem
 from hookledger.api.paging import page_of
+from hookledger.api.webhook.exchange import Exchange
 from hookledger.api.webhook.handler import WebhookHandler
 from hookledger.api.webhook.refusal import Answered, Refused
 from hookledger.api.webhook.route import Match, matched, rendered_key, webhook_path
@@ -103,6 +104,7 @@ def copy_of(received: TriggerReceived, delivery_id: str) -> Delivery:
         body_bytes=received.body_bytes,
         body_uri=received.body_uri,
         raw_body=received.raw_body,
+        charset=received.charset,
         remote=received.remote,
         variables=received.variables,
         verification=received.verification,
@@ -180,8 +182,16 @@ async def _explained(
                 break
     finally:
         discard(exchange)
+    if exchange.items is not None:
+        verdict["items"] = [item_view(item) for item in exchange.items]
     verdict |= {"deduplication": exchange.deduplication, "verification": exchange.verification}
     return steps, verdict
+
+
+def item_view(item: Exchange) -> dict[str, Any]:
+    """What a dry run says about one item of a batch."""
+    known = {"deduplication": item.deduplication, "duplicateOf": item.claimed, "unmet": item.unmet}
+    return {name: value for name, value in known.items() if value}
 
 
 def delivery_view(row: DeliveryRow) -> dict[str, Any]:

@@ -5,8 +5,10 @@ rendered. It is compiled, so that its syntax and the names of its filters and fu
 """
 
 import re
-from collections.abc import Container, Iterator, Mapping
-from typing import Any, TypeVar
+from collections.abc import Container, Iterable, Iterator, Mapping
+from enum import StrEnum
+from types import UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 from msgspec import NODEFAULT
@@ -126,8 +128,21 @@ def convert(value: object, kind: Any, path: Path, found: Collector) -> Any:
         return convert_lax(value, kind)
     except msgspec.ValidationError as error:
         message, where = explain(error)
-        found.add((*path, *where), message)
+        found.add((*path, *where), message if where else message + one_of(kind))
         return None
+
+
+def one_of(kind: Any) -> str:
+    """The possible values of an enumeration as the end of a message; empty for other types."""
+    parts = (kind, *get_args(kind)) if isinstance(kind, UnionType) or get_origin(kind) is Union else (kind,)
+    values = [str(value) for part in parts for value in _members(part)]
+    return f"; use {', '.join(values[:-1])} or {values[-1]}" if len(values) > 1 else ""
+
+
+def _members(kind: Any) -> Iterable[Any]:
+    if get_origin(kind) is Literal:
+        return get_args(kind)
+    return list(kind) if isinstance(kind, type) and issubclass(kind, StrEnum) else ()
 
 
 def convert_lax(value: object, kind: Any) -> Any:

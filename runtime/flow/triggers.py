@@ -1,6 +1,6 @@
 """Reads the triggers of a flow."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -116,13 +116,21 @@ def _unique(triggers: list[Trigger], path: Path, found: Collector) -> None:
             found.add((*path, index, "id"), f"the trigger id `{trigger.id}` is used twice")
         ids.add(trigger.id)
         if isinstance(trigger.settings, WebhookSettings):
-            key = str(source_of(trigger.settings.key)).strip()
-            if key in keys:
-                message = (
-                    f"`{keys[key]}` has the same key, so this trigger could never be reached; give it another"
-                )
-                found.add((*path, index, "key"), message)
-            keys.setdefault(key, trigger.id)
+            for place, tree in _keys(trigger.settings):
+                key = str(source_of(tree)).strip()
+                if key in keys:
+                    message = (
+                        f"`{keys[key]}` has the same key, so this could never be reached; give it another"
+                    )
+                    found.add((*path, index, *place), message)
+                keys.setdefault(key, trigger.id)
+
+
+def _keys(settings: WebhookSettings) -> Iterator[tuple[Path, Tree]]:
+    """A webhook's keys and where they stand."""
+    yield ("key",), settings.key
+    for index, previous in enumerate(settings.previous_keys):
+        yield ("previousKeys", index, "key"), previous.key
 
 
 def _ignored(data: Mapping[str, Any], path: Path, found: Collector) -> None:

@@ -7,7 +7,7 @@ from hookledger.actors.ids import new_id
 from hookledger.actors.reception import Delivery
 from hookledger.api.http import HttpResponse
 from hookledger.api.webhook.exchange import Exchange
-from hookledger.api.webhook.redaction import redact_body, redact_path
+from hookledger.api.webhook.redaction import redact_path
 from hookledger.api.webhook.refusal import Answered, Refused
 from hookledger.journal.deliveries import Claim, scope_of
 
@@ -25,8 +25,8 @@ class Admission:
         self._executions_max = executions_max
 
     async def __call__(self, exchange: Exchange) -> None:
-        live = exchange.engine.supervisor.live
-        if live >= self._executions_max:
+        live, wanted = exchange.engine.supervisor.live, len(exchange.items or (exchange,))
+        if live + wanted > self._executions_max:
             raise Refused(503, "overloaded", f"{live} live executions", headers={"Retry-After": "1"})
 
 
@@ -103,11 +103,8 @@ class Start:
 
 
 def delivery_of(exchange: Exchange, uri: str = "") -> Delivery:
-    """The delivery as it is recorded: credentials replaced."""
-    request, settings = exchange.request, exchange.settings
-    body, sha256 = exchange.body, exchange.body_sha256
-    if settings.redaction.pointers and body:
-        body, sha256 = redacted(exchange)
+    """The delivery as it is recorded: credentials and what the author redacts replaced."""
+    request, settings, shown = exchange.request, exchange.settings, exchange.redacted()
     window = settings.deduplication.window if settings.deduplication and exchange.deduplication else 0
     return Delivery(
         id=exchange.delivery_id,
@@ -115,13 +112,14 @@ def delivery_of(exchange: Exchange, uri: str = "") -> Delivery:
         path=redact_path(request.raw_path),
         query=exchange.safe_query,
         headers=exchange.safe_headers,
-        body=body,
-        body_sha256=sha256,
-        body_bytes=exchange.body_bytes if sha256 else 0,
+        body=shown.body,
+        body_sha256=shown.body_sha256,
+        body_bytes=exchange.body_bytes if shown.body_sha256 else 0,
         body_uri=uri,
         raw_body=settings.raw_body,
+        charset=settings.charset,
         remote=exchange.remote,
-        variables=exchange.variables,
+        variables=shown.variables,
         deduplication=exchange.deduplication,
         deduplication_until=exchange.at + window if window else 0,
         fingerprint=exchange.fingerprint,
@@ -130,16 +128,6 @@ def delivery_of(exchange: Exchange, uri: str = "") -> Delivery:
         public_url=exchange.link_base,
         source="testEvent" if request.header("x-kestra-test-event") == "true" else "trigger",
     )
-
-
-def redacted(exchange: Exchange) -> tuple[bytes, str]:
-    """The body without what `redact.pointers` names, and the digest of the body as sent."""
-    import hashlib
-
-    body = redact_body(exchange.body, exchange.settings.redaction.pointers)
-    if body == exchange.body:
-        return body, exchange.body_sha256
-    return body, exchange.body_sha256 or hashlib.sha256(exchange.body).hexdigest()
 
 
 def claim_of(exchange: Exchange, delivery: Delivery) -> Claim:

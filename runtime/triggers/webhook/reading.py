@@ -43,7 +43,7 @@ def read_webhook(data: dict[str, Any], path: Path, found: Collector) -> WebhookS
         raw_body=bool(data.get("rawBody", False)),
         strict_json=bool(data.get("strictJson", False)),
         fetch=data.get("fetchType") or "FETCH",
-        cloud_events=data.get("cloudEvents") or "OFF",
+        correlation=compile_tree(data.get("correlation")),
         on_timeout=data.get("onTimeout") or "ACCEPTED",
         public_url=data.get("publicUrl") or "",
         record=data.get("record") or "ALL",
@@ -104,17 +104,31 @@ def _handshakes(data: Mapping[str, Any], path: Path, found: Collector) -> Any:
     if not isinstance(raw, list):
         return () if raw == "NONE" else _implied_handshakes(data)
     items = [{"type": item} if isinstance(item, str) else item for item in raw]
-    return tuple(compile_tree(item) for item in items)
+    named = any(item["type"] == "CLOUDEVENTS" for item in items if "type" in item)
+    return tuple(compile_tree(item) for item in (*items, *(() if named else _agreed_origins(data))))
 
 
 def _implied_handshakes(data: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What the preset's sender asks without being told."""
+    """What the preset's sender asks without being told, and what `cloudEvents` agrees to."""
+    agreed = _agreed_origins(data)
     preset = _preset(data)
     if preset is None:
-        return ()
+        return tuple(compile_tree(item) for item in agreed)
     from hookledger.runtime.triggers.webhook.handshakes.config import IMPLIED
 
-    return tuple(compile_tree({"type": kind.value}) for kind in IMPLIED.get(preset, ()))
+    implied = ({"type": kind.value} for kind in IMPLIED.get(preset, ()))
+    return tuple(compile_tree(item) for item in (*implied, *agreed))
+
+
+def _agreed_origins(data: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
+    """The handshake that `cloudEvents.allowedOrigins` stands for."""
+    if not isinstance(data.get("cloudEvents"), Mapping):
+        return ()
+    from hookledger.runtime.triggers.webhook.blocks import parse_cloud_events
+
+    source, _ = parse_cloud_events(data["cloudEvents"])
+    implied = source.handshake if source is not None else None
+    return () if implied is None else (implied,)
 
 
 def _preset(data: Mapping[str, Any]) -> str | None:
@@ -197,6 +211,15 @@ def _timeout(data: Mapping[str, Any], path: Path, found: Collector) -> Any:
     return timeout
 
 
+def _charset(data: Mapping[str, Any], path: Path, found: Collector) -> Any:
+    name = str(data["charset"])
+    try:
+        "".encode(name)
+    except (LookupError, UnicodeError, ValueError):
+        found.add(path, f"`{name}` is no charset; write for example UTF-8, ISO-8859-1 or windows-1252")
+    return name
+
+
 def _deduplication(data: Mapping[str, Any], path: Path, found: Collector) -> Any:
     from hookledger.runtime.triggers.webhook.blocks import parse_deduplication
 
@@ -211,6 +234,39 @@ def _response(data: Mapping[str, Any], path: Path, found: Collector) -> Any:
     made, problems = parse_response(data["response"], wait=bool(data.get("wait", False)))
     _told(problems, path, found)
     return made
+
+
+def _cloud_events(data: Mapping[str, Any], path: Path, found: Collector) -> Any:
+    from hookledger.runtime.triggers.webhook.blocks import parse_cloud_events
+
+    source, problems = parse_cloud_events(data["cloudEvents"])
+    _told(problems, path, found)
+    return None if source is None else source.mode
+
+
+def _batch(data: Mapping[str, Any], path: Path, found: Collector) -> Any:
+    from hookledger.runtime.triggers.webhook.blocks import parse_batch
+
+    made, problems = parse_batch(data["batch"])
+    _told(problems, path, found)
+    if made is not None and made.each:
+        _check_each(data, path, found)
+    return made
+
+
+def _check_each(data: Mapping[str, Any], path: Path, found: Collector) -> None:
+    """One delivery, several executions, one answer: nobody can wait for it, and each keeps its own item only."""
+    if data.get("wait") is True:
+        found.add(
+            path,
+            "mode EACH starts several executions and their caller gets one answer; remove `wait: true`, "
+            "or use `mode: SINGLE`",
+            on_key=True,
+        )
+    if data.get("rawBody") is True:
+        found.add(
+            (*path[:-1], "rawBody"), "`rawBody` is the whole delivery; remove it, or use `mode: SINGLE`"
+        )
 
 
 def _mismatch(data: Mapping[str, Any], path: Path, found: Collector) -> Any:
@@ -250,6 +306,9 @@ _READERS: Final[dict[str, tuple[str, BlockReader]]] = {
     "bodyLimit": ("body_limit", _body_limit),
     "timeout": ("timeout", _timeout),
     "deduplication": ("deduplication", _deduplication),
+    "cloudEvents": ("cloud_events", _cloud_events),
+    "batch": ("batch", _batch),
+    "charset": ("charset", _charset),
     "response": ("response", _response),
     "onMismatch": ("on_mismatch", _mismatch),
     "redact": ("redaction", _redact),
@@ -289,7 +348,7 @@ def _check_code(code: object, path: Path, found: Collector) -> None:
 
 def _check_together(data: dict[str, Any], path: Path, found: Collector) -> None:
     if data.get("fetchType") in ("STORE", "NONE"):
-        for name in ("schema", "strictJson", "rawBody"):
+        for name in ("schema", "strictJson", "rawBody", "batch", "charset"):
             if data.get(name) not in (None, False):
                 found.add(
                     (*path, name), f"`{name}` needs the body in memory; use `fetchType: FETCH`", on_key=True

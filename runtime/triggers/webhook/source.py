@@ -35,14 +35,18 @@ class WebhookSource(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     body_limit: int | str | None = None
     fetch_type: Literal["FETCH", "STORE", "NONE"] = "FETCH"
     raw_body: bool = False
+    charset: str | None = None
     accept: list[str] | None = None
     strict_json: bool = False
     schema: Any = None
-    cloud_events: Literal["AUTO", "REQUIRED", "OFF"] = "OFF"
+    cloud_events: Any = None
+    """AUTO, REQUIRED, OFF or `{mode, allowedOrigins, allowedRate}`."""
+    batch: Any = None
 
     deduplication: Any = None
     rate_limit: Any = None
     on_mismatch: Any = None
+    correlation: str | None = None
 
     wait: bool = False
     timeout: str | None = None
@@ -53,4 +57,4 @@ class WebhookSource(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     response: Any = None
 
     redact: Any = None
-    record: Literal["ALL", "ACCEPTED"] = "ALL"
+    record: Literal["ALL", "ACCEPTED", "NONE"] = "ALL"

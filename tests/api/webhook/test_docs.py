@@ -17,7 +17,7 @@ SEED = bytes(range(32)).hex()
 PUBLIC = "03a107bff3ce10be1d70dd18e74bc09967e4d6309ba50d5f1ddc8664125531b8"
 WHSEC = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 SECRETS = {"HOOK_KEY": "hook-key", "VERIFY_TOKEN": "verify-token", "CLIENT_STATE": "client-state"}
-BODY = b'{"id":"evt_1","value":[{"clientState":"client-state"}],"event":{"id":"e"}}'
+BODY = b'{"id":"evt_1","entry":[{"id":"page"}],"value":[{"clientState":"client-state"}],"event":{"id":"e"}}'
 HEADERS = {
     "github": {"X-GitHub-Event": "push"},
     "cloudevents": {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/s", "ce-type": "t"},
