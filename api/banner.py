@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hookledger.actors.engine import Engine
+    from hookledger.actors.flows import Revision
     from hookledger.api.config import Config
     from hookledger.api.credentials import Opened
+    from hookledger.runtime.flow.model import Trigger
 
 
 def banner(engine: "Engine", config: "Config", opened: "Opened", bound: "Sequence[str]") -> Iterator[str]:
@@ -42,11 +44,27 @@ def _webhooks(engine: "Engine", address: str) -> Iterator[str]:
             continue
         for trigger in revision.flow.triggers:
             if isinstance(trigger.settings, WebhookSettings):
-                key = rendered_key(engine, revision.flow, trigger, trigger.settings)
-                url = webhook_url(address, revision.flow.namespace, revision.flow.id, key or "KEY")
-                lines += [f"{revision.flow.name} ({trigger.id})", f"    curl {shlex.quote(url)}"]
+                lines += [f"{revision.flow.name} ({trigger.id})"]
+                lines += [f"    {line}" for line in _try_it(engine, revision, trigger, address)]
     yield ""
     yield from lines or ["No webhooks yet: put a flow with a Webhook trigger into the flows directory."]
+
+
+def _try_it(engine: "Engine", revision: "Revision", trigger: "Trigger", address: str) -> Iterator[str]:
+    """A line that reaches the webhook: plain curl, or for one that wants a signature or credentials what makes it.
+
+    The banner may end up in a log, so no secret and no signature stands in it.
+    """
+    settings, registered = trigger.settings, revision.registered
+    assert revision.flow is not None
+    key = rendered_key(engine, revision.flow, trigger, settings)
+    url = webhook_url(address, registered.namespace, registered.flow, key or "KEY")
+    if settings.signature is None and not settings.authentication:
+        yield f"curl {shlex.quote(url)}"
+        return
+    yield url
+    file = registered.file or f"{registered.flow}.yaml"
+    yield shlex.join(["hookledger", "webhook", "curl", file, "--trigger", trigger.id, "--address", address])
 
 
 def _credentials(opened: "Opened", address: str) -> Iterator[str]:

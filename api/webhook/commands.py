@@ -108,7 +108,7 @@ class Target:
         try:
             return render_tree(tree, variables, self.ports.ambient())
         except ExpressionError as error:
-            raise ValueError(str(error)) from error
+            raise ValueError(f"{error} (secrets are read from HOOKLEDGER_SECRET_<NAME>)") from error
 
 
 def targets(file: Path, trigger: str | None, address: str) -> list[Target]:

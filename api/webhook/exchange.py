@@ -144,6 +144,14 @@ class Exchange:
         return client_address(self.request.peer, self.request.headers, self._trusted)
 
     @property
+    def behind_proxy(self) -> bool:
+        """True when the connection comes from one of our proxies, whose word counts."""
+        from hookledger.runtime.triggers.webhook.admission.ip import contains, parse_address
+
+        peer = parse_address(self.request.peer) if self._trusted else None
+        return peer is not None and contains(self._trusted, peer)
+
+    @property
     def remote(self) -> str:
         """The caller's address for the journal."""
         if not self._trusted:

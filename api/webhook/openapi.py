@@ -17,6 +17,7 @@ _WAYS: Final[dict[str, dict[str, str]]] = {
     "BASIC": {"type": "http", "scheme": "basic"},
     "BEARER": {"type": "http", "scheme": "bearer"},
     "JWT": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+    "MTLS": {"type": "mutualTLS"},
 }
 
 
@@ -86,6 +87,7 @@ def _statuses(settings: WebhookSettings) -> dict[int, str]:
         (bool(settings.allowed_ips or settings.authentication), 403, "not allowed"),
         (bool(settings.accept), 415, "another media type is needed"),
         (settings.strict_json or settings.cloud_events != "OFF", 400, "the body is malformed"),
+        (settings.batch is not None, 400, "the items are missing or too many"),
         (True, 422, "a rule, an input or the schema does not fit"),
         (True, 204, "a condition is not met"),
         (settings.rate_limit is not None, 429, "too many; see Retry-After"),
