@@ -15,7 +15,7 @@ from hookledger.api.webhook.files import Files
 from hookledger.api.webhook.keysets import Fetch
 from hookledger.api.webhook.pipeline import Desk, Pipeline, WebhookLimits, build
 from hookledger.api.webhook.refusal import Answered, Refused
-from hookledger.api.webhook.route import Match, find, parse_path
+from hookledger.api.webhook.route import Broken, Match, find, parse_path
 from hookledger.api.webhook.steps.body import discard
 from hookledger.api.webhook.steps.start import Unmet
 from hookledger.journal.errors import JournalPoisoned
@@ -104,6 +104,8 @@ class WebhookHandler:
         if match is None:
             self.desk.rejections.unreachable(request, delivery_id)
             return problem(404, NOT_FOUND)
+        if isinstance(match, Broken):
+            return self._broken(request, match, delivery_id)
         exchange = self.exchange(request, match, delivery_id)
         response = await self._taken(exchange, self.pipeline(match))
         response = response.with_headers(exchange.headers)
@@ -113,6 +115,12 @@ class WebhookHandler:
         from hookledger.runtime.triggers.webhook.admission.cors import actual
 
         return response.with_headers(dict(actual(cors, request.header("origin"))))
+
+    def _broken(self, request: HttpRequest, match: Broken, delivery_id: str) -> HttpResponse:
+        """Whoever has the key learns that the flow is broken; why is the operator's to know."""
+        self.desk.rejections.broken(request, match, delivery_id)
+        name = f"{match.namespace}.{match.flow_id}"
+        return problem(409, f"the flow {name} cannot run here at the moment", slug="flow-unusable")
 
     async def _taken(self, exchange: Exchange, pipeline: Pipeline) -> HttpResponse:
         pipeline.pending += 1

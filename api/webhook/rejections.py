@@ -11,6 +11,7 @@ from hookledger.actors.engine import Engine
 from hookledger.api.http import HttpRequest
 from hookledger.api.webhook.exchange import Exchange
 from hookledger.api.webhook.refusal import Refused
+from hookledger.api.webhook.route import Broken
 from hookledger.journal.errors import JournalPoisoned
 from hookledger.journal.events import DeliveryRejected, HandshakeAnswered
 from hookledger.journal.journal import Ticket
@@ -37,6 +38,11 @@ class Rejections:
         self._append(
             "", delivery_id, "", "", "", request.method, request.peer, 404, "no webhook has this key"
         )
+
+    def broken(self, request: HttpRequest, match: Broken, delivery_id: str) -> None:
+        """A request to a flow that no longer parses."""
+        where = (match.namespace, match.flow_id, match.trigger)
+        self._append("/".join(where), delivery_id, *where, request.method, request.peer, 409, match.reason)
 
     def refused(self, exchange: Exchange, refused: Refused) -> None:
         """A request that was stopped by a step."""

@@ -27,7 +27,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Match(msgspec.Struct, frozen=True, kw_only=True):
-    """The trigger whose key it is. `flow` is None when the newest source no longer parses."""
+    """The trigger whose key it is."""
 
     flow: Flow
     trigger: Trigger
@@ -39,6 +39,15 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
     secret_headers: frozenset[str] = frozenset()
     """Lower-case names of headers whose values are never written down."""
     secret_parameters: frozenset[str] = frozenset()
+
+
+class Broken(msgspec.Struct, frozen=True, kw_only=True):
+    """The webhook whose key it is, in a flow whose newest source no longer parses here."""
+
+    namespace: str
+    flow_id: str
+    trigger: str
+    reason: str
 
 
 def webhook_path(namespace: str, flow_id: str, key: str) -> str:
@@ -57,7 +66,7 @@ def parse_path(raw_path: str) -> Target | None:
     return None
 
 
-def find(engine: Engine, target: Target | None) -> Match | None:
+def find(engine: Engine, target: Target | None) -> Match | Broken | None:
     """Return the trigger with that key.
 
     Every candidate is compared in constant time, and one comparison is made even where there is no candidate.
@@ -71,7 +80,23 @@ def find(engine: Engine, target: Target | None) -> Match | None:
                 expired = bool(expires) and engine.ports.clock.now() >= expires
                 found = matched(flow, trigger, settings, key_index=index, expired=expired)
     hmac.compare_digest(given, _ABSENT)
-    return found
+    return found or _broken(engine, target, given)
+
+
+def _broken(engine: Engine, target: Target | None, given: bytes) -> Broken | None:
+    revision = engine.flows.newest(target.namespace, target.flow_id) if target else None
+    if revision is None or revision.flow is not None:
+        return None
+    from hookledger.runtime.triggers.webhook.leftover import leftover_keys
+
+    flow = revision.registered
+    for trigger, tree in leftover_keys(flow.source):
+        known = {"id": flow.flow, "namespace": flow.namespace, "revision": flow.revision, "tenantId": "main"}
+        variables = {"flow": known, "trigger": {"id": trigger}, "envs": engine.ports.environment}
+        key = _text(tree, variables, engine)
+        if key and hmac.compare_digest(given, key.encode("utf-8", "surrogatepass")):
+            return Broken(namespace=flow.namespace, flow_id=flow.flow, trigger=trigger, reason=revision.error)
+    return None
 
 
 def matched(
@@ -127,8 +152,12 @@ def rendered_key(engine: Engine, flow: Flow, trigger: Trigger, settings: Webhook
 def _rendered(engine: Engine, flow: Flow, trigger: Trigger, tree: Tree) -> str | None:
     if isinstance(tree, Template) and "{" not in tree.source:
         return tree.source.strip()
+    return _text(tree, key_variables(engine, flow, trigger), engine)
+
+
+def _text(tree: Tree, variables: Mapping[str, object], engine: Engine) -> str | None:
     try:
-        return str(render_tree(tree, key_variables(engine, flow, trigger), engine.ports.ambient())).strip()
+        return str(render_tree(tree, variables, engine.ports.ambient())).strip()
     except ExpressionError:
         return None
 

@@ -101,6 +101,24 @@ def check_fields(
             found.add(path, f"`{name}` is missing here")
 
 
+def flags(
+    kind: type[msgspec.Struct], data: Mapping[str, Any], path: Path, found: Collector
+) -> dict[str, bool]:
+    """The properties that are yes or no, also where they were written as text.
+
+    An expression is refused: they are needed before anything can be rendered.
+    """
+    values: dict[str, bool] = {}
+    for field in msgspec.structs.fields(kind):
+        value = data.get(field.encode_name)
+        if field.type is not bool or value is None:
+            continue
+        if has_expression(value):
+            found.add((*path, field.encode_name), "must be true or false; an expression cannot decide this")
+        values[field.encode_name] = str(value).lower() == "true"
+    return values
+
+
 def read_struct(
     kind: type[S],
     data: object,

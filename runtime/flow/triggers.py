@@ -5,16 +5,18 @@ from typing import Any
 
 import msgspec
 
-from hookledger.runtime.flow.fields import Collector, check_fields
+from hookledger.runtime.flow.fields import Collector, check_fields, flags
 from hookledger.runtime.flow.model import Trigger
 from hookledger.runtime.flow.problems import Path, suggestion
-from hookledger.runtime.flow.sources import IGNORED, TriggerSource
+from hookledger.runtime.flow.sources import IGNORED_OF_TRIGGERS, TriggerSource
 from hookledger.runtime.flow.templates import Tree, compile_tree, source_of
 from hookledger.runtime.triggers.after_flow import AfterFlowSource, read_after_flow
 from hookledger.runtime.triggers.schedule import ScheduleSource, read_schedule
 from hookledger.runtime.triggers.webhook import WebhookSettings, WebhookSource, read_webhook
 
 _COMMON = TriggerSource.__struct_encode_fields__
+
+OPEN_LABELS = ("system.correlationId", "system.readOnly")
 
 Reader = Callable[[dict[str, Any], Path, Collector], Any]
 
@@ -59,7 +61,9 @@ def _trigger(data: object, path: Path, found: Collector) -> Trigger | None:
     before = len(found.problems)
     check_fields(TriggerSource, {n: v for n, v in data.items() if n in _COMMON}, path, found)
     check_fields(source, data, path, found, elsewhere=_COMMON, known=_COMMON)
-    settings = reader(dict(data), path, found) if len(found.problems) == before else None
+    _check_labels(data, path, found)
+    plain = {**data, **flags(TriggerSource, data, path, found), **flags(source, data, path, found)}
+    settings = reader(plain, path, found) if len(found.problems) == before else None
     _ignored(data, path, found)
     if settings is None:
         return None
@@ -67,13 +71,23 @@ def _trigger(data: object, path: Path, found: Collector) -> Trigger | None:
         id=str(data["id"]),
         type=canonical,
         settings=settings,
-        disabled=bool(data.get("disabled", False)),
+        disabled=bool(plain.get("disabled", False)),
         when=_condition(data.get("when")),
         conditions=_conditions(data, path, found),
         inputs=compile_tree(data.get("inputs")),
         labels=compile_tree(_label_map(data.get("labels"))),
         stop_after=tuple(data.get("stopAfter") or ()),
     )
+
+
+def _check_labels(data: Mapping[str, Any], path: Path, found: Collector) -> None:
+    """Names that begin with `system.` are the engine's; a correlation that comes with the delivery is the author's."""
+    labels = _label_map(data.get("labels"))
+    for name in labels if isinstance(labels, Mapping) else ():
+        if str(name).startswith("system.") and name not in OPEN_LABELS:
+            found.add(
+                (*path, "labels"), f"labels that begin with `system.` are set by the engine; rename `{name}`"
+            )
 
 
 def _condition(value: object) -> Tree | None:
@@ -134,6 +148,6 @@ def _keys(settings: WebhookSettings) -> Iterator[tuple[Path, Tree]]:
 
 
 def _ignored(data: Mapping[str, Any], path: Path, found: Collector) -> None:
-    for name in ("workerGroup", "logToFile"):
+    for name, why in IGNORED_OF_TRIGGERS.items():
         if name in data:
-            found.warn((*path, name), f"`{name}` has no effect: {IGNORED[name]}")
+            found.warn((*path, name), f"`{name}` has no effect: {why}")

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from hookledger.runtime.flow.fields import Collector
+from hookledger.runtime.flow.fields import Collector, has_expression
 from hookledger.runtime.flow.problems import Path
 from hookledger.runtime.flow.templates import compile_tree
 from hookledger.runtime.triggers.webhook.settings import METHODS, WebhookSettings
@@ -42,7 +42,6 @@ def read_webhook(data: dict[str, Any], path: Path, found: Collector) -> WebhookS
         response_code=compile_tree(data.get("responseCode")),
         raw_body=bool(data.get("rawBody", False)),
         strict_json=bool(data.get("strictJson", False)),
-        fetch=data.get("fetchType") or "FETCH",
         correlation=compile_tree(data.get("correlation")),
         on_timeout=data.get("onTimeout") or "ACCEPTED",
         public_url=data.get("publicUrl") or "",
@@ -211,6 +210,11 @@ def _timeout(data: Mapping[str, Any], path: Path, found: Collector) -> Any:
     return timeout
 
 
+def _fetch(data: Mapping[str, Any], path: Path, found: Collector) -> Any:
+    """Kestra takes it in either case."""
+    return str(data["fetchType"]).upper()
+
+
 def _charset(data: Mapping[str, Any], path: Path, found: Collector) -> Any:
     name = str(data["charset"])
     try:
@@ -307,6 +311,7 @@ _READERS: Final[dict[str, tuple[str, BlockReader]]] = {
     "timeout": ("timeout", _timeout),
     "deduplication": ("deduplication", _deduplication),
     "cloudEvents": ("cloud_events", _cloud_events),
+    "fetchType": ("fetch", _fetch),
     "batch": ("batch", _batch),
     "charset": ("charset", _charset),
     "response": ("response", _response),
@@ -342,12 +347,14 @@ def _check_wait(data: dict[str, Any], path: Path, found: Collector) -> None:
 
 
 def _check_code(code: object, path: Path, found: Collector) -> None:
-    if isinstance(code, int) and not isinstance(code, bool) and not 200 <= code <= 599:
+    if code is None or has_expression(code):
+        return
+    if not str(code).isdecimal() or not 200 <= int(str(code)[:4]) <= 599:
         found.add((*path, "responseCode"), f"{code} cannot end a request; use a status from 200 to 599")
 
 
 def _check_together(data: dict[str, Any], path: Path, found: Collector) -> None:
-    if data.get("fetchType") in ("STORE", "NONE"):
+    if str(data.get("fetchType") or "FETCH").upper() in ("STORE", "NONE"):
         for name in ("schema", "strictJson", "rawBody", "batch", "charset"):
             if data.get(name) not in (None, False):
                 found.add(

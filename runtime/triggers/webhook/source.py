@@ -33,7 +33,7 @@ class WebhookSource(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The URL senders call, where a proxy changes it; overrides `server.publicUrl` for this trigger."""
 
     body_limit: int | str | None = None
-    fetch_type: Literal["FETCH", "STORE", "NONE"] = "FETCH"
+    fetch_type: Literal["FETCH", "STORE", "NONE", "fetch", "store", "none"] = "FETCH"
     raw_body: bool = False
     charset: str | None = None
     accept: list[str] | None = None

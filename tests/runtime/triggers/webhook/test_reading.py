@@ -52,6 +52,13 @@ WRONG = [
     ("cloudEvents: {mode: AUTO, alowedOrigins: [a]}", "did you mean `allowedOrigins`"),
     ("cloudEvents: {allowedRate: 5}", "goes with `allowedOrigins`"),
     ('correlation: "{{ trigger. }}"', ""),
+    ("labels: {system.from: me}", "set by the engine"),
+    ("wait: '{{ trigger.body }}'", "must be true or false"),
+    ("disabled: '{{ true }}'", "must be true or false"),
+    ("wait: true\n    responseCode: '700'", "from 200 to 599"),
+    ("wait: true\n    batch: {items: '{{ trigger.body }}'}", "or use `mode: SINGLE`"),
+    ("rawBody: true\n    batch: {}", "the whole delivery"),
+    ("fetchType: store\n    batch: {mode: SINGLE}", "needs the body in memory"),
     ("record: SOME", "ALL, ACCEPTED or NONE"),
     ("timeout: PT5S", "needs the answer to wait"),
     ("response: {on: COMPLETED}", "add `wait: true`"),
@@ -95,6 +102,33 @@ def test_a_responder_must_exist() -> None:
         (2, "there is no task `b`; known here: COMPLETED, RECEIVED, a")
     ]
     parse_flow(HEAD + "    wait: true\n    response: {on: a}\n")
+
+
+def test_yes_and_no_may_be_texts() -> None:
+    """
+    A quoted `'false'` is false, and names of `fetchType` are taken in either case, as they are elsewhere.
+    """
+    text = HEAD + "    wait: 'false'\n    disabled: 'false'\n    rawBody: 'true'\n    fetchType: fetch\n"
+    trigger = parse_flow(text).triggers[0]
+    assert isinstance(trigger.settings, WebhookSettings)
+    assert (trigger.disabled, trigger.settings.wait, trigger.settings.raw_body) == (False, False, True)
+    assert trigger.settings.fetch == "FETCH"
+
+
+def test_what_other_triggers_have_is_taken_with_a_warning() -> None:
+    """
+    Properties of Kestra's triggers that mean nothing for a webhook load, and a warning says what to use.
+    """
+    lines = (
+        "failOnTriggerError: true",
+        "allowConcurrent: false",
+        "minLogLevel: INFO",
+        "version: '1'",
+        "assets: {}",
+    )
+    flow = parse_flow(HEAD + "".join(f"    {line}\n" for line in lines))
+    places = sorted(int(warning.split(":")[1]) - FIRST for warning in flow.warnings)
+    assert places == [0, 1, 2, 3, 4]
 
 
 def test_a_plain_webhook_has_the_defaults() -> None:
