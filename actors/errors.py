@@ -34,7 +34,9 @@ class DeliveryRefused(EngineError):
 
     code = "R003"
 
-    def __init__(self, message: str, *, unmet: bool = False) -> None:
+    def __init__(self, message: str, *, unmet: bool = False, condition: bool = False) -> None:
+        self.condition = condition
+        """True when `when` or a condition could not be evaluated."""
         self.unmet = unmet
         """True when `when` or a condition was false; otherwise something could not be rendered or validated."""
         super().__init__(message)

@@ -142,7 +142,8 @@ class Reception:
             except DeliveryRefused as refused:
                 if not refused.unmet:
                     reason = str(refused).removeprefix(f"{refused.code}: ")
-                    raise DeliveryRefused(f"item {len(found)} of the batch: {reason}") from refused
+                    reason = f"item {len(found)} of the batch: {reason}"
+                    raise DeliveryRefused(reason, condition=refused.condition) from refused
                 found.append(refused)
         return found
 
@@ -170,7 +171,8 @@ class Reception:
         for tree in conditions:
             rendered = renderer.whole(state, tree)
             if rendered.failure is not None:
-                raise DeliveryRefused(f"a condition of {trigger.id} failed: {rendered.failure.message}")
+                reason = f"a condition of {trigger.id} failed: {rendered.failure.message}"
+                raise DeliveryRefused(reason, condition=True)
             if not truthy(rendered.value):
                 raise DeliveryRefused(f"a condition of {trigger.id} is not met", unmet=True)
 

@@ -99,11 +99,11 @@ class WebhookHandler:
 
     async def _answer(self, request: HttpRequest, delivery_id: str) -> HttpResponse:
         if self._pending > self._limits.pending_max:
-            return Refused(503, "overloaded", headers={"Retry-After": "1"}).answer()
+            return Refused(503, "overloaded", headers={"Retry-After": "1"}).answer(delivery_id)
         match = find(self._engine, parse_path(request.raw_path))
         if match is None:
             self.desk.rejections.unreachable(request, delivery_id)
-            return problem(404, NOT_FOUND)
+            return problem(404, NOT_FOUND, more={"code": "not-found"})
         if isinstance(match, Broken):
             return self._broken(request, match, delivery_id)
         exchange = self.exchange(request, match, delivery_id)
@@ -120,7 +120,8 @@ class WebhookHandler:
         """Whoever has the key learns that the flow is broken; why is the operator's to know."""
         self.desk.rejections.broken(request, match, delivery_id)
         name = f"{match.namespace}.{match.flow_id}"
-        return problem(409, f"the flow {name} cannot run here at the moment", slug="flow-unusable")
+        detail = f"the flow {name} cannot run here at the moment"
+        return Refused(409, "flow-unusable", detail=detail).answer(delivery_id)
 
     async def _taken(self, exchange: Exchange, pipeline: Pipeline) -> HttpResponse:
         pipeline.pending += 1
@@ -160,7 +161,7 @@ class WebhookHandler:
             reason = f"the trigger {match.trigger.id} of {match.flow.name} is disabled"
             raise Refused(409, "flow-unusable", reason, detail=reason)
         if pipeline.pending_max and pipeline.pending > pipeline.pending_max:
-            raise Refused(429, "rate-limited", "maxPending", headers={"Retry-After": "1"})
+            raise Refused(503, "overloaded", "maxPending", headers={"Retry-After": "1"})
 
     def _refused(self, exchange: Exchange, refused: Refused) -> HttpResponse:
         """A caller whose checks keep failing empties a bucket of his own, and never anybody else's."""
@@ -173,7 +174,7 @@ class WebhookHandler:
                 refused = Refused(429, "rate-limited", refused.reason, headers=headers)
         if recorded:
             self.desk.rejections.refused(exchange, refused)
-        return refused.answer()
+        return refused.answer(exchange.delivery_id)
 
     async def _answered(self, exchange: Exchange, answered: Answered) -> HttpResponse:
         if isinstance(answered, Unmet):

@@ -106,8 +106,7 @@ def build(match: Match, desk: Desk) -> Pipeline:
     settings = match.settings
     name = f"{match.flow.name}/{match.trigger.id}"
     steps = (*_head(settings, desk), *_body(settings, desk), *_admission(settings, desk, name))
-    limit = settings.rate_limit
-    return Pipeline(match.flow.revision, tuple(steps), (limit.max_pending or 0) if limit else 0)
+    return Pipeline(match.flow.revision, tuple(steps), settings.max_pending)
 
 
 def _head(settings: WebhookSettings, desk: Desk) -> Iterator[Step]:

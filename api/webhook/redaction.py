@@ -48,6 +48,11 @@ def _parameter(part: str, secret: frozenset[str]) -> str:
     return f"{name}={REDACTED}" if equals and unquote_plus(name) in secret else part
 
 
+def redact_fields(fields: Mapping[str, Sequence[str]], names: frozenset[str]) -> dict[str, list[str]]:
+    """Replace the text fields of a form that have these names."""
+    return {name: [REDACTED] * len(given) if name in names else list(given) for name, given in fields.items()}
+
+
 def redact_body(body: bytes, pointers: Sequence[tuple[str, ...]]) -> bytes:
     """Replace what JSON Pointers name; a body that is no JSON document is returned as it is."""
     try:

@@ -37,9 +37,7 @@ class Split:
         if items is None:
             return
         if not items:
-            raise refusal_of(
-                DeliveryRefused("the batch has no items", unmet=True), exchange.settings.on_mismatch
-            )
+            raise refusal_of(DeliveryRefused("the batch has no items", unmet=True), exchange)
         if not self._batch.each:
             exchange.variables["items"] = self._items(exchange.redacted())
             return
@@ -137,10 +135,10 @@ class StartEach:
         except FlowUnusable as error:
             raise Refused(409, "flow-unusable", str(error), detail=str(error)) from error
         except DeliveryRefused as error:
-            raise refusal_of(error, exchange.settings.on_mismatch) from error
+            raise refusal_of(error, exchange) from error
         if all((item.twin or item).unmet for item in exchange.items):
             reason = f"no item of the batch meets the conditions; the first: {fresh[0].unmet}"
-            raise refusal_of(DeliveryRefused(reason, unmet=True), exchange.settings.on_mismatch)
+            raise refusal_of(DeliveryRefused(reason, unmet=True), exchange)
 
 
 def start(exchange: Exchange, items: Sequence[Exchange]) -> None:

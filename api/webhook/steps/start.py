@@ -7,13 +7,12 @@ from hookledger.actors.ids import new_id
 from hookledger.actors.reception import Delivery
 from hookledger.api.http import HttpResponse
 from hookledger.api.webhook.exchange import Exchange
-from hookledger.api.webhook.redaction import redact_path
+from hookledger.api.webhook.redaction import redact_fields, redact_path
 from hookledger.api.webhook.refusal import Answered, Refused
 from hookledger.journal.deliveries import Claim, scope_of
 
 if TYPE_CHECKING:
     from hookledger.api.webhook.files import Files
-    from hookledger.runtime.triggers.webhook import Mismatch
 
 
 class Admission:
@@ -31,7 +30,7 @@ class Admission:
 
 
 class Trace:
-    """W3C traceparent: a valid one is carried through, any other is ignored."""
+    """W3C traceparent: a valid one is carried through and returned, any other is ignored."""
 
     name = "traceparent"
 
@@ -40,7 +39,8 @@ class Trace:
             from hookledger.runtime.triggers.webhook.admission.traceparent import read_trace
 
             trace = read_trace(exchange.request.headers)
-            exchange.traceparent = "" if trace is None else trace.header
+            if trace is not None:
+                exchange.traceparent = exchange.headers["traceparent"] = trace.header
 
 
 class Start:
@@ -61,7 +61,7 @@ class Start:
         except FlowUnusable as error:
             raise Refused(409, "flow-unusable", str(error), detail=str(error)) from error
         except DeliveryRefused as error:
-            raise refusal_of(error, exchange.settings.on_mismatch) from error
+            raise refusal_of(error, exchange) from error
 
     def _start(self, exchange: Exchange, delivery: Delivery) -> None:
         match, settings = exchange.match, exchange.settings
@@ -87,7 +87,7 @@ class Start:
             return ""
         from hookledger.api.webhook.files import Place
 
-        match, uri = exchange.match, ""
+        match, settings, uri = exchange.match, exchange.settings, ""
         place = Place(namespace=match.flow.namespace, flow=match.flow.id, execution=exchange.execution_id)
         # Asked before anything is moved: a delivery that is refused leaves nothing in the store.
         exchange.engine.examine(match.flow, match.trigger, delivery_of(exchange))
@@ -97,7 +97,7 @@ class Start:
         if exchange.parts is not None:
             exchange.variables |= {
                 "parts": await exchange.parts.keep(place),
-                "formFields": exchange.parts.fields,
+                "formFields": redact_fields(exchange.parts.fields, settings.redaction.parameters),
             }
         return uri
 
@@ -144,10 +144,16 @@ def claim_of(exchange: Exchange, delivery: Delivery) -> Claim:
     )
 
 
-def refusal_of(error: DeliveryRefused, mismatch: "Mismatch | None") -> Refused | Answered:
-    """204 (or `onMismatch`) when a condition is false, 422 when a rule could not be evaluated."""
+def refusal_of(error: DeliveryRefused, exchange: Exchange) -> Refused | Answered:
+    """204 (or `onMismatch`) when a condition is false, 422 when something could not be evaluated or does not fit.
+
+    What does not fit is told to callers who proved who they are; everybody's reason is with the delivery.
+    """
+    mismatch = exchange.settings.on_mismatch
     if not error.unmet:
-        return Refused(422, "delivery-refused", str(error), detail=str(error))
+        slug = "condition-error" if error.condition else "delivery-refused"
+        shown = str(error) if exchange.authenticated and not error.condition else ""
+        return Refused(422, slug, str(error), detail=shown)
     if mismatch is None or (mismatch.code == 204 and not mismatch.body):
         return Unmet(HttpResponse(status=204), str(error))
     kind = (("Content-Type", "text/plain; charset=utf-8"),) if mismatch.body else ()

@@ -21,6 +21,7 @@ _NEED_WAIT: Final = ("returnOutputs", "responseContentType", "responseCode", "ti
 def read_webhook(data: dict[str, Any], path: Path, found: Collector) -> WebhookSettings | None:
     """Check what concerns several properties at once, read the blocks and compile the texts."""
     before = len(found.problems)
+    data = _gathered(data, path, found)
     _check_key(data.get("key"), path, found)
     _check_wait(data, path, found)
     _check_code(data.get("responseCode"), path, found)
@@ -45,9 +46,28 @@ def read_webhook(data: dict[str, Any], path: Path, found: Collector) -> WebhookS
         correlation=compile_tree(data.get("correlation")),
         on_timeout=data.get("onTimeout") or "ACCEPTED",
         public_url=data.get("publicUrl") or "",
+        max_pending=data.get("maxPending") or 0,
         record=data.get("record") or "ALL",
         **blocks,
     )
+
+
+def _gathered(data: dict[str, Any], path: Path, found: Collector) -> dict[str, Any]:
+    """Properties that may stand beside their block or in it, in one place."""
+    origins = {name: data[name] for name in ("allowedOrigins", "allowedRate") if data.get(name) is not None}
+    events, limit = data.get("cloudEvents"), data.get("rateLimit")
+    gathered = dict(data)
+    if origins and isinstance(events, Mapping):
+        found.add(
+            (*path, "cloudEvents"), "its origins and rate stand in it or beside it, not both", on_key=True
+        )
+    elif "allowedRate" in origins and len(origins) == 1:
+        found.add((*path, "allowedRate"), "goes with `allowedOrigins`; add them")
+    elif origins:
+        gathered["cloudEvents"] = {"mode": events or "AUTO", **origins}
+    if isinstance(limit, Mapping) and limit.get("maxPending") is not None:
+        gathered.setdefault("maxPending", limit["maxPending"])
+    return gathered
 
 
 # --- blocks ---------------------------------------------------------------------------------------------

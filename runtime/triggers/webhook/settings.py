@@ -115,6 +115,8 @@ class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True):
     batch: Batch | None = None
     deduplication: Deduplication | None = None
     rate_limit: "RateLimit | None" = None
+    max_pending: int = 0
+    """Requests under way at once; 0 leaves it to the server's limit."""
     on_mismatch: Mismatch | None = None
     correlation: Tree = None
     """What the label `system.correlationId` says; None or empty: the execution's id."""

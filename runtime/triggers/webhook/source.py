@@ -41,10 +41,13 @@ class WebhookSource(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     schema: Any = None
     cloud_events: Any = None
     """AUTO, REQUIRED, OFF or `{mode, allowedOrigins, allowedRate}`."""
+    allowed_origins: list[str] | None = None
+    allowed_rate: int | None = None
     batch: Any = None
 
     deduplication: Any = None
     rate_limit: Any = None
+    max_pending: Annotated[int, Meta(ge=1)] | None = None
     on_mismatch: Any = None
     correlation: str | None = None
 

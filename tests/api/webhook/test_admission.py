@@ -139,7 +139,8 @@ async def test_origins_of_cloudevents(tmp_path: Path) -> None:
     `cloudEvents.allowedOrigins` answers the handshake of the specification with the rate the author allows.
     """
     source = flow("cloudEvents: {mode: AUTO, allowedOrigins: [events.example], allowedRate: 120}")
-    async with open_house(tmp_path, source) as house:
+    other = flow("cloudEvents: REQUIRED\nallowedOrigins: ['*']", name="g")
+    async with open_house(tmp_path, source, other) as house:
         asked = {"WebHook-Request-Origin": "events.example", "WebHook-Request-Rate": "1000"}
         agreed = await house.send(method="OPTIONS", headers=asked)
         names = ("webhook-allowed-origin", "webhook-allowed-rate", "allow")
@@ -147,3 +148,5 @@ async def test_origins_of_cloudevents(tmp_path: Path) -> None:
         refused = await house.send(method="OPTIONS", headers={"WebHook-Request-Origin": "evil.example"})
         assert refused.status_code == 405
         assert "webhook-allowed-origin" not in refused.headers
+        beside = await house.send(flow="g", method="OPTIONS", headers=asked)
+        assert [beside.headers[name] for name in names] == ["events.example", "*", "POST"]

@@ -1,8 +1,11 @@
 """Properties beside the great steps: what callers learn of limits, keys in rotation, correlation, records."""
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import trio
 
 from hookledger.journal.events import DeliveryRejected, DuplicateDelivery, HandshakeAnswered, TriggerReceived
 
@@ -125,6 +128,75 @@ async def test_what_is_recorded(tmp_path: Path) -> None:
         assert [event.flow for event in house.events(HandshakeAnswered)] == ["accepted", "all"]
         assert len(await house.settled(2, DuplicateDelivery)) == 2
         assert len(house.executions()) == 3
+
+
+async def test_refusals_name_their_delivery(tmp_path: Path) -> None:
+    """
+    A refusal's `instance` is the delivery under which its reason is recorded; what it says is the kind and no more.
+    """
+    inputs = "inputs:\n  - {id: n, type: INT}\n"
+    given = "inputs: {n: '{{ trigger.body.n }}'}"
+    known = f"{given}\nauthentication: [{{type: BEARER, token: token-token}}]"
+    sources = (
+        flow('when: "{{ trigger.body.a == 1 }}"'),
+        flow(given, name="g", more=inputs),
+        flow(known, name="h", more=inputs),
+    )
+    async with open_house(tmp_path, *sources) as house:
+        condition = await house.send(json={})
+        stranger = await house.send(flow="g", json={"n": "x"})
+        friend = await house.send(flow="h", json={"n": "x"}, headers={"Authorization": "Bearer token-token"})
+        codes = [answer.json()["code"] for answer in (condition, stranger, friend)]
+        assert codes == ["condition-error", "delivery-refused", "delivery-refused"]
+        for answer in (condition, stranger, friend):
+            delivery = answer.headers["x-delivery-id"]
+            assert answer.json()["instance"] == f"urn:hookledger:delivery:{delivery}"
+        assert "whole number" not in stranger.json()["detail"]
+        assert "whole number" in friend.json()["detail"]
+        reasons = [event.reason for event in await house.settled(3, DeliveryRejected)]
+        assert ["whole number" in reason for reason in reasons] == [False, True, True]
+        missing = (await house.send("wrong")).json()
+        assert (missing["code"], "instance" in missing) == ("not-found", False)
+
+
+async def test_pending_requests_are_bounded(tmp_path: Path) -> None:
+    """
+    More requests under way than `maxPending`: 503 with Retry-After, beside or in `rateLimit`.
+    """
+    pause = "  - {id: wait, type: io.kestra.plugin.core.flow.Pause}"
+    sources = (
+        flow("maxPending: 1\nwait: true", tasks=pause),
+        flow("rateLimit: {limit: 100, maxPending: 1}\nwait: true", tasks=pause, name="g"),
+    )
+    async with open_house(tmp_path, *sources) as house:
+        for name in ("f", "g"):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(partial(house.send, flow=name))
+                await house.settled(1 if name == "f" else 2, TriggerReceived)
+                refused = await house.send(flow=name)
+                assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+                nursery.cancel_scope.cancel()
+
+
+async def test_traces_are_returned(tmp_path: Path) -> None:
+    """
+    A valid `traceparent` stands in the answer too; an invalid one does not.
+    """
+    valid = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    async with open_house(tmp_path, flow("")) as house:
+        assert (await house.send(headers={"traceparent": valid})).headers["traceparent"] == valid
+        assert "traceparent" not in (await house.send(headers={"traceparent": "00-0-0-0"})).headers
+
+
+async def test_form_fields_are_redacted(tmp_path: Path) -> None:
+    """
+    `redact.parameters` also names text fields of a form.
+    """
+    async with open_house(tmp_path, flow("redact: {parameters: [pin]}")) as house:
+        made = await house.send(files={"pin": (None, b"4711-0815"), "a": (None, b"b")})
+        fields = made.json()["trigger"]["variables"]["formFields"]
+        assert fields == {"pin": ["[redacted]"], "a": ["b"]}
+        assert b"4711-0815" not in house.on_disk()
 
 
 async def test_charset(tmp_path: Path) -> None:
