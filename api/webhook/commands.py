@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import click
 
@@ -158,6 +159,7 @@ def curl_line(target: Target, body: bytes, method: str | None, content_type: str
         headers += made.headers
         called += f"?{made.url.partition('?')[2]}" if made.url != public else ""
     words += _credentials(target)
+    called = _with_parameter(called, target)
     for name, value in headers:
         words += ["-H", f"{name}: {value}"]
     if body:
@@ -186,9 +188,19 @@ def _credentials(target: Target) -> Iterator[str]:
                 yield from ("-H", f"Authorization: Bearer {way['token']}")
             case "HEADER":
                 yield from ("-H", f"{way['name']}: {way['value']}")
+            case "QUERY":
+                return
             case _:
                 continue
         return
+
+
+def _with_parameter(url: str, target: Target) -> str:
+    """The URL with the parameter that is the first way of `authentication`."""
+    way = target.render(target.settings.authentication[0]) if target.settings.authentication else {}
+    if way.get("type") != "QUERY":
+        return url
+    return f"{url}{'&' if '?' in url else '?'}{urlencode({way['name']: way['value']})}"
 
 
 def _bytes(body: str) -> bytes:

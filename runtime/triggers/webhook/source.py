@@ -4,6 +4,7 @@ Blocks with a language of their own (`signature:`, `response:`, ...) are plain d
 them to the parser that lists everything wrong with it.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
@@ -19,6 +20,13 @@ class WebhookSource(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         "io.kestra.plugin.core.trigger.Webhook",
         "io.kestra.core.models.triggers.types.Webhook",
     )
+
+    @classmethod
+    def blocks(cls) -> "Mapping[str, Any]":
+        """What may stand in the properties that are plain data here."""
+        from hookledger.runtime.triggers.webhook.editing import BLOCKS
+
+        return BLOCKS
 
     key: Annotated[str, Meta(max_length=KEY_LENGTH_MAX)]
     previous_keys: Any = None

@@ -73,6 +73,8 @@ def test_credentials_are_part_of_the_line(tmp_path: Path) -> None:
     file = tmp_path / "f.yaml"
     file.write_text(flow("methods: [GET]\nauthentication: [{type: BASIC, username: u, password: p p}]"))
     assert run("curl", str(file)).startswith("curl -X GET -u 'u:p p' http://")
+    file.write_text(flow("methods: [GET]\nauthentication: [{type: QUERY, name: t, value: a b&c}]"))
+    assert run("curl", str(file)).endswith("/webhook/t/f/k?t=a+b%26c'\n")
 
 
 async def test_the_banner_says_how_to_sign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

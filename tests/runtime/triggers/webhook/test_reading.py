@@ -29,6 +29,7 @@ WRONG = [
     ("methods: []", "no request at all"),
     ("bodyLimit: a lot", "is not a size"),
     ("accept: [json]", "is not a media type"),
+    ("schema: order.schema.json", "paste the schema"),
     ("schema: {type: thing}", "`type`"),
     ("cors: {origins: ['*'], credentials: true}", "cannot be true with origin *"),
     ("rateLimit: {limit: 0}", "must be at least 1"),
