@@ -19,7 +19,7 @@ from hookledger.api.webhook.waiting import Waiting
 from hookledger.journal.deliveries import Claim, scope_of
 from hookledger.journal.errors import ExecutionUnknown
 from hookledger.runtime.expressions import ExpressionError
-from hookledger.runtime.triggers.webhook import Deduplication, WebhookSettings
+from hookledger.runtime.triggers.webhook import Deduplication, Redaction, WebhookSettings
 from hookledger.runtime.triggers.webhook.signatures import DedupSource
 
 KEY_CHARS_MAX: Final = 512
@@ -126,7 +126,10 @@ class Deduplicate:
     def _key(self, exchange: Exchange) -> str:
         if self._settings.key is not None:
             try:
-                return shortened(str(exchange.render_delivery(self._settings.key) or "").strip())
+                key = str(exchange.render_delivery(self._settings.key) or "").strip()
+                # The key is recorded, and may be made of the very thing that is not to be written down.
+                hidden = exchange.settings.redaction != Redaction()
+                return digest_of(key) if key and hidden else shortened(key)
             except ExpressionError as error:
                 raise Refused(422, "condition-error", f"deduplication.key: {error}") from error
         own = exchange.dedup_hint or self._in_body(exchange)
@@ -164,8 +167,11 @@ def idempotency_key(exchange: Exchange) -> str:
 
 def shortened(key: str) -> str:
     """A long key is kept as its digest: keys are an index."""
-    if len(key) <= KEY_CHARS_MAX:
-        return key
+    return key if len(key) <= KEY_CHARS_MAX else digest_of(key)
+
+
+def digest_of(key: str) -> str:
+    """What stands for a key."""
     return "sha256:" + hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -188,6 +188,43 @@ async def test_traces_are_returned(tmp_path: Path) -> None:
         assert "traceparent" not in (await house.send(headers={"traceparent": "00-0-0-0"})).headers
 
 
+async def test_a_key_made_of_redacted_data_is_not_written_down(tmp_path: Path) -> None:
+    """
+    With `redact` a deduplication key of the author's own is kept as its digest, and tells deliveries apart as before.
+    """
+    source = flow('deduplication: {key: "{{ trigger.body.card }}"}\nredact: {pointers: [/card]}')
+    async with open_house(tmp_path, source) as house:
+        ids = [
+            (await house.send(json={"card": card})).json()["id"]
+            for card in ("4111-1111", "5500", "4111-1111")
+        ]
+        assert ids[0] == ids[2] != ids[1]
+        assert b"4111-1111" not in house.on_disk()
+
+
+async def test_progress_is_taken_up_again(tmp_path: Path) -> None:
+    """
+    A caller that comes back with Last-Event-ID gets what follows; one that missed only the end gets the end.
+    """
+    source = flow(
+        "wait: true\nreturnOutputs: true\ndeduplication: {}\nresponse: {contentType: text/event-stream}",
+        more="outputs:\n  - {id: v, type: STRING, value: x}\n",
+    )
+    async with open_house(tmp_path, source) as house:
+
+        async def names(last: str) -> list[str]:
+            headers = {"Idempotency-Key": "one", **({"Last-Event-ID": last} if last else {})}
+            text = (await house.send(headers=headers)).text
+            return [line[7:] for line in text.splitlines() if line.startswith("event: ")]
+
+        whole = ["TriggerReceived", "TaskStarted", "TaskReturned", "OutputsResolved", "end"]
+        assert await names("") == whole
+        assert await names("1") == whole[2:]
+        with trio.fail_after(10):
+            assert await names("3") == ["end"]
+            assert await names("99") == ["end"]
+
+
 async def test_form_fields_are_redacted(tmp_path: Path) -> None:
     """
     `redact.parameters` also names text fields of a form.
