@@ -5,7 +5,6 @@ order, so that two batches with common items never wait for each other. What sta
 commit holds it all.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -43,7 +42,10 @@ class Split:
             return
         if self._waits:
             raise invalid("this webhook answers with the outcome of one execution; send one event at a time")
-        exchange.items = list(_parts(exchange, items))
+        try:
+            exchange.items = list(_parts(exchange, items))
+        except BatchInvalid as error:
+            raise invalid(str(error)) from error
 
     def _items(self, exchange: Exchange) -> list[Any] | None:
         """None when the delivery is no batch: it goes on as any other."""
@@ -66,7 +68,7 @@ def _natural(exchange: Exchange, *, arrays: bool) -> list[Any] | None:
         return None if events is None else items_of(events)
     kind = content_type(exchange.request.headers)
     body = body_value(exchange.body, kind, exchange.settings.charset) if exchange.body else None
-    return items_of(json.dumps(body)) if isinstance(body, list) else None
+    return items_of(item_body(body).decode()) if isinstance(body, list) else None
 
 
 def _parts(exchange: Exchange, items: Sequence[Any]) -> Iterable[Exchange]:

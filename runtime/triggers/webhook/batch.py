@@ -28,8 +28,15 @@ def items_of(value: Any) -> list[Any]:
 
 
 def item_body(item: Any) -> bytes:
-    """What stands in the place of the delivery's body: the item alone, as JSON."""
-    return json.dumps(item, ensure_ascii=False, separators=(",", ":")).encode()
+    """What stands in the place of the delivery's body: the item alone, as JSON.
+
+    Raises:
+        BatchInvalid: It is nested too deeply.
+    """
+    try:
+        return json.dumps(item, ensure_ascii=False, separators=(",", ":")).encode()
+    except RecursionError as error:
+        raise BatchInvalid("the items of this batch are nested too deeply") from error
 
 
 def _parsed(text: str) -> Any:

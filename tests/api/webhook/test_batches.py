@@ -143,6 +143,19 @@ async def test_what_is_no_batch(tmp_path: Path) -> None:
         assert len((await house.send(json={"entry": [0] * 1000})).json()) == 1000
 
 
+async def test_nesting_is_no_way_in(tmp_path: Path) -> None:
+    """
+    Arrays nested as deeply as one likes are started, taken as text or refused; the server stays as it was.
+    """
+    async with open_house(tmp_path, flow("batch: {}"), flow(ENTRY, name="g")) as house:
+        for depth in (100, 500, 900, 990, 10_000, 100_000):
+            body = "[" * depth + "]" * depth
+            assert (await house.send(content=body)).status_code in (200, 400)
+            nested = f'{{"entry":{body}}}'
+            assert (await house.send(flow="g", content=nested)).status_code in (200, 400)
+        assert (await house.send(json=[1])).status_code == 200
+
+
 async def test_items_of_every_kind(tmp_path: Path) -> None:
     """
     Without `items` the elements of a JSON array are taken, whatever they are; any other body is one delivery.
