@@ -37,17 +37,15 @@ async def progress(
     try:
         while trio.current_time() < deadline:
             news = trio.Event()
-            ended: Event | None = None
             for event in await engine.journal.read(execution.id):
-                ended = event if event.terminal else ended
                 if event.sequence > after:
                     after = event.sequence
                     yield _message(event)
-                    if event.terminal:
-                        break
-            if ended is not None:  # also for a caller who knows the terminal event and missed what says so
-                yield _end(execution, ended)
-                return
+                if (
+                    event.terminal
+                ):  # also for a caller who knows this event and missed what says that it was the end
+                    yield _end(execution, event)
+                    return
             if not await _heard(news):
                 yield b": still running\n\n"
     finally:

@@ -219,6 +219,8 @@ async def test_progress_is_taken_up_again(tmp_path: Path) -> None:
 
         whole = ["TriggerReceived", "TaskStarted", "TaskReturned", "OutputsResolved", "end"]
         assert await names("") == whole
+        assert await names("") == whole
+        await house.settled(1, DuplicateDelivery)
         assert await names("1") == whole[2:]
         with trio.fail_after(10):
             assert await names("3") == ["end"]
