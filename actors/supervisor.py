@@ -84,7 +84,7 @@ class Supervisor:
         self,
         execution_id: str,
         flow: Flow,
-        first: TriggerReceived | ExecutionForked,
+        received: TriggerReceived | ExecutionForked,
         actor: str,
         before: State | None = None,
     ) -> Execution:
@@ -92,15 +92,17 @@ class Supervisor:
 
         With `wait` nobody needs to know of it before it ends, so the first event is left to be appended with
         what follows; otherwise it is appended now.
+
+        Args:
+            before: What a fork begins with.
         """
-        received = first.received if isinstance(first, ExecutionForked) else first
         recorder = Recorder(self._journal, execution_id, actor, before)
-        recorder.record(lambda _sequence, _at: first)
+        recorder.record(lambda _sequence, _at: received)
         execution = self._handles[execution_id] = Execution(execution_id, recorder)
         verdict = self._gate.enter(flow, execution_id)
         if verdict in ("CANCEL", "FAIL"):
             _refuse(recorder, flow, verdict)
-        if not received.wait or verdict == "wait":
+        if not execution.received.wait or verdict == "wait":
             recorder.flush()
         if verdict != "wait":
             self._begin(execution, flow, recorder)

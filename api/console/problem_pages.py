@@ -26,9 +26,16 @@ def error_page(pages: Pages, guard: Guard, request: HttpRequest, status: int) ->
     if not request.raw_path.startswith(f"{UI}/") or "text/html" not in (request.header("accept") or ""):
         return None
     session = guard.session(request)
-    known = {} if session is None else {"who": session.identity, "csrf": session.csrf}
     title, detail = _TEXTS[status]
-    return pages.draw("error.html", status, title=title, detail=detail, back=(HOME, "Dashboard"), **known)
+    return pages.draw(
+        "error.html",
+        status,
+        who=session.identity if session else None,
+        csrf=session.csrf if session else "",
+        title=title,
+        detail=detail,
+        back=(HOME, "Dashboard"),
+    )
 
 
 def not_found(

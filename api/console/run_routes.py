@@ -12,13 +12,14 @@ from hookledger.api.console.run_actions import COMMANDS, act, replay
 from hookledger.api.console.run_base import Desk, Shown, located
 from hookledger.api.console.run_list import executions_list
 from hookledger.api.console.run_overview import overview
+from hookledger.api.console.run_reading import History
 from hookledger.api.http import HttpResponse
 from hookledger.api.identity.guard import Guard
 from hookledger.api.permissions import Permission
 from hookledger.api.webhook.handler import WebhookHandler
 
 ONE = "/executions/<namespace>/<flow>/<execution>"
-TABS: dict[str, Callable[[Desk, Call, run_tabs.History], Awaitable[HttpResponse]]] = {
+TABS: dict[str, Callable[[Desk, Call, History], Awaitable[HttpResponse]]] = {
     "": overview,
     "timeline": run_tabs.timeline_tab,
     "topology": run_tabs.topology_tab,
@@ -49,13 +50,12 @@ def run_routes(engine: Engine, webhook: WebhookHandler, guard: Guard, pages: Pag
 
 
 def _administration(engine: Engine, guard: Guard, pages: Pages) -> list[PageRoute]:
-    book = guard.tokens
     return [
         PageRoute("GET", "/audit", partial(audit.audit, engine, pages), Permission.AUDIT),
-        PageRoute("GET", "/tokens", partial(token_pages.tokens, book, pages), Permission.ADMINISTER),
-        PageRoute("POST", "/tokens", partial(token_pages.issue, book, pages), Permission.ADMINISTER),
+        PageRoute("GET", "/tokens", partial(token_pages.tokens, guard, pages), Permission.ADMINISTER),
+        PageRoute("POST", "/tokens", partial(token_pages.issue, guard, pages), Permission.ADMINISTER),
         PageRoute(
-            "POST", "/tokens/<token>/revoke", partial(token_pages.revoke, book, pages), Permission.ADMINISTER
+            "POST", "/tokens/<token>/revoke", partial(token_pages.revoke, guard, pages), Permission.ADMINISTER
         ),
     ]
 

@@ -9,8 +9,9 @@ from hookledger.api.call import Call
 from hookledger.api.console.forms import Form, form_of
 from hookledger.api.console.pages import HOME, Pages, done
 from hookledger.api.http import HttpResponse
+from hookledger.api.identity.guard import Guard
 from hookledger.api.identity.routes import WishInvalid, life_of, role_for
-from hookledger.api.identity.tokens import NameTaken, Token, TokenBook, TokenState
+from hookledger.api.identity.tokens import NameTaken, Token, TokenState
 from hookledger.api.permissions import GRANTS, Role
 
 TOKENS: Final = f"{HOME}/tokens"
@@ -46,42 +47,43 @@ def token_row(token: Token, now: int) -> TokenRow:
     )
 
 
-async def tokens(book: TokenBook, pages: Pages, call: Call) -> HttpResponse:
+async def tokens(guard: Guard, pages: Pages, call: Call) -> HttpResponse:
     """`/tokens`."""
-    return _page(book, pages, call)
+    return _page(guard, pages, call)
 
 
-async def issue(book: TokenBook, pages: Pages, call: Call) -> HttpResponse:
+async def issue(guard: Guard, pages: Pages, call: Call) -> HttpResponse:
     """Make a token and show its secret, in this answer and never again."""
-    form = await form_of(call)
+    book, form = guard.tokens, await form_of(call)
     name = form.get("name").strip()
     if not _NAME.fullmatch(name):
         problem = "a name has 1 to 100 letters, digits, spaces or any of . : @ / + - _"
-        return _page(book, pages, call, status=422, problem=problem, form=form)
+        return _page(guard, pages, call, status=422, problem=problem, form=form)
     try:
         role, life = role_for(form.get("role"), call), life_of(form.get("life"))
         expires = book.now + life if life else 0
         token, secret = await book.issue(name, role, call.by, expires=expires)
     except WishInvalid as error:
-        return _page(book, pages, call, status=422, problem=str(error), form=form)
+        return _page(guard, pages, call, status=422, problem=str(error), form=form)
     except NameTaken:
         problem = f"there is a token `{name}` already; revoke it first or take another name"
-        return _page(book, pages, call, status=409, problem=problem, form=form)
-    return _page(book, pages, call, issued=token_row(token, book.now), secret=secret)
+        return _page(guard, pages, call, status=409, problem=problem, form=form)
+    return _page(guard, pages, call, issued=token_row(token, book.now), secret=secret)
 
 
-async def revoke(book: TokenBook, pages: Pages, call: Call) -> HttpResponse:
+async def revoke(guard: Guard, pages: Pages, call: Call) -> HttpResponse:
     """Make a token good for nothing; again changes nothing."""
+    book = guard.tokens
     token = book.get(call.path["token"])
     if token is None:
-        return _page(book, pages, call, status=404, problem="there is no such token")
+        return _page(guard, pages, call, status=404, problem="there is no such token")
     if token.revoked is None:
         await book.revoke(token.issued.id, call.by)
     return done(TOKENS, "revoked")
 
 
 def _page(
-    book: TokenBook,
+    guard: Guard,
     pages: Pages,
     call: Call,
     *,
@@ -91,7 +93,7 @@ def _page(
     issued: TokenRow | None = None,
     secret: str = "",
 ) -> HttpResponse:
-    given = form or Form({})
+    book, given = guard.tokens, form or Form({})
     return pages.page(
         call,
         "tokens.html",

@@ -21,7 +21,7 @@ LABEL_HEIGHT: Final = 20
 ROW_WIDTH_MAX: Final = 1000
 """A row of siblings that is wider goes on below."""
 
-_SIDE: Final = ("errors", "finally", "afterExecution")
+_SIDE: Final[tuple[str, ...]] = ("errors", "finally", "afterExecution")
 
 
 class Rect(msgspec.Struct, frozen=True):
@@ -104,9 +104,9 @@ class _Layout:
 
     def drawn(self) -> Topology:
         blocks = self._blocks[""]
-        stacked = [[name] for name in (TRIGGERS, "tasks") if name in blocks]
-        side = [name for name in _SIDE if name in blocks]
-        rows = [*stacked, *([side] if side else [])]
+        groups: tuple[tuple[str, ...], ...] = ((TRIGGERS,), ("tasks",), _SIDE)
+        present = ([name for name in group if name in blocks] for group in groups)
+        rows = [row for row in present if row]
         width = max((self._row_size("", row).width for row in rows), default=BOX_WIDTH)
         y = float(PADDING)
         for row in rows:

@@ -29,6 +29,7 @@ _WAYS: Final[dict[str, dict[str, str]]] = {
     "BASIC": {"type": "http", "scheme": "basic"},
     "BEARER": {"type": "http", "scheme": "bearer"},
     "JWT": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+    "MTLS": {"type": "mutualTLS"},
 }
 
 
@@ -99,6 +100,7 @@ def _responses(settings: WebhookSettings) -> dict[str, Any]:
         (checked or bool(settings.allowed_ips), 403, "not allowed"),
         (bool(settings.previous_keys), 410, "this key is no longer used"),
         (settings.response is not None, 500, "the answer could not be made"),
+        (settings.batch is not None, 400, "the items are missing or too many"),
     )
     found = _ALWAYS | {status: text for holds, status, text in possible if holds}
     responses = {str(status): _response(text, status) for status, text in sorted(found.items())}

@@ -114,7 +114,7 @@ def matched(
         unusable=unusable,
         key_index=key_index,
         expired=expired,
-        secret_headers=settings.redaction.headers | _secret_names(settings, "HEADER") | _signed_by(settings),
+        secret_headers=settings.redaction.headers | _secret_headers(settings) | _signed_by(settings),
         secret_parameters=settings.redaction.parameters | _secret_names(settings, "QUERY"),
     )
 
@@ -123,6 +123,13 @@ def _keys(settings: WebhookSettings) -> Iterator[tuple[int, Tree, int]]:
     yield 0, settings.key, 0
     for index, previous in enumerate(settings.previous_keys, 1):
         yield index, previous.key, previous.expires
+
+
+def _secret_headers(settings: WebhookSettings) -> frozenset[str]:
+    """A certificate is no secret, but it names a person or a machine: the journal keeps its subject alone."""
+    ways = [source_of(way) for way in settings.authentication]
+    certificates = (str(way.get("header", "Client-Cert")) for way in ways if way.get("type") == "MTLS")
+    return _secret_names(settings, "HEADER") | {name.lower() for name in certificates}
 
 
 def _secret_names(settings: WebhookSettings, kind: str) -> frozenset[str]:

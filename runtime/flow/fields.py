@@ -6,6 +6,7 @@ rendered. It is compiled, so that its syntax and the names of its filters and fu
 
 import re
 from collections.abc import Container, Iterator, Mapping
+from enum import StrEnum
 from typing import Any, TypeVar, get_args
 
 import msgspec
@@ -156,6 +157,24 @@ def _other_tag(value: object, kind: msgspec.inspect.Type) -> bool:
     return tagged and isinstance(value, Mapping) and value.get(kind.tag_field) != kind.tag  # type: ignore[attr-defined]
 
 
+def flags(
+    kind: type[msgspec.Struct], data: Mapping[str, Any], path: Path, found: Collector
+) -> dict[str, bool]:
+    """The properties that are yes or no, also where they were written as text.
+
+    An expression is refused: they are needed before anything can be rendered.
+    """
+    values: dict[str, bool] = {}
+    for field in msgspec.structs.fields(kind):
+        value = data.get(field.encode_name)
+        if field.type is not bool or value is None:
+            continue
+        if has_expression(value):
+            found.add((*path, field.encode_name), "must be true or false; an expression cannot decide this")
+        values[field.encode_name] = str(value).lower() == "true"
+    return values
+
+
 def read_struct(
     kind: type[S],
     data: object,
@@ -183,14 +202,20 @@ def convert(value: object, kind: Any, path: Path, found: Collector) -> Any:
         return convert_lax(value, kind)
     except msgspec.ValidationError as error:
         message, where = explain(error)
-        if not where and message.startswith(_NO_CHOICE) and (known := sorted(set(choices(kind)))):
-            message = f"{message}; use {' or '.join(known)}"
-        found.add((*path, *where), message)
+        found.add((*path, *where), message if where else message + one_of(kind))
         return None
 
 
+def one_of(kind: Any) -> str:
+    """The possible values of an enumeration as the end of a message; empty for other types."""
+    known = list(dict.fromkeys(choices(kind)))
+    return f"; use {', '.join(known[:-1])} or {known[-1]}" if len(known) > 1 else ""
+
+
 def choices(kind: Any) -> Iterator[str]:
-    """The texts a type names: those of its `Literal`."""
+    """The texts a type names: those of its `Literal`, the values of its enumeration."""
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        yield from map(str, kind)
     for argument in get_args(kind):
         if isinstance(argument, str):
             yield argument

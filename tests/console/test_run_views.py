@@ -56,7 +56,7 @@ def said(*events: Event, now: float = 60) -> str:
 
 def attempt(number: int, begun: float, ended: float, **returned: Any) -> tuple[Event, Event]:
     """An attempt of the task `charge`."""
-    common = {"task": "charge", "path": "charge", "attempt": number}
+    common: dict[str, Any] = {"task": "charge", "path": "charge", "attempt": number}
     return (
         made(TaskStarted, at=at(begun), **common),
         made(TaskReturned, at=at(ended), **common, **returned),

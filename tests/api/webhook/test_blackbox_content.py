@@ -127,7 +127,7 @@ async def test_schemas(tmp_path: Path) -> None:
 async def test_cloudevents(tmp_path: Path) -> None:
     """
     Rows 31 and 32: structured and binary mode give the same `trigger.event`; one without `source` is 400; no
-    `time` is invented; a batch is `trigger.events`.
+    `time` is invented.
     """
     event = {"specversion": "1.0", "id": "e1", "source": "/s", "type": "t", "data": {"a": 1}}
     binary = {"ce-specversion": "1.0", "ce-id": "e1", "ce-source": "/s", "ce-type": "t"}
@@ -141,11 +141,6 @@ async def test_cloudevents(tmp_path: Path) -> None:
         assert first == second == event
         del binary["ce-source"]
         assert (await house.send(json={}, headers=binary)).status_code == 400
-        batch = await house.send(
-            content=json.dumps([event, {**event, "id": "e2"}]).encode(),
-            headers={"Content-Type": "application/cloudevents-batch+json"},
-        )
-        assert [one["id"] for one in batch.json()["trigger"]["variables"]["events"]] == ["e1", "e2"]
 
 
 async def test_the_cloudevents_handshake(tmp_path: Path) -> None:
