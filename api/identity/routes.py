@@ -56,9 +56,9 @@ def table(guard: Guard) -> list[Route]:
         return await list_audit(guard.engine, query)
 
     return [
-        Route("GET", "/tokens", listed, Permission.ADMINISTER),
-        Route("POST", "/tokens", issue, Permission.ADMINISTER),
-        Route("DELETE", "/tokens/<token_id>", revoke, Permission.ADMINISTER),
+        Route("GET", "/tokens", listed, Permission.ADMINISTER, query=Nothing),
+        Route("POST", "/tokens", issue, Permission.ADMINISTER, query=Nothing),
+        Route("DELETE", "/tokens/<token_id>", revoke, Permission.ADMINISTER, query=Nothing),
         Route("GET", "/audit", audit, Permission.AUDIT, query=Paged),
     ]
 
