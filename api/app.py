@@ -173,7 +173,9 @@ def _error_pages(app: QuartTrio, guard: Guard, pages: Pages) -> None:
             return _privately(guard.challenge(plain).answer())
         if tenant in OURS or not known:
             return _privately(problem(404, "there is nothing here; GET /api/openapi.json lists every path"))
-        return _privately(problem(400, f"the tenant must be `{TENANT}`, not `{tenant}`", slug="tenant-unknown"))
+        return _privately(
+            problem(400, f"the tenant must be `{TENANT}`, not `{tenant}`", slug="tenant-unknown")
+        )
 
     async def on_http_error(error: HTTPException) -> Response:
         headers: Mapping[str, str] = {}

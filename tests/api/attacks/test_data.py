@@ -100,8 +100,19 @@ async def test_a_search_costs_what_its_length_costs(tmp_path: Path) -> None:
     """
     ReDoS: texts that make a backtracking matcher take for ever are answered at once, by the API and on the pages.
     """
-    evil = ("a" * 5_000 + "!", "(a+)+$" * 500, "%" * 3_000 + "x", ":" * 5_000, "-" * 5_000, "\u0130" * 2_000, "../" * 2_000)
-    async with peopled(tmp_path, {"f": flow("f", more=f"description: {'a' * 5_000}\n")}) as site, browser(site) as admin:
+    evil = (
+        "a" * 5_000 + "!",
+        "(a+)+$" * 500,
+        "%" * 3_000 + "x",
+        ":" * 5_000,
+        "-" * 5_000,
+        "\u0130" * 2_000,
+        "../" * 2_000,
+    )
+    async with (
+        peopled(tmp_path, {"f": flow("f", more=f"description: {'a' * 5_000}\n")}) as site,
+        browser(site) as admin,
+    ):
         await admin.log_in("the-admin", password_of("admin"))
         await site.call("f")
         with trio.fail_after(30):
@@ -121,11 +132,17 @@ async def test_templates_in_data_stay_data(tmp_path: Path) -> None:
     Template injection: what a sender writes into body, headers, query and path is never rendered, neither by the
     flow's language nor by the pages.
     """
-    source = flow("f", text="{{ trigger.body.x }}|{{ trigger.headers['X-T'][0] }}|{{ trigger.parameters.q[0] }}")
+    source = flow(
+        "f", text="{{ trigger.body.x }}|{{ trigger.headers['X-T'][0] }}|{{ trigger.parameters.q[0] }}"
+    )
     async with peopled(tmp_path, {"f": source}) as site, browser(site) as admin:
         await admin.log_in("the-admin", password_of("admin"))
         answer = await site.call(
-            "f", method="POST", json={"x": ARITHMETIC}, tail=f"?q={quote(ARITHMETIC)}", headers={"X-T": "{{7*7}}"}
+            "f",
+            method="POST",
+            json={"x": ARITHMETIC},
+            tail=f"?q={quote(ARITHMETIC)}",
+            headers={"X-T": "{{7*7}}"},
         )
         execution = answer.json()["id"]
         await site.until(lambda: len(site.events(execution)) == 4)
@@ -154,7 +171,9 @@ async def test_names_of_languages_are_keys(tmp_path: Path, body: str) -> None:
     """
     Prototype pollution: names that mean something in JavaScript or Python are keys like others, and reach the flow.
     """
-    async with open_site(tmp_path, {"f": flow("f", text="{{ trigger.body }}|{{ trigger.body.admin ?? 'no' }}")}) as site:
+    async with open_site(
+        tmp_path, {"f": flow("f", text="{{ trigger.body }}|{{ trigger.body.admin ?? 'no' }}")}
+    ) as site:
         headers = {"Content-Type": "application/json"}
         variables = await site.variables("f", method="POST", content=body.encode(), headers=headers)
         assert variables["body"] == json.loads(body)
@@ -189,7 +208,21 @@ async def test_an_author_does_not_reach_python(tmp_path: Path, expression: str) 
 
 @pytest.mark.parametrize(
     "name",
-    ["\u0430dmin", "f\u200b", "f\u202e", "../f", "f/../g", "f\x00", "<b>", "f g", "f?x", "f#x", "%2e", ".", "-f\n"],
+    [
+        "\u0430dmin",
+        "f\u200b",
+        "f\u202e",
+        "../f",
+        "f/../g",
+        "f\x00",
+        "<b>",
+        "f g",
+        "f?x",
+        "f#x",
+        "%2e",
+        ".",
+        "-f\n",
+    ],
 )
 async def test_ids_look_like_what_they_are(tmp_path: Path, name: str) -> None:
     """
@@ -205,7 +238,10 @@ async def test_ids_look_like_what_they_are(tmp_path: Path, name: str) -> None:
             source = flow("f").replace(before, after)
             assert source != flow("f")
             answer = await site.client.post(
-                f"{API}/flows", content=source.encode(), headers={"Content-Type": "application/x-yaml"}, auth=USER
+                f"{API}/flows",
+                content=source.encode(),
+                headers={"Content-Type": "application/x-yaml"},
+                auth=USER,
             )
             assert answer.status_code == 422, (before, answer.text)
         assert (await site.client.get(f"{API}/flows/search", auth=USER)).json()["total"] == 1
@@ -245,18 +281,28 @@ async def test_paths_stay_inside(tmp_path: Path) -> None:
         await admin.log_in("the-admin", password_of("admin"))
         page = (await admin.get("/ui/main/")).text
         (digest,) = set(re.findall(r"/ui/static/(\w+)/", page))
-        up = ("..%2f" * 6, "..%5c" * 6, "%2e%2e/" * 6, "....//" * 6, "..%252f" * 6, "../" * 6, "%2fetc%2fpasswd%00")
+        up = (
+            "..%2f" * 6,
+            "..%5c" * 6,
+            "%2e%2e/" * 6,
+            "....//" * 6,
+            "..%252f" * 6,
+            "../" * 6,
+            "%2fetc%2fpasswd%00",
+        )
         for step in up:
             for base in (
-                f"/ui/static/{digest}/", "/ui/static/", "/ui/main/flows/", "/ui/main/executions/", "/ui/main/deliveries/",
-                f"{API}/flows/io.tests/", f"{API}/executions/", f"{API}/logs/", f"{API}/deliveries/", f"{HOOK}/io.tests/",
+                f"/ui/static/{digest}/", "/ui/static/", "/ui/main/flows/", "/ui/main/executions/",
+                "/ui/main/deliveries/", f"{API}/flows/io.tests/", f"{API}/executions/", f"{API}/logs/",
+                f"{API}/deliveries/", f"{HOOK}/io.tests/",
             ):  # fmt: skip
                 for end in ("etc/passwd", "secret.txt", "data/credentials.json", "pages.py"):
                     head = f"GET {base}{step}{end} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
                     cookie = f"Cookie: hookledger_session={admin.session}\r\n\r\n"
                     answer = await site.raw((head + cookie).encode())
-                    assert answer.split()[1] in (b"404", b"303", b"400", b"405"), (base + step + end, answer[:200])
+                    assert answer.split()[1] in (b"404", b"303", b"400", b"405"), (
+                        base + step + end,
+                        answer[:200],
+                    )
                     assert b"root:" not in answer
                     assert b"the secret of the house" not in answer
-
-

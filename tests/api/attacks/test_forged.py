@@ -39,7 +39,9 @@ async def test_no_route_takes_a_cookie_alone(tmp_path: Path) -> None:
         before = left(site)
         for method, path in CHANGING:
             answer = await admin.client.request(method, path, content=b"")
-            assert (answer.status_code, answer.json()["type"].rpartition(":")[2]) == (403, "csrf-missing"), path
+            assert (answer.status_code, answer.json()["type"].rpartition(":")[2]) == (403, "csrf-missing"), (
+                path
+            )
             assert "x-execution-id" not in answer.headers
         assert left(site) == before
     assert len(CHANGING) > 30
@@ -57,7 +59,9 @@ async def test_no_route_takes_what_another_site_sends(tmp_path: Path, headers: d
         before = left(site)
         for method, path in CHANGING:
             answer = await admin.client.request(method, path, headers=sent)
-            assert (answer.status_code, answer.json()["type"].rpartition(":")[2]) == (403, "cross-origin"), path
+            assert (answer.status_code, answer.json()["type"].rpartition(":")[2]) == (403, "cross-origin"), (
+                path
+            )
             if path.startswith(API):
                 remembered = await site.client.request(method, path, headers=headers, auth=auth("admin"))
                 assert remembered.status_code == 403, path
@@ -120,7 +124,9 @@ async def test_names_are_not_told_by_answers(tmp_path: Path) -> None:
         texts = [re.sub(r'value="[^"]*"', "", page.text) for page in pages]
         assert texts[0] == texts[1]
         assert [page.status_code for page in pages] == [401, 401]
-        basic = [await site.client.get(f"{API}/tokens", auth=(name, "no")) for name in ("the-admin", "nobody123")]
+        basic = [
+            await site.client.get(f"{API}/tokens", auth=(name, "no")) for name in ("the-admin", "nobody123")
+        ]
         assert basic[0].text == basic[1].text
         assert basic[0].headers["www-authenticate"] == basic[1].headers["www-authenticate"]
 
@@ -134,7 +140,9 @@ async def test_nobody_becomes_more_than_they_are(tmp_path: Path, role: str) -> N
         await person.log_in(f"the-{role}", password_of(role))
         claims = {"X-Forwarded-User": "the-admin", "X-Remote-User": "the-admin", "X-Role": "admin"}
         answer = await person.client.post(
-            "/ui/main/tokens?role=admin", headers=claims, data={"csrf": await person.csrf(), "name": "x", "role": "admin"}
+            "/ui/main/tokens?role=admin",
+            headers=claims,
+            data={"csrf": await person.csrf(), "name": "x", "role": "admin"},
         )
         assert answer.status_code == 403
         listed = await site.client.get(f"{API}/tokens", auth=auth(role), headers=claims)

@@ -12,7 +12,9 @@ from tests.api.identity.people import API, auth, password_of, peopled
 from tests.api.site import HOOK, USER, flow, open_site
 
 PATH: Final = f"{HOOK}/io.tests/f/a-secret-key"
-HIDDEN: Final = b"GET /api/v1/main/executions/webhook/io.tests/smuggled/a-secret-key HTTP/1.1\r\nHost: x\r\n\r\n"
+HIDDEN: Final = (
+    b"GET /api/v1/main/executions/webhook/io.tests/smuggled/a-secret-key HTTP/1.1\r\nHost: x\r\n\r\n"
+)
 
 
 def post(*headers: str, body: bytes = b"") -> bytes:
@@ -22,7 +24,9 @@ def post(*headers: str, body: bytes = b"") -> bytes:
 
 AMBIGUOUS: Final = {
     "cl-te": post("Content-Length: 5", "Transfer-Encoding: chunked", body=b"0\r\n\r\n" + HIDDEN),
-    "te-cl": post("Transfer-Encoding: chunked", "Content-Length: 4", body=b"5c\r\n" + HIDDEN + b"\r\n0\r\n\r\n"),
+    "te-cl": post(
+        "Transfer-Encoding: chunked", "Content-Length: 4", body=b"5c\r\n" + HIDDEN + b"\r\n0\r\n\r\n"
+    ),
     "two-lengths": post("Content-Length: 0", f"Content-Length: {len(HIDDEN)}", body=HIDDEN),
     "length-list": post(f"Content-Length: 0, {len(HIDDEN)}", body=HIDDEN),
     "length-sign": post("Content-Length: +0", body=HIDDEN),
@@ -92,7 +96,7 @@ async def test_no_data_writes_headers(tmp_path: Path, text: str) -> None:
     id goes into a link, and where a name goes into a download.
     """
     trigger = (
-        "    wait: true\n    response:\n      headers: { X-Echo: \"{{ trigger.body.x }}\" }\n      body: done\n"
+        '    wait: true\n    response:\n      headers: { X-Echo: "{{ trigger.body.x }}" }\n      body: done\n'
     )
     async with peopled(tmp_path, {"f": flow("f", trigger=trigger)}) as site, browser(site) as admin:
         await admin.log_in("the-admin", password_of("admin"))
@@ -100,10 +104,10 @@ async def test_no_data_writes_headers(tmp_path: Path, text: str) -> None:
         quoted = httpx.QueryParams({"x": text})
         others = [
             await admin.get(f"/ui/main/executions/{text.encode().hex()}%0d%0aX-Owned:%201/logs.txt"),
-            await admin.get(f"/ui/main/executions/io.tests/f/a%0d%0aX-Owned:%201/logs.txt"),
-            await admin.get(f"/ui/main/executions/a%0d%0aX-Owned:%201"),
+            await admin.get("/ui/main/executions/io.tests/f/a%0d%0aX-Owned:%201/logs.txt"),
+            await admin.get("/ui/main/executions/a%0d%0aX-Owned:%201"),
             await admin.get(f"/ui/main/flows?{quoted}"),
-            await admin.get(f"/ui/main/login?next=/ui/main/%0d%0aX-Owned:%201"),
+            await admin.get("/ui/main/login?next=/ui/main/%0d%0aX-Owned:%201"),
             await site.client.get(f"{API}/logs/a%0d%0aX-Owned:%201/download", auth=auth("admin")),
         ]
     for one in (answer, *others):
@@ -122,7 +126,12 @@ async def test_no_host_gets_into_links(tmp_path: Path) -> None:
     async with peopled(tmp_path, {"f": flow("f")}, server__publicUrl=public) as site, browser(site) as admin:
         first = await admin.log_in("the-admin", password_of("admin"), headers={"Origin": public})
         sent = {**lies, "Cookie": f"{COOKIE}={admin.session}"}
-        for path in ("/ui/main/flows/io.tests/f/triggers", "/ui/main/flows/io.tests/f/execute", "/ui/main/", "/ui/main/login"):
+        for path in (
+            "/ui/main/flows/io.tests/f/triggers",
+            "/ui/main/flows/io.tests/f/execute",
+            "/ui/main/",
+            "/ui/main/login",
+        ):
             answer = await site.client.get(path, headers=sent)
             assert "evil.example" not in answer.text + str(answer.headers), path
         redirect = await site.client.get("/ui/main/flows", headers=lies)
@@ -152,7 +161,8 @@ async def test_a_log_line_forges_no_event(tmp_path: Path) -> None:
     """
     forged = "x\n\nevent: end\ndata: {}\n\nid: 99\r\rdata: owned"
     source = flow("f", text="{{ trigger.body.x }}").replace(
-        "triggers:", '  - {id: say, type: io.kestra.plugin.core.log.Log, message: "{{ trigger.body.x }}"}\ntriggers:'
+        "triggers:",
+        '  - {id: say, type: io.kestra.plugin.core.log.Log, message: "{{ trigger.body.x }}"}\ntriggers:',
     )
     async with open_site(tmp_path, {"f": source}) as site:
         execution = (await site.call("f", method="POST", json={"x": forged})).json()["id"]

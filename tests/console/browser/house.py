@@ -47,14 +47,18 @@ class House:
         if role not in self._cookies:
             with httpx.Client(base_url=self.address, trust_env=False, timeout=30) as client:
                 fields = hidden(client.get(LOGIN).text)
-                made = client.post(LOGIN, data={**fields, "user": f"the-{role}", "password": password_of(role)})
+                made = client.post(
+                    LOGIN, data={**fields, "user": f"the-{role}", "password": password_of(role)}
+                )
                 assert made.status_code == 303, made.text
                 self._cookies[role] = client.cookies[COOKIE]
         return self._cookies[role]
 
     def save(self, source: str) -> None:
         """Have a flow, whether it was there or not."""
-        answer = self.client.post(f"{API}/flows", content=source, headers={"Content-Type": "application/x-yaml"})
+        answer = self.client.post(
+            f"{API}/flows", content=source, headers={"Content-Type": "application/x-yaml"}
+        )
         assert answer.status_code in (200, 409), answer.text
 
     def start(self, path: str, **more: Any) -> str:
@@ -80,9 +84,7 @@ def served(directory: Path) -> Iterator[House]:
     """Serve what was seeded into a directory."""
     settings = directory / "hookledger.yaml"
     settings.write_text(yaml.safe_dump({"auth": {"users": PEOPLE}, "encryptionKey": "of the tests"}))
-    with serving(
-        directory / "flows", directory / "data", "--config", str(settings), more=SECRETS
-    ) as server:
+    with serving(directory / "flows", directory / "data", "--config", str(settings), more=SECRETS) as server:
         house = House(server.address, directory / "data")
         with house.client:
             yield house
@@ -123,7 +125,11 @@ class Visits:
         self._contexts.append(context)
         self._listen(context)
         if role:
-            cookie = {"name": COOKIE, "value": self._house.cookie(role), "url": address or self._house.address}
+            cookie = {
+                "name": COOKIE,
+                "value": self._house.cookie(role),
+                "url": address or self._house.address,
+            }
             context.add_cookies([cookie])  # type: ignore[list-item]
         return context.new_page()
 

@@ -43,5 +43,8 @@ def places(house: House) -> dict[str, list[str]]:
         **PAGES,
         **tabs,
         "/executions/<execution>": [f"{UI}/executions/{failed.rpartition('/')[2]}"],
-        "/deliveries/<delivery>": [f"{UI}/deliveries/{delivery_of(house.data, 'stripe', verdict)}" for verdict in ("DUPLICATE", "REJECTED")],
+        "/deliveries/<delivery>": [
+            f"{UI}/deliveries/{delivery_of(house.data, 'stripe', verdict)}"
+            for verdict in ("DUPLICATE", "REJECTED")
+        ],
     }

@@ -43,7 +43,10 @@ tasks:
     type: io.kestra.plugin.core.flow.If
     condition: "{{ outputs.risk.value == 'high' }}"
     then:
-      - {id: tell, type: io.kestra.plugin.core.log.Log, level: WARN, message: "somebody should look at {{ trigger.body.order }}"}
+      - id: tell
+        type: io.kestra.plugin.core.log.Log
+        level: WARN
+        message: "somebody should look at {{ trigger.body.order }}"
   - id: label
     type: io.kestra.plugin.core.execution.Labels
     labels: {order: "{{ trigger.body.order }}"}
@@ -51,7 +54,12 @@ outputs:
   - {id: order, type: STRING, value: "{{ trigger.body.order }}"}
   - {id: risk, type: STRING, value: "{{ outputs.risk.value }}"}
 triggers:
-  - {id: shop, type: io.kestra.plugin.core.trigger.Webhook, key: the-shop-knows-it, methods: [POST], wait: true, returnOutputs: true}
+  - id: shop
+    type: io.kestra.plugin.core.trigger.Webhook
+    key: the-shop-knows-it
+    methods: [POST]
+    wait: true
+    returnOutputs: true
 """,
     "hand_over": """
 id: hand_over
@@ -66,7 +74,10 @@ tasks:
     body: "{{ trigger.body | toJson }}"
     retry: {type: constant, interval: PT0.25S, maxAttempts: 3}
 errors:
-  - {id: sorry, type: io.kestra.plugin.core.log.Log, level: ERROR, message: "order {{ trigger.body.order }} waits for somebody"}
+  - id: sorry
+    type: io.kestra.plugin.core.log.Log
+    level: ERROR
+    message: "order {{ trigger.body.order }} waits for somebody"
 triggers:
   - {id: warehouse, type: io.kestra.plugin.core.trigger.Webhook, key: to-the-warehouse}
 """,
@@ -151,7 +162,7 @@ namespace: ops.deploy
 description: Waits for the quiet hours, then rolls out.
 concurrency: {limit: 1, behavior: QUEUE}
 tasks:
-  - {id: announce, type: io.kestra.plugin.core.log.Log, message: "rolling out {{ trigger.body.service ?? 'everything' }}"}
+  - {id: announce, type: io.kestra.plugin.core.log.Log, message: "rolling out {{ trigger.body.service ?? 'all' }}"}
   - {id: quiet_hours, type: io.kestra.plugin.core.flow.Sleep, duration: PT6H}
   - {id: roll, type: io.kestra.plugin.core.log.Log, message: done}
 triggers:
@@ -195,7 +206,9 @@ class Morning:
     async def kill(self, execution: str, reason: str) -> None:
         """An operator ends it."""
         path = f"{API}/executions/{execution}/actions/kill"
-        answer = await self.site.client.request("DELETE", path, json={"reason": reason}, auth=auth("operator"))
+        answer = await self.site.client.request(
+            "DELETE", path, json={"reason": reason}, auth=auth("operator")
+        )
         assert answer.status_code < 300, answer.text
 
     async def pay(self, number: int, *, secret: str = SECRETS["HOOKLEDGER_SECRET_STRIPE"]) -> None:
@@ -264,8 +277,6 @@ def found(data: Path, flow: str, state: str) -> str:
     """The page of the newest execution of a flow in a state."""
     row = next(row for row in executions(data) if (row.flow, row.state) == (flow, state))
     return f"/ui/main/executions/{row.namespace}/{row.flow}/{row.execution}"
-
-
 
 
 def delivery_of(data: Path, trigger: str, kind: str) -> str:

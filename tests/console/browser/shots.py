@@ -13,16 +13,16 @@ from typing import Any, Final
 
 from playwright.sync_api import Page, expect, sync_playwright
 
+from tests.api.identity.people import API, auth
 from tests.system.processes import ROOT
 
 from .conftest import CHROMIUM
 from .house import DESK, FLAGS, HEIGHTS, PHONE, UI, House, Visits, served
-from .seeds import delivery_of, found, seed
+from .seeds import FLOWS, PATHS, delivery_of, found, seed
 
 MINUTES: Final = 52
-TALL_MAX: Final = 1500
-COLOURS: Final = 128
-MISTAKE: Final = "io.kestra.plugin.core.log.Lgo"
+TALL_MAX: Final = 1400
+COLOURS: Final = 256
 
 Steps = Callable[[Page], None]
 
@@ -49,7 +49,14 @@ def dialog(page: Page) -> None:
 def mistaken(page: Page) -> None:
     """The editor with a mistake in it."""
     area = page.locator("#source")
-    area.fill(re.sub(r"(?m)^(\s*type: io\.kestra\.plugin\.core\.)[a-z]+\.[A-Z]\w+", r"\1log.Lgo", area.input_value(), count=1))
+    area.fill(
+        re.sub(
+            r"(?m)^(\s*type: io\.kestra\.plugin\.core\.)[a-z]+\.[A-Z]\w+",
+            r"\1log.Lgo",
+            area.input_value(),
+            count=1,
+        )
+    )
     expect(page.locator("#faults li.bad").first).to_be_visible()
 
 
@@ -58,7 +65,6 @@ def tested(page: Page) -> None:
     page.get_by_text("Send a test").click()
     page.get_by_role("button", name="Send test").click()
     expect(page.locator(".steps")).to_be_visible()
-    page.locator(".steps").scroll_into_view_if_needed()
 
 
 def ready(page: Page) -> None:
@@ -102,7 +108,37 @@ def pictures(house: House) -> list[tuple[str, str, Steps]]:
 
 
 DARK: Final = ("dashboard", "journal", "execute", "source", "timeline")
-SMALL: Final = ("dashboard", "flows", "triggers", "executions", "execution", "paused", "journal", "execute", "timeline", "source")
+SMALL: Final = (
+    "dashboard",
+    "flows",
+    "triggers",
+    "executions",
+    "execution",
+    "paused",
+    "journal",
+    "execute",
+    "timeline",
+    "source",
+)
+
+
+def prepare(house: House) -> None:
+    """What people do to a house: a change, tokens, attempts that were refused."""
+    changed = FLOWS["new_order"].replace("> 500", "> 400").replace("over {{", "for {{")
+    yaml = {"Content-Type": "application/x-yaml"}
+    house.client.put(f"{API}/flows/shop.orders/new_order", content=changed, headers=yaml).raise_for_status()
+    for name, role, life in (
+        ("deploy-bot", "operator", "P90D"),
+        ("dashboards", "viewer", ""),
+        ("old-ci", "admin", "P30D"),
+    ):
+        made = house.client.post(f"{API}/tokens", json={"name": name, "role": role, "expiresIn": life}).json()
+    house.client.delete(f"{API}/tokens/{made['id']}")
+    hook = f"{API}/executions/webhook"
+    house.client.get(f"{hook}/{PATHS['new_order']}")
+    house.client.post(f"{hook}/{PATHS['payment_event']}", content=b"{}")
+    house.client.get(f"{API}/tokens", auth=auth("viewer"))
+    house.client.get(f"{API}/tokens", auth=("the-admin", "wrong"))
 
 
 def shoot(visits: Visits, house: House, directory: Path) -> None:
@@ -131,6 +167,7 @@ def save(page: Page, file: Path, width: int) -> None:
     tall: Any = page.evaluate("document.documentElement.scrollHeight")
     height = HEIGHTS[width] if page.locator("dialog").count() else max(500, min(int(tall), TALL_MAX))
     page.set_viewport_size({"width": width, "height": height})
+    page.evaluate("scrollTo(0, 0)")
     page.screenshot(path=file, animations="disabled", caret="hide")
     shrink(file)
 
@@ -139,7 +176,7 @@ def shrink(file: Path) -> None:
     """Fewer colours: pages have few."""
     if importlib.util.find_spec("PIL") is not None:
         image: Any = importlib.import_module("PIL.Image")
-        image.open(file).convert("RGB").quantize(COLOURS, dither=0).save(file, optimize=True)
+        image.open(file).convert("RGB").quantize(COLOURS, method=1, dither=0).save(file, optimize=True)
 
 
 def main() -> None:
@@ -147,11 +184,13 @@ def main() -> None:
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs/images"
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
+        directory = Path(name) / "shop"
+        directory.mkdir()
         seed(directory, MINUTES)
         with served(directory) as house, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
             visits = Visits(browser, house)
+            prepare(house)
             shoot(visits, house, target)
             browser.close()
     for line in visits.wrong:

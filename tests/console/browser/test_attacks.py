@@ -1,7 +1,9 @@
 """What attackers put into data and into other sites, in a real browser: nothing of it runs."""
 
 import json
+import re
 from typing import Any, Final
+from urllib.parse import quote
 
 from playwright.sync_api import Page, Route, expect
 
@@ -29,6 +31,32 @@ outputs:
   - {{id: word, type: STRING, displayName: {short}, value: {evil}}}
 triggers:
   - {{id: webhook, type: io.kestra.plugin.core.trigger.Webhook, key: a-secret-key}}
+"""
+SLIPPED_IN: Final = """() => {
+  const { body } = document;
+  body.dataset.blocked = "";
+  addEventListener("securitypolicyviolation", (event) => { body.dataset.blocked += ` ${event.effectiveDirective}`; });
+  const add = (tag, more) => body.append(Object.assign(document.createElement(tag), more));
+  add("script", { textContent: "window.pwned = 1" });
+  add("script", { src: "https://evil.example/x.js" });
+  add("img", { src: "https://evil.example/x.png" });
+  add("iframe", { src: "https://evil.example/" });
+  add("object", { data: "https://evil.example/" });
+  add("link", { rel: "stylesheet", href: "https://evil.example/x.css" });
+  add("style", { textContent: "body { display: none }" });
+  body.insertAdjacentHTML("beforeend", "<b onclick='window.pwned = 2' style='color: red'>x</b>");
+  body.lastElementChild.click();
+  fetch("https://evil.example/").catch(() => {});
+  const form = Object.assign(document.createElement("form"), { action: "https://evil.example/", method: "post" });
+  body.append(form);
+  form.submit();
+}"""
+BLOCKED: Final = (
+    "script-src-elem", "script-src-attr", "img-src", "frame-src", "object-src", "style-src-elem", "style-src-attr",
+    "connect-src", "form-action",
+)  # fmt: skip
+READING: Final = """url =>
+  fetch(url, { credentials: "include" }).then((one) => one.text(), (error) => `refused: ${error.name}`)
 """
 TAGS: Final = "[onerror], [onload], iframe, img[src=x], script:not([src^='/ui/static/'])"
 
@@ -67,7 +95,13 @@ def test_hostile_text_never_runs(visits: Visits, house: House) -> None:
     paths = [f"{UI}/executions/io.wild/wild/{execution}/{tab}".rstrip("/") for tab in TABS]
     paths += [f"{UI}/flows/io.wild/wild/{tab}".rstrip("/") for tab in
               ("", "source", "triggers", "executions", "revisions", "execute")]  # fmt: skip
-    paths += [f"{UI}/deliveries/{delivery}", f"{UI}/", f"{UI}/flows?q=wild", f"{UI}/executions?flow=wild", f"{UI}/audit"]
+    paths += [
+        f"{UI}/deliveries/{delivery}",
+        f"{UI}/",
+        f"{UI}/flows?q=wild",
+        f"{UI}/executions?flow=wild",
+        f"{UI}/audit",
+    ]
     shown = 0
     for path in paths:
         page.goto(path)
@@ -102,14 +136,18 @@ def test_what_is_typed_never_runs(visits: Visits) -> None:
     """
     page = visits.window("admin")
     page.goto(f"{UI}/flows/new")
-    page.locator("#source").fill(f"id: {json.dumps(EVIL)}\nnamespace: {EVIL}\ntasks: {{{{ {EVIL} }}}}\n# {EVIL}\n")
+    page.locator("#source").fill(
+        f"id: {json.dumps(EVIL)}\nnamespace: {EVIL}\ntasks: {{{{ {EVIL} }}}}\n# {EVIL}\n"
+    )
     expect(page.locator("#faults li.bad").first).to_be_visible()
     harmless(page)
     page.goto(f"{UI}/flows/shop.orders/new_order/execute")
     page.get_by_label("Payload").fill(EVIL)
     page.get_by_label("Query").fill(EVIL)
     page.get_by_label("Content type").fill(f"text/plain; x={EVIL}")
-    expect(page.locator("#curl-shop-line, #curl-shop-line-problem").filter(has_text="pwned").first).to_be_visible()
+    expect(
+        page.locator("#curl-shop-line, #curl-shop-line-problem").filter(has_text="pwned").first
+    ).to_be_visible()
     harmless(page)
 
 
@@ -120,35 +158,12 @@ def test_the_policy_blocks_what_slips_in(visits: Visits) -> None:
     """
     page = visits.window("admin")
     page.goto(f"{UI}/flows")
-    blocked: Any = page.evaluate(
-        """async () => {
-          const blocked = new Set();
-          addEventListener("securitypolicyviolation", (event) => blocked.add(event.effectiveDirective));
-          const add = (tag, more) => document.body.append(Object.assign(document.createElement(tag), more));
-          add("script", { textContent: "window.pwned = 1" });
-          add("script", { src: "https://evil.example/x.js" });
-          add("img", { src: "https://evil.example/x.png" });
-          add("iframe", { src: "https://evil.example/" });
-          add("object", { data: "https://evil.example/" });
-          add("link", { rel: "stylesheet", href: "https://evil.example/x.css" });
-          add("style", { textContent: "body { display: none }" });
-          document.body.insertAdjacentHTML("beforeend", "<b onclick='window.pwned = 2' style='color: red'>x</b>");
-          document.body.lastElementChild.click();
-          await fetch("https://evil.example/").catch(() => {});
-          const form = Object.assign(document.createElement("form"), { action: "https://evil.example/", method: "post" });
-          document.body.append(form);
-          form.submit();
-          await new Promise((done) => setTimeout(done, 300));
-          return [...blocked].sort();
-        }"""
-    )
+    page.evaluate(SLIPPED_IN)
+    for directive in BLOCKED:
+        expect(page.locator("body")).to_have_attribute("data-blocked", re.compile(rf"\b{directive}\b"))
     assert page.evaluate("window.pwned") is None
-    assert {
-        "script-src-elem", "script-src-attr", "img-src", "frame-src", "object-src", "style-src-elem", "style-src-attr",
-        "connect-src", "form-action",
-    } <= set(blocked)  # fmt: skip
     assert page.url.endswith(f"{UI}/flows")
-    assert visits.wrong != []
+    assert any("Content Security Policy" in one for one in visits.wrong)
     visits.wrong.clear()
 
 
@@ -168,8 +183,8 @@ def test_no_site_frames_a_page(visits: Visits, house: House) -> None:
 
 def test_no_site_sends_our_forms(visits: Visits, house: House) -> None:
     """
-    CSRF in the browser itself: a form of another site neither kills nor logs in or out, for the cookie stays at home and the
-    server asks where it comes from.
+    CSRF in the browser itself: a form of another site neither kills nor logs in or out, for the cookie stays at home
+    and the server asks where it comes from.
     """
     execution = house.start("ops.deploy/approval/may-it-go-out", json={"service": "shop", "version": "9"})
     page = visits.window("admin")
@@ -177,7 +192,9 @@ def test_no_site_sends_our_forms(visits: Visits, house: House) -> None:
     visits.expect(403, UI)
     kill = f"{house.address}{UI}/executions/ops.deploy/approval/{execution}/kill"
     for action in (kill, f"{house.address}{UI}/logout", f"{house.address}{UI}/login"):
-        _other_site(page, f"<form method=post action='{action}'><input name=csrf value=x><button>go</button></form>")
+        _other_site(
+            page, f"<form method=post action='{action}'><input name=csrf value=x><button>go</button></form>"
+        )
         page.goto("http://evil.example/")
         with page.expect_navigation():
             page.get_by_role("button", name="go").click()
@@ -194,10 +211,7 @@ def test_no_site_reads_our_answers(visits: Visits, house: House) -> None:
     _other_site(page, "<h1>evil</h1>")
     page.goto("http://evil.example/")
     for path in (f"{API}/executions/search", f"{UI}/executions", f"{UI}/live"):
-        read: Any = page.evaluate(
-            "url => fetch(url, { credentials: 'include' }).then((one) => one.text(), (error) => `refused: ${error.name}`)",
-            house.address + path,
-        )
+        read: Any = page.evaluate(READING, house.address + path)
         assert read == "refused: TypeError"
     visits.wrong.clear()
 
@@ -222,8 +236,6 @@ def test_nobody_hands_us_a_session(visits: Visits, house: House) -> None:
 
 
 def _quoted(text: str) -> str:
-    from urllib.parse import quote
-
     return quote(text, safe="")
 
 

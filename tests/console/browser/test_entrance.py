@@ -154,5 +154,3 @@ def test_the_editor_lets_go_of_the_keyboard(visits: Visits) -> None:
     page.keyboard.press("Escape")
     page.keyboard.press("Tab")
     expect(page.locator("#source")).not_to_be_focused()
-
-

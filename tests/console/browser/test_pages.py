@@ -49,5 +49,3 @@ def test_a_page_is_for_everybody(visits: Visits, house: House, route: str) -> No
             wrong += [f"{path} at {width}, dark: {one}" for one in violations(page, CONTRAST)]
             page.emulate_media(color_scheme="light")
     assert wrong == []
-
-

@@ -5,7 +5,6 @@ import shutil
 from pathlib import Path
 from typing import Any, Final
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from hookledger.journal.sqlite import partition_file

@@ -6,11 +6,9 @@ import subprocess
 from typing import Final
 
 import httpx
-import pytest
 from playwright.sync_api import Page, expect
 
 from .house import UI, House, Visits
-from .seeds import found
 
 FLOW: Final = """id: {name}
 namespace: io.tests

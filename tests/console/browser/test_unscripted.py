@@ -6,7 +6,7 @@ import subprocess
 from typing import Final
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from .house import DESK, PHONE, UI, House, Visits, fits
 from .places import places
