@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -263,9 +264,8 @@ async def test_a_terminal_is_not_commanded(tmp_path: Path) -> None:
         await site.client.post(f"{API}/executions/{execution}/actions/note", json=note, auth=USER)
         await site.client.get(f"{API}/flows/io.tests/%1b%5b2J", auth=("x\x1b[2J", "no"))
     for command in (("ls",), ("show", execution), ("verify", execution), ("replay", execution)):
-        done = await trio.to_thread.run_sync(
-            lambda command=command: hookledger("journal", *command, "--data", tmp_path / "data")
-        )
+        line = partial(hookledger, "journal", *command, "--data", tmp_path / "data")
+        done = await trio.to_thread.run_sync(line)
         printed = done.stdout + done.stderr
         assert done.returncode == 0, printed
         assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f\x80-\x9f]", printed), (command, printed)

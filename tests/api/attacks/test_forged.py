@@ -94,11 +94,11 @@ async def test_every_page_is_closed_to_others(tmp_path: Path) -> None:
                 assert answer.headers["x-content-type-options"] == "nosniff", route.path
                 assert answer.headers["cache-control"] == "no-store", route.path
                 assert "set-cookie" not in answer.headers
-        for route in TABLE:
-            if route.method == "GET" and route.needs is not None and "follow" not in route.path:
-                answer = await admin.get(PREFIXES[0] + re.sub(r"<\w+>", "x", route.path))
-                assert answer.headers["x-content-type-options"] == "nosniff", route.path
-                assert answer.headers["cache-control"] == "no-store", route.path
+        for one in TABLE:
+            if one.method == "GET" and one.needs is not None and "follow" not in one.path:
+                answer = await admin.get(PREFIXES[0] + re.sub(r"<\w+>", "x", one.path))
+                assert answer.headers["x-content-type-options"] == "nosniff", one.path
+                assert answer.headers["cache-control"] == "no-store", one.path
 
 
 async def test_a_stream_asks_who_listens(tmp_path: Path) -> None:

@@ -17,11 +17,12 @@ from tests.api.identity.people import API, auth
 from tests.system.processes import ROOT
 
 from .conftest import CHROMIUM
-from .house import DESK, FLAGS, HEIGHTS, PHONE, UI, House, Visits, served
+from .house import DESK, FLAGS, PHONE, UI, House, Visits, served
 from .seeds import FLOWS, PATHS, delivery_of, found, seed
 
 MINUTES: Final = 52
 TALL_MAX: Final = 1400
+DIALOG_TALL: Final = 1120
 COLOURS: Final = 256
 
 Steps = Callable[[Page], None]
@@ -33,8 +34,8 @@ def nothing(page: Page) -> None:
 
 def half_way(page: Page) -> None:
     """The journal, some events back."""
-    page.locator("#at-range").evaluate("one => { one.value = 4; one.dispatchEvent(new Event('input')); }")
-    expect(page.locator("#moment")).to_have_attribute("data-at", "4")
+    page.locator("#at-range").evaluate("one => { one.value = 2; one.dispatchEvent(new Event('input')); }")
+    expect(page.locator("#moment")).to_have_attribute("data-at", "2")
 
 
 def dialog(page: Page) -> None:
@@ -165,7 +166,7 @@ def shoot(visits: Visits, house: House, directory: Path) -> None:
 def save(page: Page, file: Path, width: int) -> None:
     """As tall as the page is, within bounds."""
     tall: Any = page.evaluate("document.documentElement.scrollHeight")
-    height = HEIGHTS[width] if page.locator("dialog").count() else max(500, min(int(tall), TALL_MAX))
+    height = DIALOG_TALL if page.locator("dialog").count() else max(500, min(int(tall), TALL_MAX))
     page.set_viewport_size({"width": width, "height": height})
     page.evaluate("scrollTo(0, 0)")
     page.screenshot(path=file, animations="disabled", caret="hide")
