@@ -11,7 +11,7 @@ from hookledger.actors.ids import new_id
 from hookledger.actors.ports import Ports
 from hookledger.actors.rendering import Renderer
 from hookledger.journal.events import TriggerReceived
-from hookledger.runtime.expressions import truthy
+from hookledger.runtime.flow.conditions import holds
 from hookledger.runtime.flow.inputs import InputsInvalid, resolve_inputs
 from hookledger.runtime.flow.model import Flow, Trigger
 from hookledger.runtime.flow.rendering import RenderFailed
@@ -146,7 +146,7 @@ class Reception:
             rendered = renderer.whole(state, tree)
             if rendered.failure is not None:
                 raise DeliveryRefused(f"a condition of {trigger.id} failed: {rendered.failure.message}")
-            if not truthy(rendered.value):
+            if not holds(rendered.value):
                 raise DeliveryRefused(f"a condition of {trigger.id} is not met", unmet=True)
 
     def _inputs(

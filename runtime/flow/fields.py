@@ -9,6 +9,7 @@ from collections.abc import Container, Iterator, Mapping
 from typing import Any, TypeVar
 
 import msgspec
+import msgspec.inspect
 from msgspec import NODEFAULT
 
 from hookledger.runtime.expressions import check
@@ -17,6 +18,8 @@ from hookledger.runtime.flow.problems import Path, Problem, suggestion
 S = TypeVar("S", bound=msgspec.Struct)
 
 _AT = re.compile(r" - at `\$(?P<path>.*)`$")
+STRANGE = "unknown property"
+UNKNOWN = "there is no choice"
 _STEP = re.compile(r"\.(?P<name>[^.\[\]]+)|\[(?P<index>\d+|\.\.\.)\]")
 
 
@@ -92,11 +95,64 @@ def check_fields(
                 on_key=True,
             )
             continue
-        if found.expressions(value, (*path, name)) and not has_expression(value):
+        known_inside = _check_inside(value, fields[name].type, (*path, name), found)
+        if found.expressions(value, (*path, name)) and known_inside and not has_expression(value):
             convert(value, fields[name].type, (*path, name), found)
     for name, field in fields.items():
         if name not in data and field.default is NODEFAULT and field.default_factory is NODEFAULT:
             found.add(path, f"`{name}` is missing here")
+
+
+def _check_inside(value: object, kind: Any, path: Path, found: Collector) -> bool:
+    """Check the names of what is nested in a property, also where expressions keep its values for later."""
+    before = len(found.problems)
+    for where, what, name, names in _strangers(value, msgspec.inspect.type_info(kind), path):
+        found.add(where, f"{what} `{name}`; {suggestion(name, names)}", on_key=what == STRANGE)
+    return len(found.problems) == before
+
+
+def _strangers(
+    value: object, kind: msgspec.inspect.Type, path: Path
+) -> Iterator[tuple[Path, str, str, list[str]]]:
+    """Yield each name and choice that there is not: where it stands, what it is, the word itself, the known ones."""
+    match kind, value:
+        case msgspec.inspect.StructType(), Mapping():
+            fields = {field.encode_name: field.type for field in kind.fields}
+            for name, item in value.items():
+                if name in fields:
+                    yield from _strangers(item, fields[name], (*path, name))
+                elif kind.forbid_unknown_fields and name != kind.tag_field:
+                    yield (*path, name), STRANGE, str(name), list(fields)
+        case msgspec.inspect.LiteralType(), str():
+            if value not in kind.values and not has_expression(value):
+                yield path, UNKNOWN, value, list(map(str, kind.values))
+        case msgspec.inspect.ListType(), list():
+            for index, item in enumerate(value):
+                yield from _strangers(item, kind.item_type, (*path, index))
+        case msgspec.inspect.UnionType(), _:
+            meant = [one for one in kind.types if not _other_tag(value, one)]
+            yield from _unknown_tag(value, [one for one in kind.types if one not in meant], meant, path)
+            if sum(isinstance(one, msgspec.inspect.StructType) for one in meant) <= 1:
+                for one in meant:
+                    yield from _strangers(value, one, path)
+        case _:
+            return
+
+
+def _unknown_tag(
+    value: object, others: list[Any], meant: list[Any], path: Path
+) -> Iterator[tuple[Path, str, str, list[str]]]:
+    """A map that says it is something of which there is no kind."""
+    if others and not any(isinstance(one, msgspec.inspect.StructType) for one in meant):
+        name = others[0].tag_field
+        if isinstance(value, Mapping) and isinstance(value.get(name), str):
+            yield (*path, name), UNKNOWN, value[name], [str(one.tag) for one in others]
+
+
+def _other_tag(value: object, kind: msgspec.inspect.Type) -> bool:
+    """True when the value says that it is another Struct of the union."""
+    tagged = isinstance(kind, msgspec.inspect.StructType) and kind.tag_field is not None
+    return tagged and isinstance(value, Mapping) and value.get(kind.tag_field) != kind.tag  # type: ignore[attr-defined]
 
 
 def read_struct(

@@ -112,5 +112,6 @@ IGNORED = {
     "logToFile": "logs are kept beside the journal",
     "version": "task types have no versions here",
     "pluginDefaultsRef": "use `pluginDefaults`",
+    "stopAfter": "a trigger goes on until somebody disables it",
 }
 """Properties that are accepted so that flows can be carried over, and do nothing: a warning says so."""

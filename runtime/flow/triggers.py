@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from hookledger.runtime.flow.conditions import read_conditions
 from hookledger.runtime.flow.fields import Collector, check_fields
 from hookledger.runtime.flow.model import Trigger
 from hookledger.runtime.flow.problems import Path, suggestion
@@ -69,7 +70,7 @@ def _trigger(data: object, path: Path, found: Collector) -> Trigger | None:
         settings=settings,
         disabled=bool(data.get("disabled", False)),
         when=_condition(data.get("when")),
-        conditions=_conditions(data, path, found),
+        conditions=read_conditions(data.get("conditions"), (*path, "conditions"), found),
         inputs=compile_tree(data.get("inputs")),
         labels=compile_tree(_label_map(data.get("labels"))),
         stop_after=tuple(data.get("stopAfter") or ()),
@@ -80,25 +81,6 @@ def _condition(value: object) -> Tree | None:
     if value is None:
         return None
     return compile_tree(str(value).lower() if isinstance(value, bool) else value)
-
-
-_CONDITION_TYPES = ("Expression", "ExpressionCondition", "VariableCondition")
-
-
-def _conditions(data: Mapping[str, Any], path: Path, found: Collector) -> tuple[Tree, ...]:
-    """The expression conditions of Kestra 1; all must hold."""
-    trees: list[Tree] = []
-    conditions: list[dict[str, Any]] = data.get("conditions") or []
-    for index, item in enumerate(conditions):
-        where = (*path, "conditions", index)
-        short = str(item.get("type", "")).rpartition(".")[2]
-        if short not in _CONDITION_TYPES or not isinstance(item.get("expression"), str):
-            found.add(
-                where, f"unknown condition `{item.get('type')}`; use `when:` with an expression instead"
-            )
-            continue
-        trees.append(compile_tree(item["expression"]))
-    return tuple(trees)
 
 
 def _label_map(labels: object) -> object:
@@ -126,6 +108,6 @@ def _unique(triggers: list[Trigger], path: Path, found: Collector) -> None:
 
 
 def _ignored(data: Mapping[str, Any], path: Path, found: Collector) -> None:
-    for name in ("workerGroup", "logToFile"):
+    for name in ("workerGroup", "logToFile", "stopAfter"):
         if name in data:
             found.warn((*path, name), f"`{name}` has no effect: {IGNORED[name]}")
