@@ -34,7 +34,7 @@ from hookledger.journal.journal import Journal
 from hookledger.journal.store import Query, Reader
 from hookledger.runtime.flow.model import Flow
 from hookledger.runtime.masking import Masker
-from hookledger.runtime.restart import forgotten, lost_paths
+from hookledger.runtime.restart import lost_paths, redone
 from hookledger.runtime.state import State
 
 ENGINE: Final = "engine:self"
@@ -195,6 +195,12 @@ class Supervisor:
             )
         return revision.flow
 
+    def _usable(self, state: State) -> Flow | None:
+        try:
+            return self._pinned(state)
+        except FlowUnusable:
+            return None
+
     def _begin(self, execution: Execution, flow: Flow, recorder: Recorder) -> ExecutionActor:
         assert recorder.state.received is not None
         masker = Masker()
@@ -250,11 +256,7 @@ class Supervisor:
                 await self.command(received.parent, ended)
 
     async def _follow(self, execution_id: str, state: State) -> None:
-        try:
-            flow = self._pinned(state)
-        except FlowUnusable:
-            flow = None
-        for following, of_flow, received in self._follow_ups.of(execution_id, flow, state):
+        for following, of_flow, received in self._follow_ups.of(execution_id, self._usable(state), state):
             if not await self.exists(following):
                 self.start(following, of_flow, received, f"execution:{execution_id}")
 
@@ -277,11 +279,12 @@ class Supervisor:
             flow = self._pinned(wanted)
         except FlowUnusable as error:
             raise CommandRefused(str(error)) from error
-        lost = sorted(lost_paths(flow, state))
+        paths, again = redone(self._usable(state) or flow, state)
+        lost = sorted(lost_paths(flow, state, paths))
         if lost:
             raise CommandRefused(f"revision {flow.revision} has no {', '.join(lost)} any more")
         return msgspec.structs.replace(
-            command, revision=flow.revision, source_sha256=flow.sha256, paths=forgotten(flow, state)
+            command, revision=flow.revision, source_sha256=flow.sha256, paths=paths, again=again
         )
 
     def _leave(self, execution_id: str) -> None:
