@@ -214,7 +214,8 @@ def test_a_webhook_is_said_in_words() -> None:
         "    signature: { preset: GITHUB, secret: s }\n    deduplication: { window: P1D }\n"
         "    rateLimit: { limit: 5, period: PT1M, per: IP }\n    bodyLimit: 1MiB\n"
         "    authentication: [{ type: BASIC, username: u, password: hush }]\n"
-        "    when: '{{ trigger.body.ok }}'\n    record: NONE\n    batch: { mode: SINGLE, items: '{{ trigger.body.events }}' }\n"
+        "    when: '{{ trigger.body.ok }}'\n    record: NONE\n"
+        "    batch: { mode: SINGLE, items: '{{ trigger.body.events }}' }\n"
     ).triggers[0]
     told = dict(facts(made))
     assert told["Methods"] == "POST"
