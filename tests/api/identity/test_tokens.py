@@ -149,7 +149,7 @@ async def test_what_a_token_does_carries_its_id(tmp_path: Path) -> None:
         ({"name": "x", "role": "viewer", "expiresIn": "P99999D"}, "expiresIn"),
         ({"name": "x", "role": "viewer", "expires": "P1D"}, "expires"),
         ([], "object"),
-        (None, "object"),
+        (None, "name"),
     ],
 )
 async def test_a_bad_wish_says_what_to_do(tmp_path: Path, wish: Any, says: str) -> None:
