@@ -8,7 +8,7 @@
 Nothing here knows of HTTP servers: importing it pulls in neither Quart nor Hypercorn.
 """
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -17,7 +17,7 @@ import msgspec
 import trio
 
 from hookledger.actors.claims import Claims
-from hookledger.actors.errors import FlowUnknown, FlowUnusable
+from hookledger.actors.errors import DeliveryRefused, FlowUnknown, FlowUnusable, plain_errors
 from hookledger.actors.flows import FlowBook, Revision
 from hookledger.actors.handle import Execution
 from hookledger.actors.http_lazy import open_http
@@ -101,7 +101,7 @@ class Engine:
         store = SqliteStore(Path(data)) if isinstance(data, str | Path) else data
         try:
             async with (
-                _plain_errors(),
+                plain_errors(),
                 _http_for(ports),
                 open_journal(store, clock=ports.clock, entropy=ports.entropy, writer=ports.writer) as journal,
                 trio.open_nursery() as nursery,
@@ -250,6 +250,23 @@ class Engine:
         )
         return self.supervisor.start(execution_id, flow, received, actor)
 
+    def deliver_each(
+        self, flow: Flow, trigger: Trigger, deliveries: Sequence[Delivery], *, actor: str, dry: bool = False
+    ) -> list[Execution | DeliveryRefused | None]:
+        """Start an execution for each item of a batch; never waits, so all of them are in one commit, or none is.
+
+        An item whose condition is not met is left out: its place holds the reason. `dry` starts nothing.
+
+        Raises:
+            FlowUnusable, DeliveryRefused: As `trigger`; nothing is started.
+        """
+        found = self._reception.receive_each(flow, trigger, deliveries)
+        start = self.supervisor.start
+        return [
+            one if isinstance(one, DeliveryRefused) else None if dry else start(one[0], flow, one[1], actor)
+            for one in found
+        ]
+
     def examine(
         self, flow: Flow, trigger: Trigger | None, delivery: Delivery, *, wait: bool = False
     ) -> TriggerReceived:
@@ -380,17 +397,3 @@ async def _follow_up_again(journal: Journal, supervisor: Supervisor) -> None:
 
     for execution_id in await journal.ask(ended):
         await supervisor.follow_up(execution_id)
-
-
-@asynccontextmanager
-async def _plain_errors() -> AsyncGenerator[None]:
-    """A host that raised one error inside the block gets that error back, not the groups of our nurseries."""
-    try:
-        yield
-    except BaseExceptionGroup as group:
-        leaf: BaseException = group
-        while isinstance(leaf, BaseExceptionGroup) and len(leaf.exceptions) == 1:
-            leaf = leaf.exceptions[0]
-        if isinstance(leaf, BaseExceptionGroup):
-            raise
-        raise leaf from leaf.__cause__

@@ -6,8 +6,8 @@ from hookledger.journal.events import Failure
 from hookledger.runtime.expressions import ExpressionError
 from hookledger.runtime.flow.model import Flow
 from hookledger.runtime.flow.templates import compile_tree
+from hookledger.runtime.locate import locate
 from hookledger.runtime.masking import MASK, Masker
-from hookledger.runtime.plan import locate
 from hookledger.runtime.secret_inputs import changed, looked_up, secret_ids
 from hookledger.runtime.state import State
 from hookledger.runtime.variables import Scope
@@ -33,7 +33,7 @@ def evaluate(
         return Rendered(None, Failure(message=str(error), kind="ExpressionError"), (), ())
     if not path:
         return renderer.whole(state, tree)
-    found = locate(flow.walk(), state.branches, path)
+    found = locate(flow, state.branches, path)
     return renderer.task(state, *found, tree) if found else renderer.whole(state, tree)
 
 

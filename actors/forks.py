@@ -106,7 +106,7 @@ def _check(flow: Flow, origin: State, depth: int) -> None:
     assert received is not None
     if origin.exit_state or origin.kill or origin.terminal:
         raise CommandRefused("the task ran after the execution's end was decided; name one that ran before")
-    if lost := sorted(lost_paths(flow, origin)):
+    if lost := sorted(lost_paths(flow, origin, _unfinished(origin))):
         raise CommandRefused(f"revision {flow.revision} has no {', '.join(lost)} any more")
     if any(looked_up(received.inputs, name) is not None for name in secret_ids(flow)):
         raise CommandRefused(

@@ -41,7 +41,7 @@ from hookledger.journal.journal import Journal
 from hookledger.journal.store import Query, Reader
 from hookledger.runtime.flow.model import Flow
 from hookledger.runtime.masking import Masker
-from hookledger.runtime.restart import forgotten, lost_paths
+from hookledger.runtime.restart import lost_paths, redone
 from hookledger.runtime.state import State
 
 ENGINE: Final = "engine:self"
@@ -84,7 +84,7 @@ class Supervisor:
         self,
         execution_id: str,
         flow: Flow,
-        first: TriggerReceived | ExecutionForked,
+        received: TriggerReceived | ExecutionForked,
         actor: str,
         before: State | None = None,
     ) -> Execution:
@@ -92,15 +92,17 @@ class Supervisor:
 
         With `wait` nobody needs to know of it before it ends, so the first event is left to be appended with
         what follows; otherwise it is appended now.
+
+        Args:
+            before: What a fork begins with.
         """
-        received = first.received if isinstance(first, ExecutionForked) else first
         recorder = Recorder(self._journal, execution_id, actor, before)
-        recorder.record(lambda _sequence, _at: first)
+        recorder.record(lambda _sequence, _at: received)
         execution = self._handles[execution_id] = Execution(execution_id, recorder)
         verdict = self._gate.enter(flow, execution_id)
         if verdict in ("CANCEL", "FAIL"):
             _refuse(recorder, flow, verdict)
-        if not received.wait or verdict == "wait":
+        if not execution.received.wait or verdict == "wait":
             recorder.flush()
         if verdict != "wait":
             self._begin(execution, flow, recorder)
@@ -211,6 +213,12 @@ class Supervisor:
             )
         return revision.flow
 
+    def _usable(self, state: State) -> Flow | None:
+        try:
+            return self._pinned(state)
+        except FlowUnusable:
+            return None
+
     def _begin(self, execution: Execution, flow: Flow, recorder: Recorder) -> ExecutionActor:
         assert recorder.state.received is not None
         masker = Masker()
@@ -266,11 +274,7 @@ class Supervisor:
                 await self.command(received.parent, ended)
 
     async def _follow(self, execution_id: str, state: State) -> None:
-        try:
-            flow = self._pinned(state)
-        except FlowUnusable:
-            flow = None
-        for following, of_flow, received in self._follow_ups.of(execution_id, flow, state):
+        for following, of_flow, received in self._follow_ups.of(execution_id, self._usable(state), state):
             if not await self.exists(following):
                 self.start(following, of_flow, received, f"execution:{execution_id}")
 
@@ -293,11 +297,12 @@ class Supervisor:
             flow = self._pinned(wanted)
         except FlowUnusable as error:
             raise CommandRefused(str(error)) from error
-        lost = sorted(lost_paths(flow, state))
+        paths, again = redone(self._usable(state) or flow, state)
+        lost = sorted(lost_paths(flow, state, paths))
         if lost:
             raise CommandRefused(f"revision {flow.revision} has no {', '.join(lost)} any more")
         return msgspec.structs.replace(
-            command, revision=flow.revision, source_sha256=flow.sha256, paths=forgotten(flow, state)
+            command, revision=flow.revision, source_sha256=flow.sha256, paths=paths, again=again
         )
 
     def _leave(self, execution_id: str) -> None:

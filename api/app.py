@@ -33,6 +33,8 @@ OURS = frozenset(
 """What may stand where the tenant stands; empty outside of the API."""
 
 
+FIRST: Final = ("/", "/ui", "/ui/", UI)
+"""Lead to the console's first page."""
 IDLE: Final = "BODY_IDLE_SECONDS_MAX"
 
 
@@ -114,7 +116,9 @@ def _register_assets(app: QuartTrio, assets: Assets) -> None:
 
 def _register_console(app: QuartTrio, table: Iterable[PageRoute], entrance: Entrance) -> None:
     async def home() -> Response:
-        return to_quart(see_other(HOME))
+        """Werkzeug takes `//` for `/`; we do not."""
+        scope: Any = request.scope
+        return to_quart(see_other(HOME) if scope["path"] in FIRST else problem(404))
 
     async def form() -> Response:
         return to_quart(await entrance.form(plain_request(), request.args.get("next", "")))
@@ -125,7 +129,7 @@ def _register_console(app: QuartTrio, table: Iterable[PageRoute], entrance: Entr
     async def logout() -> Response:
         return to_quart(await entrance.logout(plain_request()))
 
-    for path in ("/", "/ui", "/ui/", UI):
+    for path in FIRST:
         app.add_url_rule(path, f"home {path}", home, methods=["GET"])
     app.add_url_rule(LOGIN, "login form", form, methods=["GET"])
     app.add_url_rule(LOGIN, "login", login, methods=["POST"])
@@ -163,7 +167,11 @@ def _error_pages(app: QuartTrio, guard: Guard, pages: Pages) -> None:
         if (page := error_page(pages, guard, plain_request(), 404)) is not None:
             return to_quart(page)
         tenant = _tenant(request.path)
-        if tenant in OURS or not await guard.knows(plain_request()):
+        plain = plain_request()
+        known = await guard.knows(plain)
+        if tenant == TENANT and not known:
+            return to_quart(guard.challenge(plain).answer())
+        if tenant in OURS or not known:
             return to_quart(problem(404, "there is nothing here; GET /api/openapi.json lists every path"))
         return to_quart(problem(400, f"the tenant must be `{TENANT}`, not `{tenant}`", slug="tenant-unknown"))
 

@@ -4,15 +4,17 @@ import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from hookledger.api.webhook.route import rendered_key, webhook_path
+from hookledger.api.webhook.route import is_literal, rendered_key, webhook_path
 from hookledger.runtime.triggers.webhook import WebhookSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hookledger.actors.engine import Engine
+    from hookledger.actors.flows import Revision
     from hookledger.api.config import Config
     from hookledger.api.identity.users import First
+    from hookledger.runtime.flow.model import Trigger
 
 
 def banner(engine: "Engine", config: "Config", first: "First", bound: "Sequence[str]") -> Iterator[str]:
@@ -43,11 +45,28 @@ def _webhooks(engine: "Engine", address: str) -> Iterator[str]:
             continue
         for trigger in revision.flow.triggers:
             if isinstance(trigger.settings, WebhookSettings):
-                key = rendered_key(engine, revision.flow, trigger, trigger.settings)
-                url = webhook_url(address, revision.flow.namespace, revision.flow.id, key or "KEY")
-                lines += [f"{revision.flow.name} ({trigger.id})", f"    curl {shlex.quote(url)}"]
+                lines += [f"{revision.flow.name} ({trigger.id})"]
+                lines += [f"    {line}" for line in _try_it(engine, revision, trigger, address)]
     yield ""
     yield from lines or ["No webhooks yet: put a flow with a Webhook trigger into the flows directory."]
+
+
+def _try_it(engine: "Engine", revision: "Revision", trigger: "Trigger", address: str) -> Iterator[str]:
+    """A line that reaches the webhook: plain curl where that is enough, else the command that makes the line.
+
+    What is printed here ends up in some log, so no secret, no signature and no key made from a secret stands in it.
+    """
+    settings, registered = trigger.settings, revision.registered
+    assert revision.flow is not None
+    open_key = is_literal(settings.key)
+    key = rendered_key(engine, revision.flow, trigger, settings) if open_key else None
+    url = webhook_url(address, registered.namespace, registered.flow, key or "KEY")
+    if open_key and settings.signature is None and not settings.authentication:
+        yield f"curl {shlex.quote(url)}"
+        return
+    yield url
+    file = registered.file or f"{registered.flow}.yaml"
+    yield shlex.join(["hookledger", "webhook", "curl", file, "--trigger", trigger.id, "--address", address])
 
 
 def _credentials(first: "First", address: str) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Requests and answers as plain values: what the handlers work on, whatever server stands in front of them."""
 
 import json
-from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -47,7 +47,7 @@ class HttpResponse(msgspec.Struct, frozen=True, kw_only=True):
     status: int
     headers: Headers = ()
     body: bytes = b""
-    stream: AsyncIterable[bytes] | None = None
+    stream: AsyncGenerator[bytes] | None = None
     """Further bytes as they come, after `body`."""
 
     def with_headers(self, more: Mapping[str, str]) -> "HttpResponse":

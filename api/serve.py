@@ -10,7 +10,6 @@ from typing import Final
 import click
 import trio
 from hypercorn.config import Config as HypercornConfig
-from hypercorn.trio import serve as hypercorn_serve
 
 from hookledger.actors.engine import Engine
 from hookledger.actors.ports import Ports
@@ -23,6 +22,7 @@ from hookledger.api.identity.declared import all_users
 from hookledger.api.identity.guard import open_guard
 from hookledger.api.identity.origins import Origins
 from hookledger.api.identity.users import Users, first_user
+from hookledger.api.listening import serve_http
 from hookledger.api.webhook.fetching import fetch_through
 from hookledger.api.webhook.files import Files
 from hookledger.api.webhook.handler import WebhookHandler, WebhookLimits
@@ -51,6 +51,7 @@ async def serve(
     """
     directory = Path(config.data)
     ports = ports or _ports(config)
+    files = ports.services["files"] = Files(directory / "files")
     async with Engine.open(directory, ports=ports) as engine, trio.open_nursery() as nursery:
         flows = FlowsDirectory(engine, Path(config.flows)) if config.flows else None
         if flows is not None:
@@ -71,7 +72,6 @@ async def serve(
             executions_max=config.webhook.max_executions,
             pending_max=config.webhook.max_pending,
         )
-        files = Files(directory / "files")
         files.clean()
         settings = Settings(
             webhook_auth=config.webhook.require_auth,
@@ -87,28 +87,12 @@ async def serve(
         )
         nursery.start_soon(handler.run)
         app = make_app(engine, handler, guard, settings)
-        bound = await nursery.start(_serve_http, app, config, shutdown)
+        bound = await nursery.start(serve_http, app, hypercorn_config(config), shutdown)
         for line in banner(engine, config, first, bound):
             say(line)
         await shutdown.wait()
         nursery.cancel_scope.cancel()
     say("stopped; the journal is closed")
-
-
-async def _serve_http(
-    app: object,
-    config: Config,
-    shutdown: trio.Event,
-    *,
-    task_status: "trio.TaskStatus[list[str]]" = trio.TASK_STATUS_IGNORED,
-) -> None:
-    await hypercorn_serve(
-        app,  # type: ignore[arg-type]
-        hypercorn_config(config),
-        shutdown_trigger=shutdown.wait,
-        task_status=task_status,
-        mode="asgi",
-    )
 
 
 def hypercorn_config(config: Config) -> HypercornConfig:
@@ -123,6 +107,7 @@ def hypercorn_config(config: Config) -> HypercornConfig:
     made.graceful_timeout = 3
     made.keep_alive_timeout = max(1, ceil(config.idle_seconds_max))
     made.backlog = 1024
+    made.h11_max_incomplete_size = 32_768  # of a request's head, as Kestra has it
     return made
 
 

@@ -5,7 +5,7 @@ the rest, because a silent default is how an unknown event erases state. The sam
 command line, the API and the pages.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from functools import reduce
 from typing import Any, Final, assert_never
 
@@ -94,6 +94,10 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     timers: Mapping[str, int] = {}
     """Waits by path: when they are due."""
     fired: frozenset[str] = frozenset()
+    deadlines: Mapping[str, int] = {}
+    """Until when a block with a timeout has time, by path."""
+    expired: Mapping[str, int] = {}
+    """Blocks whose time was over before they were done: the sequence of the event that says so."""
     pauses: Mapping[str, ExecutionPaused] = {}
     resumed: Mapping[str, ExecutionResumed] = {}
     children: Mapping[str, ChildStarted] = {}
@@ -117,6 +121,11 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     def outputs(self) -> Mapping[str, Any]:
         """Flow outputs; empty while there are none."""
         return getattr(self.terminal, "outputs", None) or {}
+
+    @property
+    def restarted_at(self) -> int:
+        """When it was last opened again, microseconds; 0 for never."""
+        return max((at for status, at in self.history if status == "RESTARTED"), default=0)
 
     def open_runs(self) -> tuple[Run, ...]:
         """Runs with an attempt under way."""
@@ -164,11 +173,16 @@ def _decided(state: State, event: ExecutionEvent) -> State:
             return _moved(_paused(state, event), "PAUSED", event.at)
         case ExecutionResumed():
             return _resumed(state, event)
+        case TimerSet(origin="timeout"):
+            return replace(state, deadlines={**state.deadlines, event.path: event.due})
         case TimerSet():
             return replace(state, timers={**state.timers, event.path: event.due})
+        case TimerFired(origin="timeout"):
+            return _expired(state, event)
         case TimerFired():
-            timers = {path: due for path, due in state.timers.items() if path != event.path}
-            return replace(state, timers=timers, fired=state.fired | {event.path})
+            return replace(
+                state, timers=_without(state.timers, {event.path}), fired=state.fired | {event.path}
+            )
         case BranchTaken():
             branches = {**state.branches, event.path: event}
             return _moved(replace(state, branches=branches), "RUNNING", event.at)
@@ -236,6 +250,26 @@ def _returned(state: State, event: TaskReturned) -> State:
     return _with_run(state, run)
 
 
+def _expired(state: State, event: TimerFired) -> State:
+    """A block's time is over: so is the sleep inside it."""
+    asleep = {path for path in state.timers if below(path, event.path)}
+    return replace(
+        state,
+        timers=_without(state.timers, asleep),
+        deadlines=_without(state.deadlines, {event.path}),
+        expired={**state.expired, event.path: event.sequence},
+    )
+
+
+def below(path: str, root: str) -> bool:
+    """True for a place and everything inside it."""
+    return path == root or path.startswith((f"{root}/", f"{root}["))
+
+
+def _without(times: Mapping[str, int], gone: Container[str]) -> dict[str, int]:
+    return {path: time for path, time in times.items() if path not in gone}
+
+
 def _paused(state: State, event: ExecutionPaused) -> State:
     resumed = {path: old for path, old in state.resumed.items() if path != event.path}
     return replace(state, pauses={**state.pauses, event.path: event}, resumed=resumed)
@@ -249,7 +283,8 @@ def _resumed(state: State, event: ExecutionResumed) -> State:
 
 def _restarted(state: State, event: ExecutionRestarted) -> State:
     """What is named is forgotten with everything below it; the rest stays done."""
-    return replace(without(state, event.paths), generation=event.generation, revision=event.revision)
+    state = without(state, event.paths, event.again)
+    return replace(state, generation=event.generation, revision=event.revision)
 
 
 def forked(origin: State, event: ExecutionForked) -> State:
@@ -262,19 +297,25 @@ def forked(origin: State, event: ExecutionForked) -> State:
     )
 
 
-def without(state: State, paths: Iterable[str]) -> State:
-    """The state with these paths and all below them forgotten, and open again."""
+def without(state: State, paths: Iterable[str], again: Container[str] = ()) -> State:
+    """The state with these paths and all below them forgotten, and open again.
+
+    Args:
+        again: Loops whose last check failed, and blocks whose time was over: they go on, with what is inside them.
+    """
     gone = tuple(paths)
 
     def kept(path: str) -> bool:
-        return not any(path == root or path.startswith((f"{root}/", f"{root}[")) for root in gone)
+        return not any(below(path, root) for root in gone)
 
     return replace(
         state,
         runs={path: run for path, run in state.runs.items() if kept(path)},
-        branches={path: taken for path, taken in state.branches.items() if kept(path)},
+        branches=dict(_choices_after(state, again, kept)),
         timers={path: due for path, due in state.timers.items() if kept(path)},
         fired=frozenset(path for path in state.fired if kept(path)),
+        deadlines={},
+        expired={path: at for path, at in state.expired.items() if kept(path) and path not in again},
         pauses={path: pause for path, pause in state.pauses.items() if path and kept(path)},
         resumed={path: resumed for path, resumed in state.resumed.items() if kept(path)},
         children={path: child for path, child in state.children.items() if kept(path)},
@@ -284,6 +325,19 @@ def without(state: State, paths: Iterable[str]) -> State:
         kill=None,
         terminal=None,
     )
+
+
+def _choices_after(
+    state: State, again: Container[str], kept: Callable[[str], bool]
+) -> Iterator[tuple[str, BranchTaken]]:
+    """A check that is made again stands where it stood behind the round before: in time, and without a result."""
+    for path, taken in state.branches.items():
+        if not kept(path):
+            continue
+        if path not in again or taken.error is None:
+            yield path, taken
+        elif taken.round > 1:
+            yield path, replace(taken, round=taken.round - 1, chosen="again", error=None, not_before=0)
 
 
 def _moved(state: State, status: str, at: int) -> State:

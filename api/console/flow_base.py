@@ -10,6 +10,7 @@ from hookledger.actors.errors import FlowUnknown
 from hookledger.actors.flows import Revision
 from hookledger.api.call import Call
 from hookledger.api.console.pages import HOME, Pages, execution_path, flow_path
+from hookledger.api.console.problem_pages import not_found
 from hookledger.api.http import HttpResponse
 from hookledger.api.permissions import Permission
 from hookledger.api.webhook.handler import WebhookHandler
@@ -36,6 +37,13 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
     def page(self, call: Call, template: str, *, status: int = 200, **context: Any) -> HttpResponse:
         """Draw a page of this part of the console."""
         return self.pages.page(call, template, place="flows", status=status, **context)
+
+    def missing(self, call: Call, what: str) -> HttpResponse:
+        """404 for something that nobody registered or recorded."""
+        detail = f"There is no {what}. It may have another name, or the link is older than this journal."
+        return not_found(
+            self.pages, call, title="Not found", detail=detail, back=(FLOWS, "All flows"), place="flows"
+        )
 
     def flow_page(
         self, call: Call, revision: Revision, tab: str, *, status: int = 200, **context: Any

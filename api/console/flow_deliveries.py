@@ -52,7 +52,7 @@ async def _page(desk: Desk, call: Call, *, status: int = 200, problem: str = "")
     wanted = call.path["delivery"]
     row = await desk.engine.journal.ask(lambda reader: reader.delivery(wanted))
     if row is None:
-        return desk.page(call, "flow_missing.html", status=404, name=f"a delivery {wanted[:40]}")
+        return desk.missing(call, f"delivery {wanted[:40]}")
     told = await _told(desk.engine, row)
     run = await desk.engine.journal.ask(lambda reader: reader.row(row.execution)) if row.execution else None
     return desk.page(

@@ -56,7 +56,7 @@ async def restore(desk: Desk, call: Call) -> HttpResponse:
     wanted = int(number) if number.isascii() and number.isdecimal() and len(number) < 10 else 0
     found = desk.engine.flows.pinned(*name_of(revision), wanted)
     if found is None:
-        return desk.page(call, "flow_missing.html", status=404, name=f"revision {number[:20]} of this flow")
+        return desk.missing(call, f"revision {number[:20]} of this flow")
     outcome = await save(desk, call, found.registered.source, revision.registered.revision)
     if outcome.response is not None:
         return outcome.response

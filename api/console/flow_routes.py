@@ -55,6 +55,6 @@ def _handler(desk: Desk, page: Page) -> Callable[[Call], Awaitable[HttpResponse]
             return await page(desk, call)
         except FlowUnknown:
             name = f"{call.path['namespace']}/{call.path['flow']}"
-            return desk.page(call, "flow_missing.html", status=404, name=f"a flow {name[:120]}")
+            return desk.missing(call, f"flow {name[:120]}")
 
     return handler

@@ -101,7 +101,7 @@ async def send_test(desk: Desk, call: Call) -> HttpResponse:
     revision = desk.revision(call)
     trigger = revision.flow.trigger(call.path["trigger"]) if revision.flow is not None else None
     if revision.flow is None or trigger is None or not isinstance(trigger.settings, WebhookSettings):
-        return desk.page(call, "flow_missing.html", status=404, name=f"a webhook {call.path['trigger'][:40]}")
+        return desk.missing(call, f"webhook {call.path['trigger'][:40]}")
     form = probe_form(trigger.settings, await form_of(call))
     try:
         target = Target(revision.flow, trigger, desk.address(call), desk.engine.ports)

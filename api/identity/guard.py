@@ -173,9 +173,8 @@ class Guard:
         asked = f'{scheme} realm="{self.realm}"' + (', charset="UTF-8"' if scheme == "Basic" else "")
         asked += f', error="{error}"' if error else ""
         if request.header("sec-fetch-mode") not in (None, "navigate") and scheme == "Basic":
-            asked = (
-                f'Bearer realm="{self.realm}"'  # a page's script asks; the browser shall not open its dialog
-            )
+            # A page's script asks: the browser shall not open a dialog of its own.
+            asked = f'Bearer realm="{self.realm}"'
         detail = "this needs a user name and a password (HTTP Basic), an API token (Bearer) or a session"
         return Refused(401, "unauthorized", detail=detail, headers={"WWW-Authenticate": asked})
 

@@ -21,6 +21,9 @@ from hookledger.journal.errors import ExecutionUnknown
 Ids: TypeAlias = Annotated[list[str], Meta(min_length=1, max_length=100)]
 
 
+IDS: Final[Any] = Ids
+
+
 class Refusal(Shape, frozen=True, kw_only=True):
     """One execution to which it could not be done."""
 
@@ -41,7 +44,7 @@ async def act_on_each(
     engine: Engine, command: Callable[[str], OperatorCommand], call: Call, query: Nothing
 ) -> HttpResponse:
     """Do it to each; one that refuses does not stop the others."""
-    ids: Any = dict.fromkeys(await read_json(call, Ids))
+    ids: list[str] = list(dict.fromkeys(await read_json(call, IDS)))
     refused: list[Refusal] = []
     for execution_id in ids:
         try:

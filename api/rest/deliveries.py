@@ -20,6 +20,7 @@ from hookledger.api.permissions import Permission
 from hookledger.api.queries import Nothing, Paged
 from hookledger.api.route import Reply, Route
 from hookledger.api.shapes import Found, Shape
+from hookledger.api.webhook.exchange import Exchange
 from hookledger.api.webhook.handler import WebhookHandler
 from hookledger.api.webhook.refusal import Answered, Refused
 from hookledger.api.webhook.route import Match, matched, rendered_key, webhook_path
@@ -174,6 +175,7 @@ def copy_of(received: TriggerReceived, delivery_id: str) -> Delivery:
         body_bytes=received.body_bytes,
         body_uri=received.body_uri,
         raw_body=received.raw_body,
+        charset=received.charset,
         remote=received.remote,
         variables=received.variables,
         verification=received.verification,
@@ -245,6 +247,8 @@ async def _explained(
                 break
     finally:
         discard(exchange)
+    if exchange.items is not None:
+        verdict["items"] = [item_view(item) for item in exchange.items]
     verdict |= {"deduplication": exchange.deduplication, "verification": exchange.verification}
     return steps, verdict
 
@@ -252,7 +256,14 @@ async def _explained(
 def delivery_view(row: DeliveryRow) -> DeliveryView:
     """A delivery as lists show it."""
     known: dict[str, Any] = {name: value or UNSET for name, value in msgspec.structs.asdict(row).items()}
-    return DeliveryView(id=known.pop("delivery"), **known | {"at": iso_time(row.at)})
+    known["at"] = iso_time(row.at)
+    return DeliveryView(id=known.pop("delivery"), **known)
+
+
+def item_view(item: Exchange) -> dict[str, Any]:
+    """What a dry run says about one item of a batch."""
+    known = {"deduplication": item.deduplication, "duplicateOf": item.claimed, "unmet": item.unmet}
+    return {name: value for name, value in known.items() if value}
 
 
 def unknown(delivery_id: str) -> HttpResponse:

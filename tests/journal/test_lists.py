@@ -239,7 +239,8 @@ async def test_orders_by_end_and_duration_have_ended_executions_only(two: Two) -
     """
     sorts: tuple[Sort, ...] = ("ended", "duration")
     for sort in sorts:
-        rows, total = two.same(lambda reader, sort=sort: reader.rows(Query(sort=sort, limit=EXECUTIONS)))
+        query = Query(sort=sort, limit=EXECUTIONS)
+        rows, total = two.same(lambda reader, query=query: reader.rows(query))
         assert total == len(rows) == sum(not row.open for row in rows)
         values = [getattr(row, sort) for row in rows]
         assert values == sorted(values, reverse=True)

@@ -15,6 +15,8 @@ from hookledger.journal.events import TriggerReceived
 from hookledger.runtime.flow.parse import parse_flow
 from hookledger.runtime.triggers.webhook.signatures import PRESETS, parse_signature
 
+from ..site import HOOK, open_site  # noqa: TID252
+from ..site import flow as site_flow  # noqa: TID252
 from .house import Clock, flow, open_house
 
 PUBLIC_ONLY = {"DISCORD"}
@@ -74,6 +76,34 @@ def test_credentials_are_part_of_the_line(tmp_path: Path) -> None:
     file = tmp_path / "f.yaml"
     file.write_text(flow("methods: [GET]\nauthentication: [{type: BASIC, username: u, password: p p}]"))
     assert run("curl", str(file)).startswith("curl -X GET -u 'u:p p' http://")
+    file.write_text(flow("methods: [GET]\nauthentication: [{type: QUERY, name: t, value: a b&c}]"))
+    assert run("curl", str(file)).endswith("/webhook/t/f/k?t=a+b%26c'\n")
+
+
+async def test_the_banner_says_how_to_sign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    For a webhook that wants a signature or credentials the banner names the command that makes the line, and no secret.
+    """
+    monkeypatch.setenv("HOOKLEDGER_SECRET_S", "it-is-secret")
+    signed = "    signature: {preset: GITHUB, secret: \"{{ secret('S') }}\"}\n"
+    known = "    authentication: [{type: BEARER, token: \"{{ secret('S') }}\"}]\n"
+    flows = {
+        "plain": site_flow("plain"),
+        "signed": site_flow("signed", trigger=signed),
+        "known": site_flow("known", trigger=known),
+    }
+    async with open_site(tmp_path, flows) as site:
+        await site.line("Ctrl-C stops it")
+        assert "it-is-secret" not in "\n".join(site.said)
+        url = f"{site.address}{HOOK}/io.tests/{{}}/a-secret-key"
+        assert f"    curl {url.format('plain')}" in site.said
+        for name in ("signed", "known"):
+            command = site.said[site.said.index(f"    {url.format(name)}") + 1]
+            line = run(*shlex.split(command)[2:])
+            shell = ["sh", "-c", line.replace("curl ", "curl -sS -o /dev/null -w '%{http_code}' ", 1)]
+            done = await trio.run_process(shell, capture_stdout=True, check=False, stderr=subprocess.DEVNULL)
+            assert done.stdout == b"200", line
+        assert (await site.call("signed")).status_code == 401
 
 
 @pytest.mark.parametrize(
