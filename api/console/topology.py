@@ -203,9 +203,7 @@ class _Layout:
         names = list(blocks)
         size = self._row_size(node.id, names)
         top = box.bottom + GAP_Y
-        self._place_blocks(
-            node.id, names, rect.middle - size.width / 2, top, labelled=_labelled(names)
-        )
+        self._place_blocks(node.id, names, rect.middle - size.width / 2, top, labelled=_labelled(names))
 
     def _arrow(self, edge: Edge) -> Arrow:
         """From a flowable's own box to what is inside it, from its frame to what comes after it."""
