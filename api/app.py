@@ -100,9 +100,9 @@ def _guarded(guard: Guard, route: Route) -> Callable[..., Awaitable[Response]]:
         try:
             admitted = await guard.admit(plain_request(), route.needs)
         except Refused as refused:
-            return to_quart(refused.answer())
+            return _privately(refused.answer())
         response = await answer(route, _call(admitted, path))
-        return to_quart(secured(response, PRIVATE))
+        return _privately(response)
 
     return view
 
@@ -170,10 +170,12 @@ def _error_pages(app: QuartTrio, guard: Guard, pages: Pages) -> None:
         plain = plain_request()
         known = await guard.knows(plain)
         if tenant == TENANT and not known:
-            return to_quart(guard.challenge(plain).answer())
+            return _privately(guard.challenge(plain).answer())
         if tenant in OURS or not known:
-            return to_quart(problem(404, "there is nothing here; GET /api/openapi.json lists every path"))
-        return to_quart(problem(400, f"the tenant must be `{TENANT}`, not `{tenant}`", slug="tenant-unknown"))
+            return _privately(problem(404, "there is nothing here; GET /api/openapi.json lists every path"))
+        return _privately(
+            problem(400, f"the tenant must be `{TENANT}`, not `{tenant}`", slug="tenant-unknown")
+        )
 
     async def on_http_error(error: HTTPException) -> Response:
         headers: Mapping[str, str] = {}
@@ -181,15 +183,15 @@ def _error_pages(app: QuartTrio, guard: Guard, pages: Pages) -> None:
         if isinstance(error, MethodNotAllowed) and error.valid_methods:
             headers = {"Allow": ", ".join(sorted(error.valid_methods))}
             detail = f"this path takes {headers['Allow']}"
-        return to_quart(problem(error.code or 500, detail, headers=headers))
+        return _privately(problem(error.code or 500, detail, headers=headers))
 
     async def on_too_slow(error: BodyTooSlow) -> Response:
-        return to_quart(problem(408, f"{error}; send the body again, and faster", slug="request-timeout"))
+        return _privately(problem(408, f"{error}; send the body again, and faster", slug="request-timeout"))
 
     async def on_error(error: Exception) -> Response:
         app.logger.error("unexpected error while answering %s", request.method, exc_info=error)
         page = error_page(pages, guard, plain_request(), 500)
-        return to_quart(page or problem(500, "an unexpected error; the server's log says more"))
+        return _privately(page or problem(500, "an unexpected error; the server's log says more"))
 
     app.register_error_handler(404, on_not_found)
     app.register_error_handler(HTTPException, on_http_error)
@@ -201,6 +203,11 @@ def _tenant(path: str) -> str:
     """The tenant a path names, empty when it is no path of the API."""
     tenant, slash, _ = path.removeprefix(f"{PREFIXES[1]}/").partition("/")
     return tenant if slash and path.startswith(f"{PREFIXES[1]}/") else ""
+
+
+def _privately(response: HttpResponse) -> Response:
+    """Data and problems are for who asked: no cache keeps them, no browser guesses at them."""
+    return to_quart(secured(response, PRIVATE))
 
 
 def to_quart(response: HttpResponse) -> Response:

@@ -160,11 +160,12 @@ def journal_replay(reader: JournalFile, execution: str, at: int | None) -> None:
 
     from hookledger.actors.origins import before
     from hookledger.api.replay import replayed
+    from hookledger.journal.text import quiet
 
     execution_id, entries = reader.history(execution)
     prefix = before(reader.entries, entries[0].events())
     state = msgspec.to_builtins(replayed(execution_id, entries, at, prefix=prefix))
-    click.echo(json.dumps(state, ensure_ascii=False, indent=2))
+    click.echo(quiet(json.dumps(state, ensure_ascii=False, indent=2)))
 
 
 def _config(file: Path | None, flags: dict[str, Any]) -> Any:

@@ -28,6 +28,8 @@ CONTINUE: Final = "hookledger.continue"
 PIECE_BYTES: Final = 65_536
 """So much of an answer a client has to take within the idle timeout."""
 
+_LENGTHS: Final = {b"content-length", b"transfer-encoding"}
+
 logger = logging.getLogger("hookledger.http")
 
 
@@ -196,9 +198,20 @@ class Http1(H11Protocol):
 
 
 class Parser(h11.Connection):
-    """A parser that leaves `100 Continue` to the application; Hypercorn would say it at once."""
+    """A parser that takes no body of two lengths, and leaves `100 Continue` to the application."""
+
+    def next_event(self) -> Any:
+        """What comes next.
+
+        Raises:
+            h11.RemoteProtocolError: It is no HTTP, or a proxy in front may have seen another end of its body.
+        """
+        event: Any = super().next_event()
+        if isinstance(event, h11.Request) and {name for name, _ in event.headers} >= _LENGTHS:
+            raise h11.RemoteProtocolError("Content-Length and Transfer-Encoding exclude each other")
+        return event
 
     @property
     def they_are_waiting_for_100_continue(self) -> bool:
-        """What Hypercorn acts on."""
+        """What Hypercorn acts on; it would say `100 Continue` at once."""
         return False

@@ -1,5 +1,6 @@
 """Times, durations and short values as text for people, on a terminal or a page."""
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -8,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 VALUE_CHARS_MAX: Final = 80
+_STEERING: Final = re.compile(r"[\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS: Final = ((86_400_000_000, "d"), (3_600_000_000, "h"), (60_000_000, "min"))
 
@@ -55,6 +57,11 @@ def shorten(text: str, limit: int = VALUE_CHARS_MAX) -> str:
     line = "".join(c if c.isprintable() else " " for c in text[: limit * 4])
     line = " ".join(line.split())
     return line if len(line) <= limit and len(text) <= limit * 4 else f"{line[: limit - 1]}…"
+
+
+def quiet(json_text: str) -> str:
+    """JSON of the same value, in which nothing that a terminal obeys stands as it is."""
+    return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", json_text)
 
 
 def brief(value: Any) -> str:

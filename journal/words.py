@@ -153,9 +153,11 @@ _DETAILS: Final[dict[type, Callable[[Any], str]]] = {
     ExecutionKilled: lambda event: joined(f"by {event.by}", shorten(event.reason)),
     ExecutionCancelled: lambda event: shorten(event.reason),
     ExecutionPaused: _paused,
-    ExecutionResumed: lambda event: joined(f"by {event.by}", event.choice, pairs(event.inputs.items())),
+    ExecutionResumed: lambda event: joined(
+        f"by {event.by}", event.choice, pairs(event.inputs.items()), shorten(event.reason)
+    ),
     ExecutionRestarted: lambda event: joined(
-        f"by {event.by}", f"again: {', '.join(event.paths) or 'nothing'}"
+        f"by {event.by}", f"again: {', '.join(event.paths) or 'nothing'}", shorten(event.reason)
     ),
     ExecutionForked: lambda event: joined(
         f"by {event.by}", f"from {event.origin} at {event.origin_sequence}"

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
+from hookledger.journal.text import duration as readable
 from hookledger.runtime.durations import format_duration
 from hookledger.runtime.variables import iso_time
 
@@ -17,7 +18,6 @@ _CLASSES: Final = {
     "PAUSED": "waiting",
     "QUEUED": "waiting",
 }
-_MINUTE: Final = 60_000_000
 
 
 def state_class(state: str) -> str:
@@ -31,20 +31,8 @@ def clock(at: int) -> str:
 
 
 def duration(length: int | None) -> str:
-    """Microseconds for a person: `340 µs`, `12 ms`, `3.4 s`, `2 min 5 s`, `1 h 3 min`; a dash for none."""
-    if length is None:
-        return "–"
-    if length < 1000:
-        return f"{length} µs"
-    if length < 1_000_000:
-        return f"{length / 1000:.3g} ms"
-    if length < _MINUTE:
-        return f"{length / 1_000_000:.3g} s"
-    minutes, rest = divmod(length, _MINUTE)
-    if minutes < 60:
-        return f"{minutes} min {rest // 1_000_000} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
+    """Microseconds as everywhere: `340 µs`, `3.4 s`, `2 min 5 s`, `7 d`; a dash for none."""
+    return "–" if length is None else readable(length)
 
 
 def size(count: int) -> str:

@@ -89,11 +89,11 @@ def create(name: str, role: str, expires_in: str, **server: Any) -> None:
 def listed(as_json: bool, **server: Any) -> None:
     """Print all tokens, newest first, without their secrets."""
     from hookledger.journal.cli.text import aligned
-    from hookledger.journal.text import shorten
+    from hookledger.journal.text import quiet, shorten
 
     found = Server(**server).ask("GET")["results"]
     if as_json:
-        click.echo(json.dumps(found, ensure_ascii=False))
+        click.echo(quiet(json.dumps(found, ensure_ascii=False)))
         return
     names = ("id", "name", "role", "state", "created", "expires", "createdBy")
     rows = [[shorten(one.get(name, "-")) for name in names] for one in found]

@@ -86,19 +86,6 @@ class WishInvalid(Exception):
     """A token cannot be made like this."""
 
 
-def wish_of(body: bytes) -> TokenWish:
-    """What was sent, as far as its shape goes.
-
-    Raises:
-        WishInvalid: It is no JSON, or has other fields or types.
-    """
-    try:
-        return msgspec.json.decode(body, type=TokenWish)
-    except msgspec.DecodeError as error:
-        example = '{"name": "ci", "role": "operator", "expiresIn": "P90D"}'
-        raise WishInvalid(f"{error}; send a JSON object such as {example}") from error
-
-
 def role_for(name: str, call: Call) -> Role:
     """A role, which may not be above the caller's own.
 

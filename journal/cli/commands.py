@@ -27,7 +27,7 @@ from hookledger.journal.index import ExecutionRow
 from hookledger.journal.plain import event_fields, history_fields
 from hookledger.journal.sqlite import SqliteStore, partition_file
 from hookledger.journal.store import Query
-from hookledger.journal.text import duration, moment, size
+from hookledger.journal.text import duration, moment, quiet, size
 from hookledger.journal.verify import RULES, Report, SqliteSource, Verifier, Violation
 from hookledger.journal.verify.source import translated
 from hookledger.journal.words import details, place
@@ -316,8 +316,8 @@ def _print_events(events: list[tuple[Entry, AnyEvent]], as_json: bool) -> None:
 
 
 def _print_json(value: Any) -> None:
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    click.echo(quiet(msgspec.json.format(msgspec.json.encode(value), indent=2).decode()))
 
 
 def _print_json_line(value: Any) -> None:
-    click.echo(msgspec.json.encode(value).decode())
+    click.echo(quiet(msgspec.json.encode(value).decode()))

@@ -222,8 +222,8 @@ def test_a_webhook_is_said_in_words() -> None:
     assert told["Answer"] == "answers with the outputs when the execution has ended"
     assert told["Waits"] == "at most 20 s; then 202 and the execution goes on"
     assert told["Signature"] == "GITHUB in X-Hub-Signature-256"
-    assert told["Duplicates"].endswith("for 24 h 0 min; a repeated one gets the first answer again")
-    assert told["Rate"] == "5 in 1 min 0 s per address"
+    assert told["Duplicates"].endswith("for 1 d; a repeated one gets the first answer again")
+    assert told["Rate"] == "5 in 1 min per address"
     assert told["Body"] == "at most 1 MiB"
     assert told["Credentials"] == "BASIC"
     assert told["Recorded"] == "no deliveries"

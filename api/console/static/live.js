@@ -33,7 +33,6 @@ export function follow(part, bind) {
   const pause = Number(part.dataset.pause ?? PAUSE_MS);
   let waiting = false;
   let last = 0;
-  let missed = "from" in part.dataset; // it may have gone on before we listened
   const soon = () => {
     if (waiting) return;
     waiting = true;
@@ -46,7 +45,7 @@ export function follow(part, bind) {
       else say("yes", "Live");
     }, Math.max(0, last + pause - Date.now()));
   };
-  source.addEventListener("open", () => { say("yes", "Live"); if (missed) soon(); missed = true; });
+  source.addEventListener("open", () => { say("yes", "Live"); soon(); }); // it may have gone on before we listened
   source.addEventListener("change", soon);
   addEventListener("hookledger:stale", soon);
   source.addEventListener("end", () => { soon(); source.close(); say("no", "Ended"); });
