@@ -10,11 +10,18 @@ import msgspec
 
 from hookledger.api.call import BODY_BYTES_MAX
 from hookledger.api.http import PROBLEM
+from hookledger.api.identity.cookies import SESSION
 from hookledger.api.queries import is_list
 from hookledger.api.route import PREFIXES, Reply, Route
 from hookledger.api.shapes import Problem
 
 _PARAMETER: Final = re.compile(r"<(?:path:)?(\w+)>")
+_SCHEMES: Final = {
+    "basic": {"type": "http", "scheme": "basic"},
+    "token": {"type": "http", "scheme": "bearer"},
+    "session": {"type": "apiKey", "in": "cookie", "name": SESSION},
+}
+"""How a caller can say who it is; a session's cookie comes from the console."""
 _TEXTS: Final = {
     304: "what the entity tag names is unchanged",
     400: "a parameter is unknown or not of its type, or the path is malformed",
@@ -69,9 +76,9 @@ def openapi(table: Iterable[Route], version: str) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": schemas.components,
-            "securitySchemes": {"basic": {"type": "http", "scheme": "basic"}},
+            "securitySchemes": _SCHEMES,
         },
-        "security": [{"basic": []}],
+        "security": [{name: []} for name in _SCHEMES],
         "tags": [{"name": name} for name in dict.fromkeys(map(_tag, table))],
     }
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(document))  # a tuple is no array
@@ -163,7 +170,9 @@ def _without_null(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 def _responses(route: Route, schemas: _Schemas) -> Iterator[tuple[str, dict[str, Any]]]:
     yield (
-        ("204", {"description": "done"}) if route.answers is None else ("200", _reply(route.answers, schemas))
+        ("204", {"description": "done"})
+        if route.answers is None
+        else (str(route.answers.status), _reply(route.answers, schemas))
     )
     always = {400, *((401, 403) if route.needs is not None else ()), *((413,) if route.body else ())}
     for status in sorted({*always, *route.errors}):

@@ -40,6 +40,7 @@ class Reply(msgspec.Struct, frozen=True):
     type: Any = None
     """Of its JSON; None for an answer that is no JSON."""
     content_type: str = "application/json"
+    status: int = 200
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -57,7 +58,7 @@ class Route(msgspec.Struct, frozen=True):
     body: Mapping[str, Any] = {}
     """What may be sent: content type to the type of what is in it; empty where no body is read."""
     answers: Reply | None = Reply()
-    """With status 200; None for a 204."""
+    """None for a 204."""
     errors: tuple[int, ...] = ()
     """Beside those any route has."""
     older: str = ""

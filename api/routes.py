@@ -6,7 +6,8 @@ import msgspec
 
 from hookledger.actors.engine import Engine
 from hookledger.api.call import BODY_BYTES_MAX, BodyTooLarge, Call
-from hookledger.api.identity import routes as identity
+from hookledger.api.identity import audit
+from hookledger.api.identity import routes as tokens
 from hookledger.api.identity.guard import Guard
 from hookledger.api.openapi import Document
 from hookledger.api.rest import (
@@ -50,7 +51,8 @@ def routes(engine: Engine, webhook: WebhookHandler, guard: Guard) -> list[Route]
         logs.table(engine),
         triggers.table(engine),
         deliveries.table(engine, webhook),
-        identity.table(guard),
+        tokens.table(guard),
+        audit.table(engine),
         server.table(engine, webhook, document),
     )
     table = [route for one in tables for route in one]

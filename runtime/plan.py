@@ -357,14 +357,13 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
 
     def _late(self, task: Task, place: Place, kind: type[Flowable]) -> Progress:
         """What was begun inside in time is stopped first; then it is a failure like any other."""
-        path, since = place.path(task), self.state.expired[place.path(task)]
-        runs = [run for run in self.state.open_runs() if below(run.path, path)]
-        attempts = tuple(run.path for run in runs if run.begun is not None and run.begun.sequence < since)
+        path = place.path(task)
+        inside = self.state.expired[path]
+        attempts = tuple(run.path for run in self.state.open_runs() if run.path in inside)
         children = tuple(
             started.child
             for where, started in self.state.children.items()
-            if below(where, path) and started.sequence < since
-            if started.wait and where not in self.state.returned
+            if where in inside and started.wait and where not in self.state.returned
         )
         if attempts or children:
             return Progress(commands=(EndAttempts(paths=attempts), KillChildren(children=children)))

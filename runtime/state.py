@@ -96,8 +96,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     fired: frozenset[str] = frozenset()
     deadlines: Mapping[str, int] = {}
     """Until when a block with a timeout has time, by path."""
-    expired: Mapping[str, int] = {}
-    """Blocks whose time was over before they were done: the sequence of the event that says so."""
+    expired: Mapping[str, tuple[str, ...]] = {}
+    """Blocks whose time was over before they were done, each with the paths of what was under way inside."""
     pauses: Mapping[str, ExecutionPaused] = {}
     resumed: Mapping[str, ExecutionResumed] = {}
     children: Mapping[str, ChildStarted] = {}
@@ -253,11 +253,13 @@ def _returned(state: State, event: TaskReturned) -> State:
 def _expired(state: State, event: TimerFired) -> State:
     """A block's time is over: so is the sleep inside it."""
     asleep = {path for path in state.timers if below(path, event.path)}
+    under_way = (*(run.path for run in state.open_runs()), *(state.children.keys() - state.returned.keys()))
+    inside = sorted(path for path in under_way if below(path, event.path))
     return replace(
         state,
         timers=_without(state.timers, asleep),
         deadlines=_without(state.deadlines, {event.path}),
-        expired={**state.expired, event.path: event.sequence},
+        expired={**state.expired, event.path: tuple(inside)},
     )
 
 

@@ -1,7 +1,7 @@
 """Who did what, newest first: logins and refusals, flows and tokens; of one person also what they did to executions."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlencode
 
 import msgspec
@@ -12,7 +12,8 @@ from hookledger.api.console.pager import Pager
 from hookledger.api.console.pages import HOME, Pages, flow_path
 from hookledger.api.console.run_base import EXECUTIONS
 from hookledger.api.http import HttpResponse
-from hookledger.journal.entry import PEOPLE, SYSTEM, Entry
+from hookledger.api.identity.audit import entries_of
+from hookledger.journal.entry import SYSTEM, Entry
 from hookledger.journal.events import AnyEvent, FlowRegistered, FlowRemoved, type_name
 from hookledger.journal.words import details
 
@@ -72,12 +73,6 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
         pairs = {"kind": self.kind, "by": self.by, "before": str(before) if before else ""}
         return f"{AUDIT}?{urlencode({name: text for name, text in pairs.items() if text})}".rstrip("?")
 
-    @property
-    def actor(self) -> str:
-        """The person as the journal names people."""
-        kind, colon, _ = self.by.partition(":")
-        return self.by if colon and kind in PEOPLE else f"user:{self.by}"
-
 
 def filters_of(parameters: Mapping[str, Sequence[str]]) -> Filters:
     """Read the filters of an address."""
@@ -96,14 +91,7 @@ async def audit(engine: Engine, pages: Pages, call: Call) -> HttpResponse:
     before = filters.before or None
     types = (filters.kind,) if filters.kind else tuple(KINDS)
 
-    def question(reader: Any) -> list[Entry]:
-        if filters.by:
-            found: list[Entry] = reader.acts(filters.actor, before=before, limit=PAGE + 1)
-        else:
-            found = reader.system(types, before=before, limit=PAGE + 1)
-        return found
-
-    entries = await engine.journal.ask(question)
+    entries = await engine.journal.ask(lambda reader: entries_of(reader, types, filters.by, before, PAGE + 1))
     shown = entries[:PAGE]
     acts = [act for entry in shown for act in acts_of(entry) if filters.kind in ("", act.type)]
     older = filters.link(shown[-1].header.pos) if len(entries) > PAGE else ""

@@ -49,15 +49,16 @@ class Pages:
     """Draws pages. One per application."""
 
     def __init__(self, assets: Assets) -> None:
-        self._environment = Environment(
+        made: Any = Environment(
             loader=FileSystemLoader(TEMPLATES),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters.update(FILTERS)
-        self._environment.globals["asset"] = assets.path
+        made.filters.update(FILTERS)
+        made.globals["asset"] = assets.path
+        self._environment: Environment = made
 
     def draw(
         self, template: str, status: int = 200, *, who: Identity | None = None, **context: Any

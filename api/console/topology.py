@@ -140,7 +140,7 @@ class _Layout:
     def _row_size(self, parent: str, names: Sequence[str]) -> _Size:
         """Of blocks side by side."""
         sizes = [self._block_size(parent, name) for name in names]
-        labels = LABEL_HEIGHT if _labelled(parent, names) else 0
+        labels = LABEL_HEIGHT if _labelled(names) else 0
         width = sum(size.width for size in sizes) + GAP_X * (len(sizes) - 1)
         return _Size(width, max(size.height for size in sizes) + labels)
 
@@ -203,9 +203,7 @@ class _Layout:
         names = list(blocks)
         size = self._row_size(node.id, names)
         top = box.bottom + GAP_Y
-        self._place_blocks(
-            node.id, names, rect.middle - size.width / 2, top, labelled=_labelled(node.id, names)
-        )
+        self._place_blocks(node.id, names, rect.middle - size.width / 2, top, labelled=_labelled(names))
 
     def _arrow(self, edge: Edge) -> Arrow:
         """From a flowable's own box to what is inside it, from its frame to what comes after it."""
@@ -222,9 +220,9 @@ class _Layout:
         )
 
 
-def _labelled(parent: str, names: Sequence[str]) -> bool:
+def _labelled(names: Sequence[str]) -> bool:
     """Blocks have their names above them where there is a choice of them."""
-    return len(names) > 1 or names[0] not in ("tasks", TRIGGERS) or (not parent and names[0] in _SIDE)
+    return len(names) > 1 or names[0] not in ("tasks", TRIGGERS)
 
 
 def _levels(nodes: Sequence[Node], edges: Sequence[Edge]) -> list[list[Node]]:

@@ -14,6 +14,7 @@ from hookledger.runtime.triggers.webhook import RECEIVED, WebhookSettings
 
 Fact = tuple[str, str]
 DAYS: Final = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
+_RECORDED: Final = {"ALL": "", "ACCEPTED": "only what is accepted", "NONE": "no deliveries"}
 _SECRET: Final = re.compile(r"""secret\(\s*['"]([^'"]+)['"]""")
 _DUPLICATES: Final = {
     "REPLAY": "gets the first answer again",
@@ -142,6 +143,14 @@ def _redaction(webhook: WebhookSettings) -> str:
     return ", ".join([*sorted(redact.headers), *sorted(redact.parameters), *pointers])
 
 
+def _batch(webhook: WebhookSettings) -> str:
+    batch = webhook.batch
+    if batch is None:
+        return ""
+    items = source_of(batch.items) or "the elements of the body"
+    return f"{items}: {'an execution for each' if batch.each else 'one execution for all'}"
+
+
 def _previous(webhook: WebhookSettings) -> str:
     return ", ".join(f"one until {clock(key.expires)} UTC" for key in webhook.previous_keys)
 
@@ -162,7 +171,11 @@ _WEBHOOK: Final[tuple[tuple[str, Callable[[WebhookSettings], str]], ...]] = (
     ("CloudEvents", lambda webhook: "" if webhook.cloud_events == "OFF" else webhook.cloud_events.lower()),
     ("Previous keys", _previous),
     ("Kept out of the journal", _redaction),
-    ("Recorded", lambda webhook: "only what is accepted" if webhook.record == "ACCEPTED" else ""),
+    ("Recorded", lambda webhook: _RECORDED[webhook.record]),
+    ("Batch", _batch),
+    ("Under way at once", lambda webhook: str(webhook.max_pending or "")),
+    ("Correlation", lambda webhook: str(source_of(webhook.correlation) or "")),
+    ("Charset", lambda webhook: webhook.charset),
     ("Public URL", lambda webhook: webhook.public_url),
 )
 

@@ -1,34 +1,25 @@
-"""REST: API tokens, and who did what."""
+"""REST: API tokens."""
 
-from typing import Annotated, Any, Final
+from functools import partial
+from typing import Annotated, Final
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
-from hookledger.actors.engine import Engine
 from hookledger.api.call import Call
+from hookledger.api.forms import read_json
 from hookledger.api.http import HttpResponse, json_response, problem
 from hookledger.api.identity.guard import Guard
-from hookledger.api.identity.stream import system_events
-from hookledger.api.identity.tokens import NameTaken, Token, TokenBook, TokenState
+from hookledger.api.identity.tokens import NameTaken, Token, TokenState
 from hookledger.api.permissions import GRANTS, Permission, Role
-from hookledger.api.queries import Nothing, Paged
-from hookledger.api.route import Route
-from hookledger.journal.events import (
-    AccessRecorded,
-    AnyEvent,
-    FlowRegistered,
-    FlowRemoved,
-    TokenIssued,
-    TokenRevoked,
-)
+from hookledger.api.queries import Nothing
+from hookledger.api.route import Reply, Route
+from hookledger.api.shapes import Found, Shape
 from hookledger.runtime.durations import DurationInvalid, parse_duration
 from hookledger.runtime.flow.problems import suggestion
 from hookledger.runtime.variables import iso_time
 
 LIFE_US_MAX: Final = 10 * 366 * 86_400 * 1_000_000
-AUDITED: Final = (AccessRecorded, FlowRegistered, FlowRemoved, TokenIssued, TokenRevoked)
-_LEFT_OUT: Final = frozenset({"type", "sequence", "at", "source", "sha256"})
 
 
 class TokenWish(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -40,84 +31,59 @@ class TokenWish(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbi
     """A duration such as `P90D`; without one it lives until it is revoked."""
 
 
-def table(guard: Guard) -> list[Route]:
-    """The table."""
+class TokenView(Shape, frozen=True, kw_only=True):
+    """A token as lists show it; never its secret."""
 
-    async def listed(call: Call, query: Nothing) -> HttpResponse:
-        return list_tokens(guard.tokens)
-
-    async def issue(call: Call, query: Nothing) -> HttpResponse:
-        return await issue_token(guard.tokens, call)
-
-    async def revoke(call: Call, query: Nothing) -> HttpResponse:
-        return await revoke_token(guard.tokens, call.path["token_id"], call.by)
-
-    async def audit(call: Call, query: Paged) -> HttpResponse:
-        return await list_audit(guard.engine, query)
-
-    return [
-        Route("GET", "/tokens", listed, Permission.ADMINISTER, query=Nothing),
-        Route("POST", "/tokens", issue, Permission.ADMINISTER, query=Nothing),
-        Route("DELETE", "/tokens/<token_id>", revoke, Permission.ADMINISTER, query=Nothing),
-        Route("GET", "/audit", audit, Permission.AUDIT, query=Paged),
-    ]
+    id: str
+    name: str
+    role: str
+    state: TokenState
+    created: str
+    created_by: str
+    expires: str | UnsetType = UNSET
+    revoked: str | UnsetType = UNSET
+    revoked_by: str | UnsetType = UNSET
+    token: str | UnsetType = UNSET
+    """The secret; only in the answer to the request that made it."""
 
 
-def list_tokens(book: TokenBook) -> HttpResponse:
+async def list_tokens(guard: Guard, call: Call, query: Nothing) -> HttpResponse:
     """Every token, newest first, without secrets."""
-    now = book.now
-    tokens = [token_view(token, now) for token in book.listed()]
-    return json_response({"results": tokens, "total": len(tokens)})
+    now = guard.tokens.now
+    tokens = [token_view(token, now) for token in guard.tokens.listed()]
+    return json_response(Found(results=tokens, total=len(tokens)))
 
 
-async def issue_token(book: TokenBook, call: Call) -> HttpResponse:
+async def issue_token(guard: Guard, call: Call, query: Nothing) -> HttpResponse:
     """Make a token; its secret is in this answer and nowhere else."""
+    book = guard.tokens
     try:
-        wish = wish_of(await call.body())
+        wish = await read_json(call, TokenWish)
         role = role_for(wish.role, call)
         life = life_of(wish.expires_in)
     except WishInvalid as error:
-        return problem(422, str(error), slug="token-invalid")
+        return problem(422, str(error), slug="invalid-request-body")
     expires = book.now + life if life else 0
     try:
         token, secret = await book.issue(wish.name, role, call.by, expires=expires)
     except NameTaken:
         detail = f"there is a token `{wish.name}` already; revoke it first or take another name"
         return problem(409, detail, slug="token-exists")
-    return json_response(token_view(token, book.now) | {"token": secret}, 201)
+    return json_response(msgspec.structs.replace(token_view(token, book.now), token=secret), 201)
 
 
-async def revoke_token(book: TokenBook, token_id: str, by: str) -> HttpResponse:
+async def revoke_token(guard: Guard, call: Call, query: Nothing) -> HttpResponse:
     """Make a token good for nothing; again changes nothing."""
-    token = book.get(token_id)
+    token = guard.tokens.get(call.path["token_id"])
     if token is None:
         return problem(404, "there is no such token; GET tokens lists them", slug="token-unknown")
     if token.revoked is None:
-        await book.revoke(token_id, by)
+        await guard.tokens.revoke(token.issued.id, call.by)
     return HttpResponse(status=204)
-
-
-async def list_audit(engine: Engine, page: Paged) -> HttpResponse:
-    """Who did what, newest first."""
-    events, total = await system_events(engine.journal, AUDITED, limit=page.size, offset=page.offset)
-    return json_response({"results": [audit_view(event) for event in events], "total": total})
 
 
 class WishInvalid(Exception):
     """A token cannot be made like this."""
-
-
-def wish_of(body: bytes) -> TokenWish:
-    """What was sent, as far as its shape goes.
-
-    Raises:
-        WishInvalid: It is no JSON, or has other fields or types.
-    """
-    try:
-        return msgspec.json.decode(body, type=TokenWish)
-    except msgspec.DecodeError as error:
-        example = '{"name": "ci", "role": "operator", "expiresIn": "P90D"}'
-        raise WishInvalid(f"{error}; send a JSON object such as {example}") from error
 
 
 def role_for(name: str, call: Call) -> Role:
@@ -153,29 +119,55 @@ def life_of(text: str) -> int:
     return life
 
 
-def token_view(token: Token, now: int) -> dict[str, Any]:
+def token_view(token: Token, now: int) -> TokenView:
     """A token as the API shows it."""
     issued, revoked = token.issued, token.revoked
-    view: dict[str, Any] = {
-        "id": issued.id,
-        "name": issued.name,
-        "role": issued.role,
-        "state": token.state(now).value,
-        "created": iso_time(issued.at),
-        "createdBy": issued.by,
-    }
-    if issued.expires:
-        view["expires"] = iso_time(issued.expires)
-    if token.state(now) is TokenState.REVOKED and revoked is not None:
-        view |= {"revoked": iso_time(revoked.at), "revokedBy": revoked.by}
-    return view
+    state = token.state(now)
+    gone = revoked if state is TokenState.REVOKED else None
+    return TokenView(
+        id=issued.id,
+        name=issued.name,
+        role=issued.role,
+        state=state,
+        created=iso_time(issued.at),
+        created_by=issued.by,
+        expires=iso_time(issued.expires) if issued.expires else UNSET,
+        revoked=iso_time(gone.at) if gone else UNSET,
+        revoked_by=gone.by if gone else UNSET,
+    )
 
 
-def audit_view(event: AnyEvent) -> dict[str, Any]:
-    """One thing somebody did: when, who, what, and the event's own fields; a flow's source is left out."""
-    plain: dict[str, Any] = msgspec.to_builtins(event)
-    own = {name: value for name, value in plain.items() if name not in _LEFT_OUT}
-    if isinstance(event, TokenIssued) and event.expires:
-        own["expires"] = iso_time(event.expires)
-    common = {"sequence": event.sequence, "at": iso_time(event.at), "type": plain["type"]}
-    return common | {"by": plain.get("by", "")} | own
+def table(guard: Guard) -> list[Route]:
+    """Tokens."""
+    return [
+        Route(
+            "GET",
+            "/tokens",
+            partial(list_tokens, guard),
+            Permission.ADMINISTER,
+            "List API tokens",
+            query=Nothing,
+            answers=Reply(Found[TokenView]),
+        ),
+        Route(
+            "POST",
+            "/tokens",
+            partial(issue_token, guard),
+            Permission.ADMINISTER,
+            "Issue an API token",
+            query=Nothing,
+            body={"application/json": TokenWish},
+            answers=Reply(TokenView, status=201),
+            errors=(409, 415, 422),
+        ),
+        Route(
+            "DELETE",
+            "/tokens/<token_id>",
+            partial(revoke_token, guard),
+            Permission.ADMINISTER,
+            "Revoke an API token",
+            query=Nothing,
+            answers=None,
+            errors=(404,),
+        ),
+    ]

@@ -10,11 +10,12 @@ import msgspec
 from hookledger.actors.ids import new_id
 from hookledger.api.identity.identity import How, Identity
 from hookledger.api.identity.sessions import urlsafe
-from hookledger.api.identity.stream import system_events
 from hookledger.api.permissions import Role
 from hookledger.journal.events import AnyEvent, TokenIssued, TokenRevoked
 from hookledger.journal.journal import Journal
 
+CHANGES_MAX: Final = 1_000_000
+"""Tokens issued and revoked that a journal may hold."""
 PREFIX: Final = "hlt_"
 """So that scanners and people recognise one that lies about."""
 SECRET_BYTES: Final = 32
@@ -148,9 +149,11 @@ class TokenBook:
 async def open_tokens(journal: Journal) -> TokenBook:
     """The book as the journal has it."""
     book = TokenBook(journal)
-    events, _ = await system_events(journal, (TokenIssued, TokenRevoked))
-    for event in reversed(events):
-        book.learn(event)
+    kinds = (TokenIssued.__name__, TokenRevoked.__name__)
+    entries = await journal.ask(lambda reader: reader.system(kinds, limit=CHANGES_MAX))
+    for entry in reversed(entries):
+        for event in entry.events():
+            book.learn(event)
     return book
 
 

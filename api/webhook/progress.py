@@ -41,10 +41,13 @@ async def progress(
         while trio.current_time() < deadline:
             news = trio.Event()
             entries = await engine.journal.entries(execution.id)
+            last = _ending(entries)
             for event in _newer(entries, after):
+                if last is not None and event.sequence > last.sequence:
+                    break  # what was only observed behind the end
                 after = event.sequence
                 yield _message(event)
-            if (last := _ending(entries)) is not None:
+            if last is not None:
                 yield _end(execution, last, after)
                 return
             if not await _heard(news):

@@ -67,7 +67,7 @@ async def test_the_description_is_valid_and_complete(tmp_path: Path) -> None:
     assert len(ids) == len(set(ids))
     for _, _, operation in described(document):
         assert operation["summary"]
-        assert {"200", "204"} & operation["responses"].keys()
+        assert {"200", "201", "204"} & operation["responses"].keys()
 
 
 def test_parameters_are_those_that_are_read() -> None:

@@ -112,6 +112,7 @@ async def test_the_audit_says_who_did_what(tmp_path: Path) -> None:
             execution = await run(auditor.site, "ask", 2)
             await operator.goes(f"{page_of(execution, 'ask')}/kill", reason="enough")
             assert (await operator.get("/ui/main/audit", headers={"accept": "text/html"})).status_code == 403
+            await auditor.site.until(lambda: b"forbidden" in auditor.site.journal_bytes())
         everything = words((await auditor.get("/ui/main/audit")).text)
         theirs = (await auditor.get("/ui/main/audit?by=the-operator")).text
         flows = words((await auditor.get("/ui/main/audit?kind=FlowRegistered")).text)

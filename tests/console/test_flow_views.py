@@ -214,7 +214,8 @@ def test_a_webhook_is_said_in_words() -> None:
         "    signature: { preset: GITHUB, secret: s }\n    deduplication: { window: P1D }\n"
         "    rateLimit: { limit: 5, period: PT1M, per: IP }\n    bodyLimit: 1MiB\n"
         "    authentication: [{ type: BASIC, username: u, password: hush }]\n"
-        "    when: '{{ trigger.body.ok }}'\n"
+        "    when: '{{ trigger.body.ok }}'\n    record: NONE\n"
+        "    batch: { mode: SINGLE, items: '{{ trigger.body.events }}' }\n"
     ).triggers[0]
     told = dict(facts(made))
     assert told["Methods"] == "POST"
@@ -225,9 +226,11 @@ def test_a_webhook_is_said_in_words() -> None:
     assert told["Rate"] == "5 in 1 min per address"
     assert told["Body"] == "at most 1 MiB"
     assert told["Credentials"] == "BASIC"
+    assert told["Recorded"] == "no deliveries"
+    assert told["Batch"] == "{{ trigger.body.events }}: one execution for all"
     assert told["Only when"] == "{{ trigger.body.ok }}"
     assert "hush" not in str(told)
-    assert not {"Addresses", "Browsers", "Recorded", "Previous keys"} & set(told)
+    assert not {"Addresses", "Browsers", "Correlation", "Previous keys"} & set(told)
 
 
 def test_other_triggers_are_said_in_words() -> None:

@@ -74,7 +74,7 @@ async def test_a_refusal_is_one_line(tmp_path: Path) -> None:
             (await typed(site, "list", **viewer), "`administer`"),
             (await typed(site, "create", "x", "--role", "king", **ADMIN), "no role `king`"),
             (await typed(site, "revoke", "none", **ADMIN), "no such token"),
-            (await typed(site, "revoke", "../flows/a/b", **ADMIN), "Not Found"),
+            (await typed(site, "revoke", "../flows/a/b", **ADMIN), "nothing here"),
             (await typed(site, "list", HOOKLEDGER_TOKEN="hlt_x"), "token"),
             (await typed(site, "list", "--address", "http://127.0.0.1:1", **ADMIN), "--address"),
             (await typed(site, "list", "--address", "nonsense", **ADMIN), "--address"),

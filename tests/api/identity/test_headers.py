@@ -58,7 +58,7 @@ def test_what_an_answer_sets_itself_stays() -> None:
 
 async def test_the_login_page_is_plain_html(tmp_path: Path) -> None:
     """
-    It works without scripts: labels, one form, a button; password managers find their fields.
+    It works without scripts, and has none but ours: labels, one form, a button; password managers find their fields.
     """
     async with open_site(tmp_path) as site:
         page = (await site.client.get(LOGIN)).text

@@ -59,7 +59,8 @@ async def test_forms_of_a_header_that_are_none(tmp_path: Path) -> None:
         )
         answers.append(await house.send(content=BODY + b"x", headers={"X-Hub-Signature-256": right}))
         assert {answer.status_code for answer in answers} == {401}
-        assert len({answer.content for answer in answers}) == 1
+        told = [{**answer.json(), "instance": ""} for answer in answers]  # that names the delivery
+        assert told == [told[0]] * len(answers)
         assert answers[0].headers["content-type"] == "application/problem+json"
         rejected = await house.settled(len(answers), DeliveryRejected)
         assert {event.reason.partition("-")[0] for event in rejected} == {"signature"}

@@ -63,7 +63,7 @@ WRONG = [
     ("wait: true\n    batch: {items: '{{ trigger.body }}'}", "or use `mode: SINGLE`"),
     ("rawBody: true\n    batch: {}", "the whole delivery"),
     ("fetchType: store\n    batch: {mode: SINGLE}", "needs the body in memory"),
-    ("record: SOME", "ALL, ACCEPTED or NONE"),
+    ("record: SOME", "known here: ACCEPTED, ALL, NONE"),
     ("timeout: PT5S", "needs the answer to wait"),
     ("response: {on: COMPLETED}", "add `wait: true`"),
     ("response: {code: 99}", "from 200 to 599"),
