@@ -1,7 +1,6 @@
 """What attackers put into data and into other sites, in a real browser: nothing of it runs."""
 
 import json
-import re
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -32,11 +31,14 @@ outputs:
 triggers:
   - {{id: webhook, type: io.kestra.plugin.core.trigger.Webhook, key: a-secret-key}}
 """
-SLIPPED_IN: Final = """() => {
-  const { body } = document;
-  body.dataset.blocked = "";
-  addEventListener("securitypolicyviolation", (event) => { body.dataset.blocked += ` ${event.effectiveDirective}`; });
-  const add = (tag, more) => body.append(Object.assign(document.createElement(tag), more));
+SLIPPED_IN: Final = """count => new Promise((done) => {
+  const blocked = new Set();
+  const tell = () => done([...blocked]);
+  setTimeout(tell, 20_000);  // so that a policy that blocks less fails the test instead of holding it up
+  addEventListener("securitypolicyviolation", (event) => {
+    if (blocked.add(event.effectiveDirective).size === count) tell();
+  });
+  const add = (tag, more) => document.body.append(Object.assign(document.createElement(tag), more));
   add("script", { textContent: "window.pwned = 1" });
   add("script", { src: "https://evil.example/x.js" });
   add("img", { src: "https://evil.example/x.png" });
@@ -44,13 +46,13 @@ SLIPPED_IN: Final = """() => {
   add("object", { data: "https://evil.example/" });
   add("link", { rel: "stylesheet", href: "https://evil.example/x.css" });
   add("style", { textContent: "body { display: none }" });
-  body.insertAdjacentHTML("beforeend", "<b onclick='window.pwned = 2' style='color: red'>x</b>");
-  body.lastElementChild.click();
+  document.body.insertAdjacentHTML("beforeend", "<b onclick='window.pwned = 2' style='color: red'>x</b>");
+  document.body.lastElementChild.click();
   fetch("https://evil.example/").catch(() => {});
   const form = Object.assign(document.createElement("form"), { action: "https://evil.example/", method: "post" });
-  body.append(form);
+  document.body.append(form);
   form.submit();
-}"""
+})"""
 BLOCKED: Final = (
     "script-src-elem", "script-src-attr", "img-src", "frame-src", "object-src", "style-src-elem", "style-src-attr",
     "connect-src", "form-action",
@@ -158,9 +160,8 @@ def test_the_policy_blocks_what_slips_in(visits: Visits) -> None:
     """
     page = visits.window("admin")
     page.goto(f"{UI}/flows")
-    page.evaluate(SLIPPED_IN)
-    for directive in BLOCKED:
-        expect(page.locator("body")).to_have_attribute("data-blocked", re.compile(rf"\b{directive}\b"))
+    blocked: Any = page.evaluate(SLIPPED_IN, len(BLOCKED))
+    assert set(blocked) == set(BLOCKED)
     assert page.evaluate("window.pwned") is None
     assert page.url.endswith(f"{UI}/flows")
     assert any("Content Security Policy" in one for one in visits.wrong)
