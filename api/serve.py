@@ -65,27 +65,12 @@ async def serve(
             Origins(config.server.public_url, config.trusted_networks),
             realm=config.auth.realm,
         )
-        limits = WebhookLimits(
-            body_bytes_max=config.server.body_limit,
-            wait_seconds_max=config.wait_seconds_max,
-            body_bytes_ceiling=max(config.server.body_limit, config.server.body_limit_max),
-            executions_max=config.webhook.max_executions,
-            pending_max=config.webhook.max_pending,
-        )
         files.clean()
-        settings = Settings(
-            webhook_auth=config.webhook.require_auth,
-            idle_seconds_max=config.idle_seconds_max,
-        )
-        handler = WebhookHandler(
-            engine,
-            limits,
-            config.server.public_url,
-            trusted=config.trusted_networks,
-            files=files,
-            fetch=fetch_through(ports),
-        )
+        handler = _webhook_handler(engine, config, files)
         nursery.start_soon(handler.run)
+        settings = Settings(
+            webhook_auth=config.webhook.require_auth, idle_seconds_max=config.idle_seconds_max
+        )
         app = make_app(engine, handler, guard, settings)
         bound = await nursery.start(serve_http, app, hypercorn_config(config), shutdown)
         for line in banner(engine, config, first, bound):
@@ -93,6 +78,25 @@ async def serve(
         await shutdown.wait()
         nursery.cancel_scope.cancel()
     say("stopped; the journal is closed")
+
+
+def _webhook_handler(engine: Engine, config: Config, files: Files) -> WebhookHandler:
+    """What answers webhooks, with the bounds of the settings."""
+    limits = WebhookLimits(
+        body_bytes_max=config.server.body_limit,
+        wait_seconds_max=config.wait_seconds_max,
+        body_bytes_ceiling=max(config.server.body_limit, config.server.body_limit_max),
+        executions_max=config.webhook.max_executions,
+        pending_max=config.webhook.max_pending,
+    )
+    return WebhookHandler(
+        engine,
+        limits,
+        config.server.public_url,
+        trusted=config.trusted_networks,
+        files=files,
+        fetch=fetch_through(engine.ports),
+    )
 
 
 def hypercorn_config(config: Config) -> HypercornConfig:

@@ -208,10 +208,16 @@ class Projection:
         self._move("RUNNING")
 
     def _timer_set(self, event: TimerSet) -> None:
+        """A bound on a block is nothing that anybody waits for."""
+        if event.origin == "timeout":
+            return
         self._open(event.path, "SLEEPING")
+        if self.state in _NOT_BEGUN:
+            self._move("RUNNING")
 
     def _timer_fired(self, event: TimerFired) -> None:
-        self.pending.pop(event.path, None)
+        if event.origin != "timeout":
+            self.pending.pop(event.path, None)
 
     def _paused(self, event: ExecutionPaused) -> None:
         self._open(event.path, "IN_DOUBT" if event.reason == "in_doubt" else "PAUSED")

@@ -176,7 +176,7 @@ def _decided(state: State, event: ExecutionEvent) -> State:
         case TimerSet(origin="timeout"):
             return replace(state, deadlines={**state.deadlines, event.path: event.due})
         case TimerSet():
-            return replace(state, timers={**state.timers, event.path: event.due})
+            return _begun(replace(state, timers={**state.timers, event.path: event.due}), event.at)
         case TimerFired(origin="timeout"):
             return _expired(state, event)
         case TimerFired():
@@ -340,6 +340,11 @@ def _choices_after(
             yield path, taken
         elif taken.round > 1:
             yield path, replace(taken, round=taken.round - 1, chosen="again", error=None, not_before=0)
+
+
+def _begun(state: State, at: int) -> State:
+    """A flow that begins with a nap runs while it sleeps; a later nap changes nothing."""
+    return _moved(state, "RUNNING", at) if state.status in ("CREATED", "RESTARTED") else state
 
 
 def _moved(state: State, status: str, at: int) -> State:

@@ -5,17 +5,15 @@ from typing import Any, Final
 
 import msgspec
 
-from hookledger.actors.engine import Engine
 from hookledger.actors.errors import FlowUnknown
 from hookledger.actors.flows import Revision
 from hookledger.api.call import Call
-from hookledger.api.console.pages import HOME, Pages, execution_path, flow_path
+from hookledger.api.console.desk import ConsoleDesk
+from hookledger.api.console.pages import HOME, flow_path
 from hookledger.api.console.problem_pages import not_found
 from hookledger.api.http import HttpResponse
 from hookledger.api.permissions import Permission
-from hookledger.api.webhook.handler import WebhookHandler
 from hookledger.journal.figures import FlowKey
-from hookledger.journal.index import ExecutionRow
 
 TABS: Final = (
     ("overview", "Overview", ""),
@@ -27,12 +25,8 @@ TABS: Final = (
 FLOWS: Final = f"{HOME}/flows"
 
 
-class Desk(msgspec.Struct, frozen=True, kw_only=True):
+class Desk(ConsoleDesk, frozen=True, kw_only=True):
     """What pages of flows are made from."""
-
-    engine: Engine
-    webhook: WebhookHandler
-    pages: Pages
 
     def page(self, call: Call, template: str, *, status: int = 200, **context: Any) -> HttpResponse:
         """Draw a page of this part of the console."""
@@ -52,11 +46,6 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
         removed = self.engine.flows.newest(*name_of(revision)) is None
         head = head_of(revision, tab, removed=removed)
         return self.page(call, f"flow_{tab}.html", status=status, flow=head, **context)
-
-    def address(self, call: Call) -> str:
-        """Where senders reach this server: as configured, else as this browser reaches it."""
-        host = call.request.header("host") or "localhost"
-        return self.webhook.public_url.rstrip("/") or f"{call.request.scheme}://{host}"
 
     def revision(self, call: Call) -> Revision:
         """The flow that a path names; of a removed one the last revision.
@@ -122,34 +111,6 @@ def namespace_path(namespace: str) -> str:
     from urllib.parse import urlencode
 
     return f"{FLOWS}?{urlencode({'namespace': namespace})}"
-
-
-class RunRow(msgspec.Struct, frozen=True, kw_only=True):
-    """An execution as `parts.executions` draws it; its duration in microseconds, None while it is open."""
-
-    id: str
-    path: str
-    flow: str
-    flow_path: str
-    state: str
-    started: int
-    duration: int | None
-    labels: tuple[tuple[str, str], ...]
-
-
-def run_row(row: ExecutionRow) -> RunRow:
-    """An execution for a list; labels of the engine's own are left out."""
-    own = tuple((name, value) for name, value in row.labels.items() if not name.startswith("system."))
-    return RunRow(
-        id=row.execution,
-        path=execution_path(row.namespace, row.flow, row.execution),
-        flow=f"{row.namespace}/{row.flow}",
-        flow_path=flow_path(row.namespace, row.flow),
-        state=row.state,
-        started=row.started,
-        duration=row.ended - row.started if row.ended else None,
-        labels=own,
-    )
 
 
 def may(call: Call, permission: Permission) -> bool:

@@ -8,9 +8,10 @@ import msgspec
 from hookledger.actors.engine import Engine
 from hookledger.actors.errors import DeliveryRefused, FlowUnusable
 from hookledger.api.call import Call
-from hookledger.api.console.flow_base import Desk, run_row
+from hookledger.api.console.flow_base import Desk
 from hookledger.api.console.flow_triggers import DeliveryView, delivery_path, delivery_view
 from hookledger.api.console.pages import done, execution_path, flow_path
+from hookledger.api.console.rows import list_row
 from hookledger.api.http import HttpResponse
 from hookledger.api.queries import Nothing
 from hookledger.api.rest.deliveries import replay_delivery
@@ -67,7 +68,7 @@ async def _page(desk: Desk, call: Call, *, status: int = 200, problem: str = "")
         sentence=sentence(row),
         first=first_delivery(row, told),
         again=row.kind in ("ACCEPTED", "DUPLICATE"),
-        run=run_row(run) if run is not None else None,
+        run=list_row(run, desk.now) if run is not None else None,
         **_seen(row, told),
     )
 

@@ -6,10 +6,11 @@ from typing import Any, Final
 import msgspec
 
 from hookledger.api.call import Call
-from hookledger.api.console.flow_base import FLOWS, Desk, name_of, run_row
+from hookledger.api.console.flow_base import FLOWS, Desk, name_of
 from hookledger.api.console.flow_list import kind_of
 from hookledger.api.console.pager import page_number, pager_of
 from hookledger.api.console.pages import done, flow_path
+from hookledger.api.console.rows import list_row
 from hookledger.api.console.spark import RUNS_MAX, spark_of
 from hookledger.api.console.trigger_words import brief
 from hookledger.api.http import HttpResponse
@@ -70,7 +71,7 @@ async def overview(desk: Desk, call: Call) -> HttpResponse:
         triggers=trigger_rows(revision.flow),
         tasks=len(list(revision.flow.walk())) if revision.flow else 0,
         spark=spark_of(runs.get(name, [])),
-        rows=[run_row(row) for row in rows],
+        rows=[list_row(row, desk.now) for row in rows],
     )
 
 
@@ -93,7 +94,7 @@ async def executions(desk: Desk, call: Call) -> HttpResponse:
         call,
         revision,
         "executions",
-        rows=[run_row(row) for row in rows],
+        rows=[list_row(row, desk.now) for row in rows],
         states=STATES,
         state=state,
         path=path,

@@ -6,15 +6,14 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from hookledger.actors.engine import Engine
 from hookledger.api.call import Call
-from hookledger.api.console.pages import HOME, Pages, execution_path, flow_path
+from hookledger.api.console.desk import ConsoleDesk
+from hookledger.api.console.pages import HOME, execution_path, flow_path
 from hookledger.api.console.problem_pages import not_found
 from hookledger.api.console.run_reading import History, read_history
 from hookledger.api.html import see_other
 from hookledger.api.http import HttpResponse
 from hookledger.api.permissions import Permission
-from hookledger.api.webhook.handler import WebhookHandler
 from hookledger.runtime.flow.model import Flow
 from hookledger.runtime.state import State
 
@@ -56,22 +55,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     broken: str
 
 
-class Desk(msgspec.Struct, frozen=True, kw_only=True):
+class Desk(ConsoleDesk, frozen=True, kw_only=True):
     """What pages of executions are made from."""
-
-    engine: Engine
-    webhook: WebhookHandler
-    pages: Pages
-
-    @property
-    def now(self) -> int:
-        """The journal's time, microseconds."""
-        return self.engine.journal.clock.now()
-
-    def address(self, call: Call) -> str:
-        """Where senders reach this server: as configured, else as this browser reaches it."""
-        host = call.request.header("host") or "localhost"
-        return self.webhook.public_url.rstrip("/") or f"{call.request.scheme}://{host}"
 
     async def history(self, call: Call, *, check: bool = False) -> History | None:
         """The execution that a path names."""

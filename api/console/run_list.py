@@ -10,7 +10,7 @@ import msgspec
 from hookledger.api.call import Call
 from hookledger.api.console.first_run import first_run
 from hookledger.api.console.pager import Pager, page_number
-from hookledger.api.console.pages import execution_path, flow_path
+from hookledger.api.console.rows import WAIT_WORDS, list_row
 from hookledger.api.console.run_base import EXECUTIONS, LIVE, Desk, parameter
 from hookledger.api.http import HttpResponse
 from hookledger.journal.index import ExecutionRow
@@ -32,15 +32,6 @@ STATES: Final = (
     "KILLED",
     "CANCELLED",
 )
-WAIT_WORDS: Final = {
-    "IN_DOUBT": "a decision",
-    "PAUSED": "a person",
-    "RUNNING": "work under way",
-    "SUBFLOW": "a subflow",
-    "RETRYING": "the next attempt",
-    "SLEEPING": "a timer",
-    "QUEUED": "a free place",
-}
 SINCE: Final = (
     ("", "Any time"),
     ("PT15M", "Last 15 minutes"),
@@ -78,21 +69,6 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
         if page > 1:
             pairs.append(("page", str(page)))
         return f"{EXECUTIONS}?{urlencode(pairs)}" if pairs else EXECUTIONS
-
-
-class ListRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One execution of the list; `duration` in microseconds, up to now while it is open."""
-
-    id: str
-    path: str
-    flow: str
-    flow_path: str
-    state: str
-    waits: str
-    open: bool
-    started: int
-    duration: int
-    labels: tuple[tuple[str, str], ...]
 
 
 def filters_of(parameters: Mapping[str, Sequence[str]]) -> Filters:
@@ -185,23 +161,6 @@ async def executions_list(desk: Desk, call: Call) -> HttpResponse:
         namespaces=sorted({revision.registered.namespace for revision in desk.engine.flows}),
         live=LIVE,
         here=EXECUTIONS,
-    )
-
-
-def list_row(row: ExecutionRow, now: int) -> ListRow:
-    """An execution for a list; labels of the engine's own are left out."""
-    own = tuple((name, value) for name, value in row.labels.items() if not name.startswith("system."))
-    return ListRow(
-        id=row.execution,
-        path=execution_path(row.namespace, row.flow, row.execution),
-        flow=f"{row.namespace}/{row.flow}",
-        flow_path=flow_path(row.namespace, row.flow),
-        state=row.state,
-        waits=WAIT_WORDS.get(row.waits, "") if row.waits != "RUNNING" else "",
-        open=row.open,
-        started=row.started,
-        duration=row.duration if row.ended else max(0, now - row.started),
-        labels=own,
     )
 
 

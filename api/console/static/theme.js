@@ -10,8 +10,9 @@
     if (!button) return;
     button.hidden = false;
     button.addEventListener("click", () => {
-      const now = getComputedStyle(document.documentElement).colorScheme;
-      const next = now === "dark" ? "light" : "dark";
+      const chosen = document.documentElement.dataset.theme;
+      const dark = chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+      const next = dark ? "light" : "dark";
       document.documentElement.dataset.theme = next;
       try { localStorage.setItem(KEY, next); } catch { /* a private window: it holds for this page */ }
     });
