@@ -1,7 +1,7 @@
 """The served shop, its visitors, and the guard that lets no page do anything it should not."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -80,7 +80,7 @@ class House:
 
 
 @contextmanager
-def served(directory: Path) -> Iterator[House]:
+def served(directory: Path) -> Generator[House]:
     """Serve what was seeded into a directory."""
     settings = directory / "hookledger.yaml"
     settings.write_text(yaml.safe_dump({"auth": {"users": PEOPLE}, "encryptionKey": "of the tests"}))

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from playwright.sync_api import Page, Route, expect
 
+from tests.api.browser import COOKIE
 from tests.api.identity.people import API
 
 from .house import UI, House, Visits
@@ -222,18 +223,19 @@ def test_nobody_hands_us_a_session(visits: Visits, house: House) -> None:
     Session fixation: a cookie that somebody planted before the login is not the session after it.
     """
     page = visits.window("")
-    planted = {"name": "hookledger_session", "value": "x" * 43, "url": house.address}
+    planted = {"name": COOKIE, "value": "x" * 43, "url": house.address}
     page.context.add_cookies([planted])  # type: ignore[list-item]
     page.goto(f"{UI}/login")
     page.get_by_label("User name").fill("the-viewer")
     page.get_by_label("Password").fill("password of the viewer")
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
-    (session,) = [one for one in page.context.cookies() if one["name"] == "hookledger_session"]
+    cookies: Any = page.context.cookies()
+    (session,) = [one for one in cookies if one["name"] == COOKIE]
     assert session["value"] != "x" * 43
     assert session["httpOnly"]
     assert session["sameSite"] == "Lax"
-    assert "hookledger_session" not in str(page.evaluate("document.cookie"))
+    assert COOKIE not in str(page.evaluate("document.cookie"))
 
 
 def _quoted(text: str) -> str:

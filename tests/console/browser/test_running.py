@@ -8,6 +8,7 @@ from typing import Any, Final
 from playwright.sync_api import Page, expect
 
 from hookledger.journal.sqlite import partition_file
+from tests.api.browser import COOKIE
 from tests.journal.builders import sql
 
 from .house import UI, House, Visits, served
@@ -109,7 +110,7 @@ def test_a_flipped_byte_is_told(visits: Visits, morning: Path, tmp_path: Path) -
     with served(tmp_path) as house:
         cookie = house.cookie("auditor")
         page = visits.window("", address=house.address)
-        page.context.add_cookies([{"name": "hookledger_session", "value": cookie, "url": house.address}])
+        page.context.add_cookies([{"name": COOKIE, "value": cookie, "url": house.address}])
         page.goto(f"{path}/journal")
         expect(page.locator("#badge")).to_have_text("✗ The chain does not verify")
         expect(page.locator(".violations")).to_contain_text("S04")
