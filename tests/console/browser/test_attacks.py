@@ -229,7 +229,7 @@ def test_nobody_hands_us_a_session(visits: Visits, house: House) -> None:
     page.get_by_label("User name").fill("the-viewer")
     page.get_by_label("Password").fill("password of the viewer")
     page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
+    expect(page.get_by_role("heading", name="Dashboard", level=1)).to_be_visible()
     cookies: Any = page.context.cookies()
     (session,) = [one for one in cookies if one["name"] == COOKIE]
     assert session["value"] != "x" * 43

@@ -48,11 +48,11 @@ def test_a_person_logs_in_and_out(visits: Visits, scripts: bool) -> None:
     expect(page).to_have_url(re.compile(rf"{UI}/executions\?state=FAILED$"))
     expect(page.get_by_text("the-viewer (viewer)")).to_be_visible()
     page.get_by_role("button", name="Log out").click()
-    expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+    expect(page.get_by_role("heading", name="Log in", level=1)).to_be_visible()
     page.go_back()
-    expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+    expect(page.get_by_role("heading", name="Log in", level=1)).to_be_visible()
     page.goto(f"{UI}/flows")
-    expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+    expect(page.get_by_role("heading", name="Log in", level=1)).to_be_visible()
 
 
 def test_a_page_whose_session_ended_leads_to_the_login(visits: Visits) -> None:
@@ -64,10 +64,10 @@ def test_a_page_whose_session_ended_leads_to_the_login(visits: Visits) -> None:
     page.get_by_label("User name").fill("the-viewer")
     page.get_by_label("Password").fill(password_of("viewer"))
     page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_role("heading", name="Executions")).to_be_visible()
+    expect(page.get_by_role("heading", name="Executions", level=1)).to_be_visible()
     page.context.clear_cookies()
     page.get_by_role("link", name="Flows").click()
-    expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+    expect(page.get_by_role("heading", name="Log in", level=1)).to_be_visible()
     expect(page).to_have_url(re.compile("next="))
 
 
@@ -83,7 +83,7 @@ def test_the_theme_stays(visits: Visits) -> None:
     light = page.evaluate(ground)
     assert light != dark
     page.get_by_role("link", name="Executions", exact=True).click()
-    expect(page.get_by_role("heading", name="Executions")).to_be_visible()
+    expect(page.get_by_role("heading", name="Executions", level=1)).to_be_visible()
     assert page.evaluate(ground) == light
     page.reload()
     assert page.evaluate(ground) == light
@@ -109,17 +109,17 @@ def test_it_is_done_by_keyboard(visits: Visits, house: House) -> None:
     tab_to(page, "Password")
     page.keyboard.type(password_of("operator"))
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
+    expect(page.get_by_role("heading", name="Dashboard", level=1)).to_be_visible()
     tab_to(page, "Skip to content")
     page.keyboard.press("Enter")
     expect(page.locator("#main")).to_be_focused()
     page.goto(f"{UI}/")
     tab_to(page, "Flows")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="Flows")).to_be_visible()
+    expect(page.get_by_role("heading", name="Flows", level=1)).to_be_visible()
     tab_to(page, "a_first")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="a_first")).to_be_visible()
+    expect(page.get_by_role("heading", name="a_first", level=1)).to_be_visible()
     tab_to(page, "Execute")
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog")).to_be_visible()
@@ -137,6 +137,7 @@ def test_it_is_done_by_keyboard(visits: Visits, house: House) -> None:
     expect(page.locator("#execution-id")).to_have_text(execution)
     tab_to(page, "Journal")
     page.keyboard.press("Enter")
+    expect(page.locator("#slider")).to_be_visible()
     tab_to(page, "Event")
     page.keyboard.press("Home")
     expect(page.locator("#moment")).to_have_attribute("data-at", "0")

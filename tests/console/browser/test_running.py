@@ -140,7 +140,7 @@ def test_one_is_killed_and_restarted(visits: Visits, house: House) -> None:
     menu(page, "Restart")
     page.get_by_label("Reason").fill("once more")
     page.get_by_role("button", name="Restart", exact=True).click()
-    expect(state).to_have_text("RESTARTED")
+    expect(state).to_have_text("RUNNING")
     menu(page, "Kill")
     page.get_by_role("button", name="Kill this execution").click()
     expect(state).to_have_text("KILLED")
