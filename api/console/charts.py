@@ -13,6 +13,8 @@ BAR_HEIGHT: Final = 16
 AXIS_HEIGHT: Final = 26
 LABEL_WIDTH: Final = 230
 CHART_WIDTH: Final = 900
+MARGIN: Final = 64
+"""For the label of a mark at the very end."""
 BAR_WIDTH_MIN: Final = 3.0
 TICKS_MAX: Final = 6
 _LABEL_CHARS_MAX: Final = 30
@@ -100,7 +102,7 @@ def gantt(drawn: Timeline, now: int) -> Gantt:
         return round(LABEL_WIDTH + (at - drawn.start) * scale, 1)
 
     return Gantt(
-        width=LABEL_WIDTH + CHART_WIDTH + 20,
+        width=LABEL_WIDTH + CHART_WIDTH + MARGIN,
         height=AXIS_HEIGHT + LANE_HEIGHT * len(drawn.lanes) + 8,
         span=span,
         origin=drawn.start,
