@@ -14,7 +14,7 @@ import msgspec.inspect
 from msgspec import NODEFAULT
 
 from hookledger.runtime.expressions import check
-from hookledger.runtime.flow.problems import Path, Problem, suggestion
+from hookledger.runtime.flow.problems import Path, Problem, nearest, suggestion
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -109,7 +109,10 @@ def _check_inside(value: object, kind: Any, path: Path, found: Collector) -> boo
     """Check the names of what is nested in a property, also where expressions keep its values for later."""
     before = len(found.problems)
     for where, what, name, names in _strangers(value, msgspec.inspect.type_info(kind), path):
-        found.add(where, f"{what} `{name}`; {suggestion(name, names)}", on_key=what == STRANGE)
+        hint = suggestion(name, names)
+        if what == UNKNOWN and nearest(name, names) is not None:
+            hint += f" known here: {', '.join(sorted(names))}"  # few, and only one of them is what was meant
+        found.add(where, f"{what} `{name}`; {hint}", on_key=what == STRANGE)
     return len(found.problems) == before
 
 
