@@ -10,7 +10,7 @@ from hookledger.actors.engine import Engine
 from hookledger.api.call import Call
 from hookledger.api.console.pager import Pager
 from hookledger.api.console.pages import HOME, Pages, flow_path
-from hookledger.api.console.run_base import EXECUTIONS
+from hookledger.api.console.runs.base import EXECUTIONS
 from hookledger.api.http import HttpResponse
 from hookledger.api.identity.audit import entries_of
 from hookledger.journal.entry import SYSTEM, Entry

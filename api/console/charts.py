@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from hookledger.api.console.filters import clock, duration, state_class
-from hookledger.api.console.run_timeline import Bar, Lane, Timeline
+from hookledger.api.console.runs.timeline import Bar, Lane, Timeline
 
 LANE_HEIGHT: Final = 28
 BAR_HEIGHT: Final = 16

@@ -13,7 +13,7 @@ from hookledger.api.console.filters import clock
 from hookledger.api.console.first_run import first_run
 from hookledger.api.console.pages import flow_path
 from hookledger.api.console.rows import WAIT_WORDS, list_row
-from hookledger.api.console.run_base import EXECUTIONS, LIVE, Desk, parameter
+from hookledger.api.console.runs.base import EXECUTIONS, LIVE, Desk, parameter
 from hookledger.api.http import HttpResponse
 from hookledger.journal.events import DeliveryRejected
 from hookledger.journal.figures import MINUTE, JournalSize, Latencies, MinuteCount

@@ -4,11 +4,11 @@ from functools import partial
 
 from hookledger.actors.engine import Engine
 from hookledger.api.call import Call
-from hookledger.api.console.flow_routes import flow_routes
+from hookledger.api.console.flows.routes import flow_routes
 from hookledger.api.console.live import live
 from hookledger.api.console.pages import Pages
 from hookledger.api.console.route import PageRoute
-from hookledger.api.console.run_routes import run_routes
+from hookledger.api.console.runs.routes import run_routes
 from hookledger.api.http import HttpResponse
 from hookledger.api.identity.guard import Guard
 from hookledger.api.webhook.handler import WebhookHandler

@@ -8,16 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hookledger.actors.flows import Revision
-from hookledger.api.console.flow_base import head_of
-from hookledger.api.console.flow_diff import LINES_MAX, difference
-from hookledger.api.console.flow_editor import placed, starters
-from hookledger.api.console.flow_inputs import errors_of, fields_of, given_inputs, given_labels
-from hookledger.api.console.flow_list import flow_row, kinds, summary
-from hookledger.api.console.flow_sending import Unsendable, header_lines
+from hookledger.api.console.flows.base import head_of
+from hookledger.api.console.flows.diff import LINES_MAX, difference
+from hookledger.api.console.flows.editor import placed, starters
+from hookledger.api.console.flows.inputs import errors_of, fields_of, given_inputs, given_labels
+from hookledger.api.console.flows.list import flow_row, kinds, summary
+from hookledger.api.console.flows.sending import Unsendable, header_lines
+from hookledger.api.console.flows.spark import HEIGHT, RUNS_MAX, WIDTH, spark_of
+from hookledger.api.console.flows.trigger_words import brief, cron_words, facts, secret_names
 from hookledger.api.console.forms import Form
 from hookledger.api.console.pager import page_number, pager_of
-from hookledger.api.console.spark import HEIGHT, RUNS_MAX, WIDTH, spark_of
-from hookledger.api.console.trigger_words import brief, cron_words, facts, secret_names
 from hookledger.journal.events import FlowRegistered
 from hookledger.journal.figures import Run
 from hookledger.runtime.flow.inputs import InputsInvalid, parse_inputs, resolve_inputs

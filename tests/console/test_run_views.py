@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 
 from hookledger.api.console.charts import TICKS_MAX, gantt, stacked, ticks
-from hookledger.api.console.run_journal import changes, entry_views, moment
-from hookledger.api.console.run_states import standings
-from hookledger.api.console.run_story import sentence
-from hookledger.api.console.run_timeline import LANES_MAX, Timeline, timeline
-from hookledger.api.console.run_tree import CHILDREN_MAX, DEPTH_MAX, json_text, tree
-from hookledger.api.console.run_waits import waits
+from hookledger.api.console.runs.journal import changes, entry_views, moment
+from hookledger.api.console.runs.states import standings
+from hookledger.api.console.runs.story import sentence
+from hookledger.api.console.runs.timeline import LANES_MAX, Timeline, timeline
+from hookledger.api.console.runs.tree import CHILDREN_MAX, DEPTH_MAX, json_text, tree
+from hookledger.api.console.runs.waits import waits
 from hookledger.journal.events import (
     BranchTaken,
     ChildReturned,

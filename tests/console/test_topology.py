@@ -6,9 +6,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hookledger.api.console.run_states import Standing
-from hookledger.api.console.run_tabs import framed
-from hookledger.api.console.topology import Rect, Topology, topology
+from hookledger.api.console.runs.states import Standing
+from hookledger.api.console.runs.tabs import framed
+from hookledger.api.console.runs.topology import Rect, Topology, topology
 from hookledger.runtime.flow.graph import Graph, graph_of
 from hookledger.runtime.flow.parse import parse_flow
 from hookledger.runtime.tasks.registry import installed

@@ -8,8 +8,8 @@ import msgspec
 from hookledger.actors.engine import Engine
 from hookledger.actors.errors import DeliveryRefused, FlowUnusable
 from hookledger.api.call import Call
-from hookledger.api.console.flow_base import Desk
-from hookledger.api.console.flow_triggers import DeliveryView, delivery_path, delivery_view
+from hookledger.api.console.flows.base import Desk
+from hookledger.api.console.flows.triggers import DeliveryView, delivery_path, delivery_view
 from hookledger.api.console.pages import done, execution_path, flow_path
 from hookledger.api.console.rows import list_row
 from hookledger.api.http import HttpResponse

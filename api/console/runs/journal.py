@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import msgspec
 
-from hookledger.api.console.run_story import wait_words
-from hookledger.api.console.run_waits import waits
+from hookledger.api.console.runs.story import wait_words
+from hookledger.api.console.runs.waits import waits
 from hookledger.api.views import receipt
 from hookledger.journal.entry import Entry
 from hookledger.journal.events import ExecutionEvent, type_name

@@ -9,10 +9,10 @@ from hookledger.actors.errors import DeliveryRefused, FlowUnknown, FlowUnusable
 from hookledger.actors.flows import Revision
 from hookledger.actors.reception import Delivery
 from hookledger.api.call import Call
-from hookledger.api.console.flow_base import Desk, name_of
-from hookledger.api.console.flow_inputs import LABELS, errors_of, fields_of, given_inputs, given_labels
-from hookledger.api.console.flow_sending import MEDIA_TYPES
-from hookledger.api.console.flow_triggers import WebhookView, webhook_view
+from hookledger.api.console.flows.base import Desk, name_of
+from hookledger.api.console.flows.inputs import LABELS, errors_of, fields_of, given_inputs, given_labels
+from hookledger.api.console.flows.sending import MEDIA_TYPES
+from hookledger.api.console.flows.triggers import WebhookView, webhook_view
 from hookledger.api.console.forms import Form, form_of
 from hookledger.api.console.pages import execution_path, flow_path
 from hookledger.api.html import see_other

@@ -10,7 +10,7 @@ from hookledger.api.call import Call
 from hookledger.api.console.desk import ConsoleDesk
 from hookledger.api.console.pages import HOME, execution_path, flow_path
 from hookledger.api.console.problem_pages import not_found
-from hookledger.api.console.run_reading import History, read_history
+from hookledger.api.console.runs.reading import History, read_history
 from hookledger.api.html import see_other
 from hookledger.api.http import HttpResponse
 from hookledger.api.permissions import Permission

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from hookledger.api.console.filters import clock, duration
-from hookledger.api.console.run_waits import Wait, plain, waits
+from hookledger.api.console.runs.waits import Wait, plain, waits
 from hookledger.api.webhook.answers import finished
 from hookledger.journal.events import (
     ExecutionCancelled,

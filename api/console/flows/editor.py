@@ -14,8 +14,8 @@ import trio
 
 from hookledger.actors.flows import Revision
 from hookledger.api.call import Call
-from hookledger.api.console.flow_base import FLOWS, Desk, may
-from hookledger.api.console.flow_diff import Difference, difference
+from hookledger.api.console.flows.base import FLOWS, Desk, may
+from hookledger.api.console.flows.diff import Difference, difference
 from hookledger.api.console.forms import form_of
 from hookledger.api.console.pages import done, flow_path
 from hookledger.api.http import HttpResponse

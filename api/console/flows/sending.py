@@ -13,7 +13,7 @@ import msgspec
 import trio
 
 from hookledger.api.call import Call
-from hookledger.api.console.flow_base import Desk
+from hookledger.api.console.flows.base import Desk
 from hookledger.api.console.forms import Form
 from hookledger.api.console.pages import HOME, execution_path
 from hookledger.api.http import Headers, HttpRequest, HttpResponse

@@ -8,9 +8,9 @@ import trio
 
 from hookledger.actors.flows import Revision
 from hookledger.api.call import Call
-from hookledger.api.console.flow_base import Desk, name_of
-from hookledger.api.console.flow_diff import difference
-from hookledger.api.console.flow_editor import editor_page, save
+from hookledger.api.console.flows.base import Desk, name_of
+from hookledger.api.console.flows.diff import difference
+from hookledger.api.console.flows.editor import editor_page, save
 from hookledger.api.console.pages import flow_path
 from hookledger.api.http import HttpResponse
 from hookledger.journal.events import FlowRegistered

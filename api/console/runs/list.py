@@ -11,7 +11,7 @@ from hookledger.api.call import Call
 from hookledger.api.console.first_run import first_run
 from hookledger.api.console.pager import Pager, page_number
 from hookledger.api.console.rows import WAIT_WORDS, list_row
-from hookledger.api.console.run_base import EXECUTIONS, LIVE, Desk, parameter
+from hookledger.api.console.runs.base import EXECUTIONS, LIVE, Desk, parameter
 from hookledger.api.http import HttpResponse
 from hookledger.journal.index import ExecutionRow
 from hookledger.journal.store import Query, Reader

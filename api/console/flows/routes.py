@@ -5,14 +5,14 @@ from collections.abc import Awaitable, Callable
 from hookledger.actors.engine import Engine
 from hookledger.actors.errors import FlowUnknown
 from hookledger.api.call import Call
-from hookledger.api.console.flow_base import Desk
-from hookledger.api.console.flow_deliveries import delivery_page, send_again
-from hookledger.api.console.flow_editor import create, new_page, source_page, update
-from hookledger.api.console.flow_execute import curl, execute, execute_page
-from hookledger.api.console.flow_list import flow_list
-from hookledger.api.console.flow_pages import executions, overview, remove
-from hookledger.api.console.flow_revisions import restore, revisions_page
-from hookledger.api.console.flow_triggers import send_test, triggers_page
+from hookledger.api.console.flows.base import Desk
+from hookledger.api.console.flows.deliveries import delivery_page, send_again
+from hookledger.api.console.flows.editor import create, new_page, source_page, update
+from hookledger.api.console.flows.execute import curl, execute, execute_page
+from hookledger.api.console.flows.list import flow_list
+from hookledger.api.console.flows.pages import executions, overview, remove
+from hookledger.api.console.flows.revisions import restore, revisions_page
+from hookledger.api.console.flows.triggers import send_test, triggers_page
 from hookledger.api.console.pages import Pages
 from hookledger.api.console.route import PageRoute
 from hookledger.api.http import HttpResponse

@@ -7,10 +7,10 @@ import msgspec
 
 from hookledger.actors.flows import Revision
 from hookledger.api.call import Call
-from hookledger.api.console.flow_base import FLOWS, Desk, name_of, namespace_path
+from hookledger.api.console.flows.base import FLOWS, Desk, name_of, namespace_path
+from hookledger.api.console.flows.spark import RUNS_MAX, Spark, spark_of
 from hookledger.api.console.pager import page_number, pager_of
 from hookledger.api.console.pages import flow_path
-from hookledger.api.console.spark import RUNS_MAX, Spark, spark_of
 from hookledger.api.http import HttpResponse
 from hookledger.journal.figures import Run
 from hookledger.runtime.flow.model import Trigger

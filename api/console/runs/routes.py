@@ -5,14 +5,15 @@ from functools import partial
 
 from hookledger.actors.engine import Engine
 from hookledger.api.call import Call
-from hookledger.api.console import audit, dashboard, run_tabs, token_pages
+from hookledger.api.console import audit, dashboard, token_pages
 from hookledger.api.console.pages import Pages
 from hookledger.api.console.route import PageRoute
-from hookledger.api.console.run_actions import COMMANDS, act, replay
-from hookledger.api.console.run_base import Desk, Shown, located
-from hookledger.api.console.run_list import executions_list
-from hookledger.api.console.run_overview import overview
-from hookledger.api.console.run_reading import History
+from hookledger.api.console.runs import tabs
+from hookledger.api.console.runs.actions import COMMANDS, act, replay
+from hookledger.api.console.runs.base import Desk, Shown, located
+from hookledger.api.console.runs.list import executions_list
+from hookledger.api.console.runs.overview import overview
+from hookledger.api.console.runs.reading import History
 from hookledger.api.http import HttpResponse
 from hookledger.api.identity.guard import Guard
 from hookledger.api.permissions import Permission
@@ -21,12 +22,12 @@ from hookledger.api.webhook.handler import WebhookHandler
 ONE = "/executions/<namespace>/<flow>/<execution>"
 TABS: dict[str, Callable[[Desk, Call, History], Awaitable[HttpResponse]]] = {
     "": overview,
-    "timeline": run_tabs.timeline_tab,
-    "topology": run_tabs.topology_tab,
-    "logs": run_tabs.logs_tab,
-    "logs.txt": run_tabs.logs_file,
-    "outputs": run_tabs.outputs_tab,
-    "journal": run_tabs.journal_tab,
+    "timeline": tabs.timeline_tab,
+    "topology": tabs.topology_tab,
+    "logs": tabs.logs_tab,
+    "logs.txt": tabs.logs_file,
+    "outputs": tabs.outputs_tab,
+    "journal": tabs.journal_tab,
 }
 CHECKED = frozenset({"journal"})
 """Tabs that verify what they show."""

@@ -8,18 +8,18 @@ import msgspec
 
 from hookledger.actors.flows import Revision
 from hookledger.api.call import Call
-from hookledger.api.console.flow_base import Desk, may
-from hookledger.api.console.flow_list import kind_of
-from hookledger.api.console.flow_sending import (
+from hookledger.api.console.flows.base import Desk, may
+from hookledger.api.console.flows.list import kind_of
+from hookledger.api.console.flows.sending import (
     MEDIA_TYPES,
     ProbeForm,
     ProbeResult,
     probe_form,
     probed,
 )
+from hookledger.api.console.flows.trigger_words import Fact, facts, secret_names
 from hookledger.api.console.forms import form_of
 from hookledger.api.console.pages import HOME, execution_path, flow_path
-from hookledger.api.console.trigger_words import Fact, facts, secret_names
 from hookledger.api.http import HttpResponse
 from hookledger.api.permissions import Permission
 from hookledger.api.webhook.curl import Target, hidden_url

@@ -6,13 +6,13 @@ from typing import Any, Final
 import msgspec
 
 from hookledger.api.call import Call
-from hookledger.api.console.flow_base import FLOWS, Desk, name_of
-from hookledger.api.console.flow_list import kind_of
+from hookledger.api.console.flows.base import FLOWS, Desk, name_of
+from hookledger.api.console.flows.list import kind_of
+from hookledger.api.console.flows.spark import RUNS_MAX, spark_of
+from hookledger.api.console.flows.trigger_words import brief
 from hookledger.api.console.pager import page_number, pager_of
 from hookledger.api.console.pages import done, flow_path
 from hookledger.api.console.rows import list_row
-from hookledger.api.console.spark import RUNS_MAX, spark_of
-from hookledger.api.console.trigger_words import brief
 from hookledger.api.http import HttpResponse
 from hookledger.journal.store import Query
 from hookledger.runtime.flow.input_types import type_name

@@ -7,12 +7,12 @@ from hookledger.actors.errors import CommandRefused, DeliveryRefused, FlowUnusab
 from hookledger.actors.forks import fork
 from hookledger.actors.operators import Kill, Note, OperatorCommand, Pause, Restart, Resume, SetLabels
 from hookledger.api.call import Call
-from hookledger.api.console.flow_inputs import given_inputs, given_labels
+from hookledger.api.console.flows.inputs import given_inputs, given_labels
 from hookledger.api.console.forms import Form, form_of
 from hookledger.api.console.pages import done, execution_path
-from hookledger.api.console.run_base import Desk, located
-from hookledger.api.console.run_overview import declared, overview
-from hookledger.api.console.run_reading import History
+from hookledger.api.console.runs.base import Desk, located
+from hookledger.api.console.runs.overview import declared, overview
+from hookledger.api.console.runs.reading import History
 from hookledger.api.http import HttpResponse
 from hookledger.api.rest.replaying import start_again
 

@@ -9,13 +9,13 @@ from hookledger.api.call import Call
 from hookledger.api.console.charts import KINDS, gantt
 from hookledger.api.console.filters import clock
 from hookledger.api.console.pager import page_number, pager_of
-from hookledger.api.console.run_base import Desk, parameter
-from hookledger.api.console.run_journal import entry_views, moment
-from hookledger.api.console.run_reading import History
-from hookledger.api.console.run_states import Standing, standings
-from hookledger.api.console.run_timeline import timeline
-from hookledger.api.console.run_tree import json_text, tree
-from hookledger.api.console.topology import topology
+from hookledger.api.console.runs.base import Desk, parameter
+from hookledger.api.console.runs.journal import entry_views, moment
+from hookledger.api.console.runs.reading import History
+from hookledger.api.console.runs.states import Standing, standings
+from hookledger.api.console.runs.timeline import timeline
+from hookledger.api.console.runs.topology import topology
+from hookledger.api.console.runs.tree import json_text, tree
 from hookledger.api.http import HttpResponse
 from hookledger.journal.store import LogLine
 from hookledger.journal.verify import RULES

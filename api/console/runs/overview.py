@@ -8,15 +8,15 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from hookledger.api.call import Call
-from hookledger.api.console.flow_inputs import Field, fields_of
-from hookledger.api.console.flow_triggers import delivery_path
+from hookledger.api.console.flows.inputs import Field, fields_of
+from hookledger.api.console.flows.triggers import delivery_path
 from hookledger.api.console.forms import Form
 from hookledger.api.console.pages import execution_path, flow_path
-from hookledger.api.console.run_base import EXECUTIONS, Desk
-from hookledger.api.console.run_reading import History
-from hookledger.api.console.run_story import sentence, wait_words
-from hookledger.api.console.run_tree import Node, tree
-from hookledger.api.console.run_waits import Wait, waits
+from hookledger.api.console.runs.base import EXECUTIONS, Desk
+from hookledger.api.console.runs.reading import History
+from hookledger.api.console.runs.story import sentence, wait_words
+from hookledger.api.console.runs.tree import Node, tree
+from hookledger.api.console.runs.waits import Wait, waits
 from hookledger.api.http import HttpResponse
 from hookledger.api.webhook.answers import finished
 from hookledger.journal.events import (
