@@ -154,8 +154,10 @@ async def begin_deadline(bench: Bench, command: BeginDeadline) -> None:
     """Record until when a block has time."""
     task, place = command.task, command.place
     rendered = bench.renderer.task(bench.state, task, place, task.timeout)
+    duration = 0
     try:
-        duration = 0 if rendered.failure else _time_for(rendered.value)
+        if rendered.failure is None:
+            duration = _time_for(rendered.value)
     except TaskFailed as error:
         rendered = _failing(rendered, error)
     if rendered.failure is not None:
