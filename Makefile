@@ -19,7 +19,7 @@ run: setup
 	@exec $(BIN)/hookledger serve examples/flows --data data
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 lint: setup
 	$(BIN)/ruff check .

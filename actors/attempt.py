@@ -59,6 +59,7 @@ class AttemptContext:
         namespace: str,
         path: str,
         attempt: int,
+        generation: int,
         level: str,
         ports: "Ports",
         mask: "Callable[[str], str]",
@@ -67,6 +68,7 @@ class AttemptContext:
         self._namespace = namespace
         self.path = path
         self.attempt = attempt
+        self._generation = generation
         self._level = LEVELS.index(level)
         self._ports = ports
         self._mask = mask
@@ -74,7 +76,12 @@ class AttemptContext:
 
     @property
     def attempt_key(self) -> str:
-        return f"{self._execution}:{self.path}:{self.attempt}"
+        return f"{self.idempotency_key}:{self.attempt}"
+
+    @property
+    def idempotency_key(self) -> str:
+        restarted = f":restart-{self._generation}" if self._generation else ""
+        return f"{self._execution}{restarted}:{self.path}"
 
     @property
     def execution(self) -> str:

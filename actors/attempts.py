@@ -21,7 +21,8 @@ from hookledger.journal.events import (
 from hookledger.runtime.durations import DurationInvalid, parse_duration
 from hookledger.runtime.expressions import truthy
 from hookledger.runtime.flow.model import Task
-from hookledger.runtime.plan import EndAttempts, Place, StartAttempt, locate
+from hookledger.runtime.locate import locate
+from hookledger.runtime.plan import EndAttempts, Place, StartAttempt
 from hookledger.runtime.settle import settle
 from hookledger.runtime.tasks.base import Effect, TaskFailed, TaskKind
 
@@ -82,7 +83,7 @@ class Attempts:
             return
         bench = self._bench
         begun = bench.state.runs[path].begun
-        found = locate(bench.flow.walk(), bench.state.branches, path)
+        found = locate(bench.flow, bench.state.branches, path)
         assert begun is not None
         assert found is not None, f"{path} left the plan while it ran"
         resumed = bench.state.resumed.get(path)
@@ -113,7 +114,7 @@ class Attempts:
                 )
             )
             return
-        found = locate(bench.flow.walk(), bench.state.branches, ended.path)
+        found = locate(bench.flow, bench.state.branches, ended.path)
         assert found is not None, f"{ended.path} left the plan while it ran"
         self._returned(found[0], ended)
 
@@ -185,6 +186,7 @@ class Attempts:
             namespace=bench.flow.namespace,
             path=path,
             attempt=attempt,
+            generation=bench.state.generation,
             level=task.log_level,
             ports=bench.ports,
             mask=bench.masker.text,

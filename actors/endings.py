@@ -46,8 +46,8 @@ def _outputs(bench: Bench, rendered: Rendered) -> tuple[dict[str, Any], Failure 
     try:
         resolved = resolve_outputs(bench.flow.outputs, rendered.value)
     except OutputsInvalid as error:
-        message = "; ".join(problem.message for problem in error.problems)
-        return {}, Failure(message=bench.masker.text(message), kind="InvalidOutputs")
+        message = "; ".join(map(str, error.problems))
+        return {}, Failure(message=bench.masker.text(f"outputs: {message}"), kind="InvalidOutputs")
     return bench.masker.data(dict(resolved)), None
 
 
@@ -88,6 +88,15 @@ def _reason(command: Finish, state: State) -> Failure | None:
     branch = state.branches.get(command.path)
     if branch is not None and branch.error is not None:
         return branch.error
+    if branch is not None and branch.chosen == "failed":
+        message = f"the condition of `{branch.task}` was not met within {branch.round} rounds"
+        return Failure(message=message, kind="GaveUp")
+    if command.path in state.expired:
+        return Failure(message=f"`{command.path}` was not done within its timeout", kind="Timeout")
+    if command.path in state.resumed:
+        return Failure(message=f"`{command.path}` ended without an answer in time", kind="PauseExpired")
+    if state.exit_path:
+        return Failure(message=f"`{state.exit_path}` ended the execution as FAILED", kind="Exit")
     returned = state.returned.get(command.path)
     if returned is not None:
         return Failure(

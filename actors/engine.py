@@ -8,7 +8,7 @@
 Nothing here knows of HTTP servers: importing it pulls in neither Quart nor Hypercorn.
 """
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -17,12 +17,13 @@ import msgspec
 import trio
 
 from hookledger.actors.claims import Claims
-from hookledger.actors.errors import FlowUnknown, FlowUnusable
+from hookledger.actors.errors import DeliveryRefused, FlowUnknown, FlowUnusable, plain_errors
 from hookledger.actors.flows import FlowBook, Revision
 from hookledger.actors.handle import Execution
 from hookledger.actors.http_lazy import open_http
 from hookledger.actors.keyvalues import JournaledKeyValues
 from hookledger.actors.operators import OperatorCommand
+from hookledger.actors.origins import prefix_of
 from hookledger.actors.ports import Ports
 from hookledger.actors.reception import Delivery, Reception
 from hookledger.actors.rendering import Rendered, make_renderer
@@ -100,7 +101,7 @@ class Engine:
         store = SqliteStore(Path(data)) if isinstance(data, str | Path) else data
         try:
             async with (
-                _plain_errors(),
+                plain_errors(),
                 _http_for(ports),
                 open_journal(store, clock=ports.clock, entropy=ports.entropy, writer=ports.writer) as journal,
                 trio.open_nursery() as nursery,
@@ -175,17 +176,18 @@ class Engine:
             raise FlowUnknown(namespace, flow_id)
         return revision
 
-    def flow(self, namespace: str, flow_id: str) -> Flow:
-        """The newest revision of a flow, ready to run.
+    def flow(self, namespace: str, flow_id: str, revision: int = 0) -> Flow:
+        """A revision of a flow, ready to run; 0 for the newest.
 
         Raises:
             FlowUnknown: There is none.
-            FlowUnusable: Its source no longer parses here.
+            FlowUnusable: Its source no longer parses here, or there is no such revision.
         """
-        revision = self.flow_revision(namespace, flow_id)
-        if revision.flow is None:
-            raise FlowUnusable(revision.error)
-        return revision.flow
+        newest = self.flow_revision(namespace, flow_id)
+        found = self.flows.pinned(namespace, flow_id, revision) if revision else newest
+        if found is None or found.flow is None:
+            raise FlowUnusable(found.error if found else f"{namespace}/{flow_id} has no revision {revision}")
+        return found.flow
 
     async def trigger(
         self,
@@ -248,8 +250,25 @@ class Engine:
         )
         return self.supervisor.start(execution_id, flow, received, actor)
 
+    def deliver_each(
+        self, flow: Flow, trigger: Trigger, deliveries: Sequence[Delivery], *, actor: str, dry: bool = False
+    ) -> list[Execution | DeliveryRefused | None]:
+        """Start an execution for each item of a batch; never waits, so all of them are in one commit, or none is.
+
+        An item whose condition is not met is left out: its place holds the reason. `dry` starts nothing.
+
+        Raises:
+            FlowUnusable, DeliveryRefused: As `trigger`; nothing is started.
+        """
+        found = self._reception.receive_each(flow, trigger, deliveries)
+        start = self.supervisor.start
+        return [
+            one if isinstance(one, DeliveryRefused) else None if dry else start(one[0], flow, one[1], actor)
+            for one in found
+        ]
+
     def examine(
-        self, flow: Flow, trigger: Trigger, delivery: Delivery, *, wait: bool = False
+        self, flow: Flow, trigger: Trigger | None, delivery: Delivery, *, wait: bool = False
     ) -> TriggerReceived:
         """What `deliver` would record, without starting anything.
 
@@ -293,7 +312,8 @@ class Engine:
             ExecutionUnknown: There is no such execution.
         """
         events = await self.events(execution_id)
-        return fold_all(event for event in events if at is None or event.sequence <= at)
+        prefix = await prefix_of(self.journal, events)
+        return fold_all((event for event in events if at is None or event.sequence <= at), prefix)
 
     def render(self, flow: Flow, execution_id: str, state: State, tree: Tree) -> Rendered:
         """Render something of a flow against an execution."""
@@ -377,17 +397,3 @@ async def _follow_up_again(journal: Journal, supervisor: Supervisor) -> None:
 
     for execution_id in await journal.ask(ended):
         await supervisor.follow_up(execution_id)
-
-
-@asynccontextmanager
-async def _plain_errors() -> AsyncGenerator[None]:
-    """A host that raised one error inside the block gets that error back, not the groups of our nurseries."""
-    try:
-        yield
-    except BaseExceptionGroup as group:
-        leaf: BaseException = group
-        while isinstance(leaf, BaseExceptionGroup) and len(leaf.exceptions) == 1:
-            leaf = leaf.exceptions[0]
-        if isinstance(leaf, BaseExceptionGroup):
-            raise
-        raise leaf from leaf.__cause__

@@ -1,5 +1,7 @@
 """Errors an embedding program meets. Pages: docs/errors/."""
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import ClassVar
 
 
@@ -32,7 +34,9 @@ class DeliveryRefused(EngineError):
 
     code = "R003"
 
-    def __init__(self, message: str, *, unmet: bool = False) -> None:
+    def __init__(self, message: str, *, unmet: bool = False, condition: bool = False) -> None:
+        self.condition = condition
+        """True when `when` or a condition could not be evaluated."""
         self.unmet = unmet
         """True when `when` or a condition was false; otherwise something could not be rendered or validated."""
         super().__init__(message)
@@ -65,3 +69,17 @@ class StillRunning(EngineError):
     def __init__(self, execution: str) -> None:
         self.execution = execution
         super().__init__(f"execution {execution} has not ended yet; it goes on, ask again later")
+
+
+@asynccontextmanager
+async def plain_errors() -> AsyncGenerator[None]:
+    """A host that raised one error inside the block gets that error back, not the groups of our nurseries."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        leaf: BaseException = group
+        while isinstance(leaf, BaseExceptionGroup) and len(leaf.exceptions) == 1:
+            leaf = leaf.exceptions[0]
+        if isinstance(leaf, BaseExceptionGroup):
+            raise
+        raise leaf from leaf.__cause__

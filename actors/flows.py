@@ -11,6 +11,7 @@ import msgspec
 from hookledger.journal.events import AnyEvent, FlowRegistered, FlowRemoved
 from hookledger.runtime.flow.model import Flow
 from hookledger.runtime.flow.parse import FlowInvalid, parse_flow
+from hookledger.runtime.flow.remains import remains
 from hookledger.runtime.tasks.registry import TaskRegistry
 
 
@@ -20,6 +21,8 @@ class Revision(msgspec.Struct, frozen=True, kw_only=True):
     registered: FlowRegistered
     flow: Flow | None
     error: str = ""
+    remains: Flow | None = None
+    """What can still be read of a source that no longer parses; not to be run."""
 
 
 class FlowBook:
@@ -84,7 +87,13 @@ class FlowBook:
         try:
             flow = parse_flow(registered.source, file=registered.file, registry=self._registry)
         except FlowInvalid as error:
-            return Revision(registered=registered, flow=None, error=str(error))
+            left = remains(
+                registered.source,
+                namespace=registered.namespace,
+                flow_id=registered.flow,
+                revision=registered.revision,
+            )
+            return Revision(registered=registered, flow=None, error=str(error), remains=left)
         return Revision(
             registered=registered, flow=msgspec.structs.replace(flow, revision=registered.revision)
         )

@@ -16,6 +16,7 @@ from hookledger.actors.ids import derived_id
 from hookledger.actors.reception import Delivery, Reception
 from hookledger.journal.events import TriggerReceived
 from hookledger.runtime.flow.model import Flow, Retry
+from hookledger.runtime.locate import locate
 from hookledger.runtime.settle import retry_delay
 from hookledger.runtime.state import State
 from hookledger.runtime.triggers.after_flow import AfterFlowSettings, after_flow_variables
@@ -41,8 +42,8 @@ class FollowUps:
     def _next_try(
         self, execution_id: str, flow: Flow, state: State
     ) -> Iterator[tuple[str, Flow, TriggerReceived]]:
-        retry, received = flow.retry, state.received
-        if retry is None or received is None or retry.behavior != "CREATE_NEW_EXECUTION":
+        retry, received = _retry_of(flow, state), state.received
+        if retry is None or received is None:
             return
         due = _due(retry, received, state)
         if due is not None:
@@ -78,6 +79,16 @@ class FollowUps:
                             logger.warning("%s did not start %s: %s", execution_id, flow.name, error)
                         continue
                     yield following, flow, first
+
+
+def _retry_of(flow: Flow, state: State) -> Retry | None:
+    """The failed task's own retry, or that of a block around it or the flow, if it wants a new execution."""
+    path = getattr(state.terminal, "path", "")
+    found = locate(flow, state.branches, path) if path else None
+    for retry in (found[0].retry if found else None, flow.retry):
+        if retry is not None and retry.behavior == "CREATE_NEW_EXECUTION":
+            return retry
+    return None
 
 
 def _due(retry: Retry, received: TriggerReceived, state: State) -> int | None:

@@ -70,11 +70,12 @@ class JournaledKeyValues:
     ) -> None:
         await trio.lowlevel.checkpoint()
         there = self._live((namespace, key))
-        if there is not None and by and there.by == by:
-            return  # an earlier run of this very attempt, durable since it was read from the journal
-        if there is not None and not overwrite:
-            raise KeyTaken(key)
         value = msgspec.json.decode(msgspec.json.encode(value))  # theirs may change later
+        own = there is not None and bool(by) and there.by == by
+        if own and there is not None and there.value == value:
+            return  # an earlier attempt at the same thing, durable since it was read from the journal
+        if there is not None and not overwrite and not own:
+            raise KeyTaken(key)
 
         def make(sequence: int, at: int) -> KeyValueSet:
             return KeyValueSet(

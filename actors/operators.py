@@ -58,7 +58,8 @@ class Restart(msgspec.Struct, frozen=True, kw_only=True):
     source_sha256: str = ""
     """Of that revision; the supervisor fills it in."""
     paths: tuple[str, ...] = ()
-    """What is forgotten; the supervisor fills it in."""
+    """What is forgotten; the supervisor fills it in, `again` too."""
+    again: tuple[str, ...] = ()
 
 
 class SetLabels(msgspec.Struct, frozen=True, kw_only=True):
@@ -204,6 +205,7 @@ def _restart(command: Restart, recorder: Recorder) -> None:
             revision=command.revision,
             source_sha256=command.source_sha256,
             paths=command.paths,
+            again=command.again,
             reason=command.reason,
         )
     )

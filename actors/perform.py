@@ -11,6 +11,7 @@ from hookledger.actors.bench import Bench
 from hookledger.actors.endings import finish, finish_killed
 from hookledger.actors.errors import CommandRefused
 from hookledger.actors.structure import (
+    begin_deadline,
     begin_wait,
     end_wait,
     fire_timer,
@@ -22,6 +23,7 @@ from hookledger.actors.structure import (
 from hookledger.runtime.plan import (
     AwaitEvent,
     AwaitTime,
+    BeginDeadline,
     BeginWait,
     Command,
     EndAttempts,
@@ -128,6 +130,7 @@ _HANDLERS: dict[type, Callable[[Performer, Any], Awaitable[None]]] = {
     EndAttempts: lambda performer, command: performer._attempts.stop(command),
     TakeBranch: _on_bench(take_branch),
     BeginWait: _on_bench(begin_wait),
+    BeginDeadline: _on_bench(begin_deadline),
     FireTimer: _on_bench(fire_timer),
     EndWait: _on_bench(end_wait),
     StartChild: Performer._start_child,

@@ -17,7 +17,7 @@ class Ports:
     Args:
         cipher: Encrypts SECRET inputs; without one they are refused.
         environment: What expressions see as `envs`.
-        services: Further ports by name, handed to tasks: `http`, `processes`, `kv`.
+        services: Further ports by name, handed to tasks: `http`, `processes`, `kv`; `files` answers `read()`.
         writer: What the journal says about who writes it; this process by default.
     """
 
@@ -70,8 +70,13 @@ class Ports:
                     raise LookupError(name)
                 return store.peek(other or namespace, name)
 
+            files = self.services.get("files")
             self._expressions[namespace] = ExpressionPorts(
-                clock=self._now, random=_Randomness(self.entropy), secret=self._secret, kv=kv
+                clock=self._now,
+                random=_Randomness(self.entropy),
+                secret=self._secret,
+                kv=kv,
+                others=files.functions(namespace) if files is not None else None,
             )
         return self._expressions[namespace]
 

@@ -1,7 +1,7 @@
 """From a delivery to a TriggerReceived: what a trigger's own rules say before an execution exists."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import msgspec
 
@@ -11,7 +11,7 @@ from hookledger.actors.ids import new_id
 from hookledger.actors.ports import Ports
 from hookledger.actors.rendering import Renderer
 from hookledger.journal.events import TriggerReceived
-from hookledger.runtime.expressions import truthy
+from hookledger.runtime.flow.conditions import holds
 from hookledger.runtime.flow.inputs import InputsInvalid, resolve_inputs
 from hookledger.runtime.flow.model import Flow, Trigger
 from hookledger.runtime.flow.rendering import RenderFailed
@@ -19,7 +19,11 @@ from hookledger.runtime.flow.templates import compile_tree
 from hookledger.runtime.masking import Masker
 from hookledger.runtime.secret_inputs import NONCE_BYTES, changed, looked_up, secret_ids
 from hookledger.runtime.state import State, fold
+from hookledger.runtime.triggers.webhook import WebhookSettings
 from hookledger.runtime.variables import Scope
+
+CORRELATION_CHARS_MAX: Final = 256
+"""A label is for lists and look-ups; what a sender puts into it may be as long as his headers."""
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +41,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     body_bytes: int = 0
     body_uri: str = ""
     raw_body: bool = False
+    charset: str = ""
     remote: str = ""
     variables: Mapping[str, Any] = {}
     inputs: Mapping[str, Any] = {}
@@ -103,6 +108,7 @@ class Reception:
             body_bytes=delivery.body_bytes,
             body_uri=delivery.body_uri,
             raw_body=delivery.raw_body,
+            charset=delivery.charset,
             remote=delivery.remote,
             parent=delivery.parent,
             parent_path=delivery.parent_path,
@@ -120,6 +126,26 @@ class Reception:
         )
         admitted = self._admitted(flow, trigger, delivery, execution_id, candidate)
         return execution_id, admitted
+
+    def receive_each(
+        self, flow: Flow, trigger: Trigger, deliveries: Sequence[Delivery]
+    ) -> list[tuple[str, TriggerReceived] | DeliveryRefused]:
+        """The same for the items of a batch: an item whose condition is false is left out, anything else stops all.
+
+        Raises:
+            FlowUnusable, DeliveryRefused: As `receive`.
+        """
+        found: list[tuple[str, TriggerReceived] | DeliveryRefused] = []
+        for delivery in deliveries:
+            try:
+                found.append(self.receive(flow, trigger, delivery))
+            except DeliveryRefused as refused:
+                if not refused.unmet:
+                    reason = str(refused).removeprefix(f"{refused.code}: ")
+                    reason = f"item {len(found)} of the batch: {reason}"
+                    raise DeliveryRefused(reason, condition=refused.condition) from refused
+                found.append(refused)
+        return found
 
     def _admitted(
         self,
@@ -145,8 +171,9 @@ class Reception:
         for tree in conditions:
             rendered = renderer.whole(state, tree)
             if rendered.failure is not None:
-                raise DeliveryRefused(f"a condition of {trigger.id} failed: {rendered.failure.message}")
-            if not truthy(rendered.value):
+                reason = f"a condition of {trigger.id} failed: {rendered.failure.message}"
+                raise DeliveryRefused(reason, condition=True)
+            if not holds(rendered.value):
                 raise DeliveryRefused(f"a condition of {trigger.id} is not met", unmet=True)
 
     def _inputs(
@@ -208,5 +235,16 @@ class Reception:
                 raise DeliveryRefused(f"the labels of {trigger.id} failed: {rendered.failure.message}")
             labels |= {str(name): str(value) for name, value in rendered.value.items()}
         labels |= delivery.labels
-        labels.setdefault("system.correlationId", execution_id)
+        labels.setdefault("system.correlationId", self._correlation(trigger, renderer, state) or execution_id)
         return labels
+
+    @staticmethod
+    def _correlation(trigger: Trigger | None, renderer: Renderer, state: State) -> str:
+        """What the author's `correlation` gives; empty for the execution's own id."""
+        settings = trigger.settings if trigger is not None else None
+        if trigger is None or not isinstance(settings, WebhookSettings) or settings.correlation is None:
+            return ""
+        rendered = renderer.whole(state, settings.correlation)
+        if rendered.failure is not None:
+            raise DeliveryRefused(f"the correlation of {trigger.id} failed: {rendered.failure.message}")
+        return str(rendered.value or "").strip()[:CORRELATION_CHARS_MAX]

@@ -11,7 +11,7 @@ import trio
 
 from hookledger.journal.entry import Chain, Entry
 from hookledger.journal.events import ExecutionEvent
-from hookledger.journal.index import ExecutionRow, project
+from hookledger.journal.index import Projection
 from hookledger.journal.journal import Journal, Ticket
 from hookledger.journal.store import LogLine
 from hookledger.runtime.state import State, fold, fold_all
@@ -23,13 +23,14 @@ EVENTS_PER_ENTRY_MAX: Final = 256
 class Recorder:
     """One execution's journal and the state folded from it."""
 
-    def __init__(self, journal: Journal, execution: str, actor: str) -> None:
+    def __init__(self, journal: Journal, execution: str, actor: str, before: State | None = None) -> None:
+        """`before` is what a fork begins with."""
         self._journal = journal
         self._actor = actor
         self._chain = Chain(execution=execution)
         self._pending: list[ExecutionEvent] = []
         self._logs: list[LogLine] = []
-        self._row: ExecutionRow | None = None
+        self._index = Projection(execution)
         self._last: Ticket | None = None
         self.first: Ticket | None = None
         """The entry that holds the first event, once it was appended by this recorder."""
@@ -38,15 +39,22 @@ class Recorder:
         """Set once the caller can be told something: a task has answered, or the execution is over."""
         self.answer: Ticket | None = None
         """The entry in which a task answered."""
-        self.state = State()
+        self.state = before or State()
 
     @classmethod
-    def resume(cls, journal: Journal, execution: str, actor: str, entries: Sequence[Entry]) -> "Recorder":
+    def resume(
+        cls,
+        journal: Journal,
+        execution: str,
+        actor: str,
+        entries: Sequence[Entry],
+        before: State | None = None,
+    ) -> "Recorder":
         """Continue behind what is stored."""
-        recorder = cls(journal, execution, actor)
+        recorder = cls(journal, execution, actor, before)
         events: list[ExecutionEvent] = [event for entry in entries for event in entry.events()]  # type: ignore[misc]
-        recorder.state = fold_all(events)
-        recorder._row = project(None, execution, events)
+        recorder.state = fold_all(events, recorder.state)
+        recorder._index.follow(events)
         recorder._at = events[-1].at
         if recorder.state.response is not None:
             recorder.spoken.set()
@@ -84,10 +92,8 @@ class Recorder:
             events, logs = tuple(self._pending), tuple(self._logs)
             self._pending.clear()
             self._logs.clear()
-            self._row = project(self._row, self._chain.execution, events)
-            self._last = self._journal.append(
-                self._chain, events, actor=self._actor, row=self._row, logs=logs
-            )
+            row = self._index.follow(events)
+            self._last = self._journal.append(self._chain, events, actor=self._actor, row=row, logs=logs)
             self.first = self.first or self._last
         return self._last
 

@@ -1,6 +1,6 @@
 """What flowables choose, wait for and start: rendered, then recorded."""
 
-from typing import Any
+from typing import Any, Literal
 
 from hookledger.actors.attempt import instance_of
 from hookledger.actors.bench import Bench, ChildRefused
@@ -18,6 +18,7 @@ from hookledger.journal.events import (
 from hookledger.runtime.expressions import truthy
 from hookledger.runtime.flow.model import Task
 from hookledger.runtime.plan import (
+    BeginDeadline,
     BeginWait,
     Choice,
     EndWait,
@@ -30,8 +31,10 @@ from hookledger.runtime.plan import (
     TakeBranch,
     Wait,
 )
+from hookledger.runtime.state import below
 from hookledger.runtime.tasks.base import TaskFailed
 from hookledger.runtime.tasks.flow.subflow import Subflow
+from hookledger.runtime.tasks.flow.waits import duration_of
 
 
 async def take_branch(bench: Bench, command: TakeBranch) -> None:
@@ -119,20 +122,60 @@ def _record_wait(bench: Bench, path: str, wait: Wait) -> None:
 
 
 async def fire_timer(bench: Bench, command: FireTimer) -> None:
-    """The time of a timer has come."""
+    """The time of a timer has come; nobody waits any longer for an answer inside a block that is late."""
+    waiting = [path for path in bench.state.pauses if command.late and below(path, command.path)]
+    for path in waiting:
+        _resume(bench, path, "fail")
     bench.record(
-        lambda sequence, at: TimerFired(sequence=sequence, at=at, path=command.path, due=command.due)
+        lambda sequence, at: TimerFired(
+            sequence=sequence,
+            at=at,
+            path=command.path,
+            due=command.due,
+            origin="timeout" if command.late else "sleep",
+        )
     )
 
 
 async def end_wait(bench: Bench, command: EndWait) -> None:
     """A pause is over without a person."""
-    choice = bench.state.pauses[command.path].expiry
+    _resume(bench, command.path, bench.state.pauses[command.path].expiry)
+
+
+def _resume(bench: Bench, path: str, choice: Literal["resume", "warn", "fail"]) -> None:
     bench.record(
         lambda sequence, at: ExecutionResumed(
-            sequence=sequence, at=at, path=command.path, by="engine:timer", choice=choice
+            sequence=sequence, at=at, path=path, by="engine:timer", choice=choice
         )
     )
+
+
+async def begin_deadline(bench: Bench, command: BeginDeadline) -> None:
+    """Record until when a block has time."""
+    task, place = command.task, command.place
+    rendered = bench.renderer.task(bench.state, task, place, task.timeout)
+    duration = 0
+    try:
+        if rendered.failure is None:
+            duration = _time_for(rendered.value)
+    except TaskFailed as error:
+        rendered = _failing(rendered, error)
+    if rendered.failure is not None:
+        record_branch(bench, task, place, rendered)
+        return
+    path = place.path(task)
+    bench.record(
+        lambda sequence, at: TimerSet(
+            sequence=sequence, at=at, path=path, due=at + duration, origin="timeout"
+        )
+    )
+
+
+def _time_for(text: str) -> int:
+    duration = duration_of(text)
+    if duration <= 0:
+        raise TaskFailed("timeout: give the block some time", kind="InvalidProperty")
+    return duration
 
 
 async def start_child(bench: Bench, command: StartChild) -> None:
@@ -169,9 +212,11 @@ async def look_after_child(bench: Bench, path: str) -> None:
 async def kill_children(bench: Bench, command: KillChildren) -> None:
     """Ask the children one waits for to stop."""
     kill = bench.state.kill
-    assert kill is not None
+    by, reason = (
+        (kill.by, kill.reason) if kill else ("engine:timer", "the time of the block it was for is over")
+    )
     for child in command.children:
-        await bench.children.kill(child, kill.by, kill.reason)
+        await bench.children.kill(child, by, reason)
 
 
 def _child(bench: Bench, task: Task, place: Place, rendered: Rendered) -> ChildStarted:
@@ -219,4 +264,5 @@ def _moment(bench: Bench, command: TakeBranch) -> Moment:
     prefix = f"{command.place.path(command.task)}["
     begun = [run.first_started for path, run in bench.state.runs.items() if path.startswith(prefix)]
     now = bench.recorder.now()
-    return Moment(round=command.round, elapsed=now - min(begun, default=now))
+    since = max(min(begun, default=now), bench.state.restarted_at)
+    return Moment(round=command.round, elapsed=now - since)

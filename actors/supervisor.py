@@ -20,6 +20,7 @@ from hookledger.actors.flows import FlowBook
 from hookledger.actors.followups import FollowUps
 from hookledger.actors.handle import Execution
 from hookledger.actors.operators import ChildEnded, OperatorCommand, Restart, apply
+from hookledger.actors.origins import prefix_of
 from hookledger.actors.perform import Performer
 from hookledger.actors.ports import Ports
 from hookledger.actors.reception import Reception
@@ -27,14 +28,20 @@ from hookledger.actors.recorder import Recorder
 from hookledger.actors.rendering import make_renderer
 from hookledger.actors.subflows import Subflows
 from hookledger.actors.timers import Timers
-from hookledger.journal.entry import Entry
+from hookledger.journal.entry import SYSTEM, Entry
 from hookledger.journal.errors import ExecutionUnknown, JournalPoisoned
-from hookledger.journal.events import ExecutionCancelled, ExecutionFailed, Failure, TriggerReceived
+from hookledger.journal.events import (
+    ExecutionCancelled,
+    ExecutionFailed,
+    ExecutionForked,
+    Failure,
+    TriggerReceived,
+)
 from hookledger.journal.journal import Journal
 from hookledger.journal.store import Query, Reader
 from hookledger.runtime.flow.model import Flow
 from hookledger.runtime.masking import Masker
-from hookledger.runtime.restart import forgotten, lost_paths
+from hookledger.runtime.restart import lost_paths, redone
 from hookledger.runtime.state import State
 
 ENGINE: Final = "engine:self"
@@ -73,19 +80,29 @@ class Supervisor:
         """How many wait for a timer."""
         return len(self._timers)
 
-    def start(self, execution_id: str, flow: Flow, received: TriggerReceived, actor: str) -> Execution:
+    def start(
+        self,
+        execution_id: str,
+        flow: Flow,
+        received: TriggerReceived | ExecutionForked,
+        actor: str,
+        before: State | None = None,
+    ) -> Execution:
         """Begin an execution, or queue, refuse or cancel it as the flow's `concurrency` says.
 
         With `wait` nobody needs to know of it before it ends, so the first event is left to be appended with
         what follows; otherwise it is appended now.
+
+        Args:
+            before: What a fork begins with.
         """
-        recorder = Recorder(self._journal, execution_id, actor)
+        recorder = Recorder(self._journal, execution_id, actor, before)
         recorder.record(lambda _sequence, _at: received)
         execution = self._handles[execution_id] = Execution(execution_id, recorder)
         verdict = self._gate.enter(flow, execution_id)
         if verdict in ("CANCEL", "FAIL"):
             _refuse(recorder, flow, verdict)
-        if not received.wait or verdict == "wait":
+        if not execution.received.wait or verdict == "wait":
             recorder.flush()
         if verdict != "wait":
             self._begin(execution, flow, recorder)
@@ -154,9 +171,10 @@ class Supervisor:
 
     async def _resumed(self, execution_id: str) -> tuple[Recorder, Sequence[Entry]]:
         entries = await self._journal.entries(execution_id)
-        if not entries:
+        if not entries or execution_id == SYSTEM:
             raise ExecutionUnknown(execution_id)
-        return Recorder.resume(self._journal, execution_id, ENGINE, entries), entries
+        prefix = await prefix_of(self._journal, entries[0].events())
+        return Recorder.resume(self._journal, execution_id, ENGINE, entries, prefix), entries
 
     async def _wake(self, execution_id: str) -> ExecutionActor | None:
         """Fold the journal and begin an actor, unless there is one, or nothing to do for one."""
@@ -194,6 +212,12 @@ class Supervisor:
                 revision.error if revision else f"revision {state.revision} is not in the journal"
             )
         return revision.flow
+
+    def _usable(self, state: State) -> Flow | None:
+        try:
+            return self._pinned(state)
+        except FlowUnusable:
+            return None
 
     def _begin(self, execution: Execution, flow: Flow, recorder: Recorder) -> ExecutionActor:
         assert recorder.state.received is not None
@@ -250,11 +274,7 @@ class Supervisor:
                 await self.command(received.parent, ended)
 
     async def _follow(self, execution_id: str, state: State) -> None:
-        try:
-            flow = self._pinned(state)
-        except FlowUnusable:
-            flow = None
-        for following, of_flow, received in self._follow_ups.of(execution_id, flow, state):
+        for following, of_flow, received in self._follow_ups.of(execution_id, self._usable(state), state):
             if not await self.exists(following):
                 self.start(following, of_flow, received, f"execution:{execution_id}")
 
@@ -277,11 +297,12 @@ class Supervisor:
             flow = self._pinned(wanted)
         except FlowUnusable as error:
             raise CommandRefused(str(error)) from error
-        lost = sorted(lost_paths(flow, state))
+        paths, again = redone(self._usable(state) or flow, state)
+        lost = sorted(lost_paths(flow, state, paths))
         if lost:
             raise CommandRefused(f"revision {flow.revision} has no {', '.join(lost)} any more")
         return msgspec.structs.replace(
-            command, revision=flow.revision, source_sha256=flow.sha256, paths=forgotten(flow, state)
+            command, revision=flow.revision, source_sha256=flow.sha256, paths=paths, again=again
         )
 
     def _leave(self, execution_id: str) -> None:
@@ -301,7 +322,7 @@ def _open_executions(reader: Reader) -> list[str]:
     """All of them before the first is woken: a list that shrinks while it is paged through would skip some."""
     found: list[str] = []
     while True:
-        query = Query(open=True, limit=RECOVERY_PAGE, offset=len(found), oldest_first=True)
+        query = Query(open=True, limit=RECOVERY_PAGE, offset=len(found), ascending=True, total_max=0)
         rows, _ = reader.rows(query)
         found += [row.execution for row in rows]
         if len(rows) < RECOVERY_PAGE:

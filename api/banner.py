@@ -4,18 +4,20 @@ import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from hookledger.api.webhook.route import rendered_key, webhook_path
+from hookledger.api.webhook.route import is_literal, rendered_key, webhook_path
 from hookledger.runtime.triggers.webhook import WebhookSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hookledger.actors.engine import Engine
+    from hookledger.actors.flows import Revision
     from hookledger.api.config import Config
-    from hookledger.api.credentials import Opened
+    from hookledger.api.identity.users import First
+    from hookledger.runtime.flow.model import Trigger
 
 
-def banner(engine: "Engine", config: "Config", opened: "Opened", bound: "Sequence[str]") -> Iterator[str]:
+def banner(engine: "Engine", config: "Config", first: "First", bound: "Sequence[str]") -> Iterator[str]:
     """Yield the lines."""
     listening = bound[0] if bound else ""
     address = config.server.public_url.rstrip("/") or listening
@@ -25,7 +27,8 @@ def banner(engine: "Engine", config: "Config", opened: "Opened", bound: "Sequenc
         yield f"The world reaches it at {address}"
     yield from _webhooks(engine, address)
     yield ""
-    yield from _credentials(opened, address)
+    yield f"Console: {address}/ui/main/"
+    yield from _credentials(first, address)
     yield "Ctrl-C stops it."
 
 
@@ -42,19 +45,36 @@ def _webhooks(engine: "Engine", address: str) -> Iterator[str]:
             continue
         for trigger in revision.flow.triggers:
             if isinstance(trigger.settings, WebhookSettings):
-                key = rendered_key(engine, revision.flow, trigger, trigger.settings)
-                url = webhook_url(address, revision.flow.namespace, revision.flow.id, key or "KEY")
-                lines += [f"{revision.flow.name} ({trigger.id})", f"    curl {shlex.quote(url)}"]
+                lines += [f"{revision.flow.name} ({trigger.id})"]
+                lines += [f"    {line}" for line in _try_it(engine, revision, trigger, address)]
     yield ""
     yield from lines or ["No webhooks yet: put a flow with a Webhook trigger into the flows directory."]
 
 
-def _credentials(opened: "Opened", address: str) -> Iterator[str]:
-    user = opened.credentials.username
-    if opened.generated:
-        yield f"API user {user}, password {opened.generated}   (shown only now; its hash is in {opened.origin})"
-        credentials = shlex.quote(f"{user}:{opened.generated}")
+def _try_it(engine: "Engine", revision: "Revision", trigger: "Trigger", address: str) -> Iterator[str]:
+    """A line that reaches the webhook: plain curl where that is enough, else the command that makes the line.
+
+    What is printed here ends up in some log, so no secret, no signature and no key made from a secret stands in it.
+    """
+    settings, registered = trigger.settings, revision.registered
+    assert revision.flow is not None
+    open_key = is_literal(settings.key)
+    key = rendered_key(engine, revision.flow, trigger, settings) if open_key else None
+    url = webhook_url(address, registered.namespace, registered.flow, key or "KEY")
+    if open_key and settings.signature is None and not settings.authentication:
+        yield f"curl {shlex.quote(url)}"
+        return
+    yield url
+    file = registered.file or f"{registered.flow}.yaml"
+    yield shlex.join(["hookledger", "webhook", "curl", file, "--trigger", trigger.id, "--address", address])
+
+
+def _credentials(first: "First", address: str) -> Iterator[str]:
+    user = first.user.name
+    if first.generated:
+        yield f"API user {user}, password {first.generated}   (shown only now; its hash is in {first.origin})"
+        credentials = shlex.quote(f"{user}:{first.generated}")
     else:
-        yield f"API user {user}, password as in {opened.origin}"
+        yield f"API user {user}, password as in {first.origin}"
         credentials = shlex.quote(f"{user}:PASSWORD")
     yield f"    curl -u {credentials} {shlex.quote(f'{address}/api/v1/main/executions/search')}"

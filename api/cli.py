@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from hookledger.api.identity.commands import token, user
 from hookledger.api.webhook.commands import webhook
 from hookledger.journal.cli import journal
 from hookledger.journal.cli.reading import JournalFile, reading
@@ -21,6 +22,8 @@ def main() -> None:
 
 main.add_command(journal)
 main.add_command(webhook)
+main.add_command(token)
+main.add_command(user)
 
 
 @main.command()
@@ -35,12 +38,15 @@ def serve(
     flows: str | None, data: str | None, host: str | None, port: int | None, config_file: Path | None
 ) -> None:
     """Serve the flows of a directory."""
+    from hookledger.api.config import ConfigInvalid
     from hookledger.api.serve import run
 
     config = _config(config_file, {"flows": flows, "data": data, "server.host": host, "server.port": port})
     try:
         sys.exit(run(config))
     except* JournalError as group:
+        raise _fail(str(group.exceptions[0])) from None
+    except* ConfigInvalid as group:
         raise _fail(str(group.exceptions[0])) from None
     except* OSError as group:
         raise _fail(
@@ -150,10 +156,16 @@ def flow_render(
 @reading
 def journal_replay(reader: JournalFile, execution: str, at: int | None) -> None:
     """Rebuild an execution's state by folding its events, and print it."""
+    import msgspec
+
+    from hookledger.actors.origins import before
     from hookledger.api.replay import replayed
+    from hookledger.journal.text import quiet
 
     execution_id, entries = reader.history(execution)
-    click.echo(json.dumps(replayed(execution_id, entries, at), ensure_ascii=False, indent=2))
+    prefix = before(reader.entries, entries[0].events())
+    state = msgspec.to_builtins(replayed(execution_id, entries, at, prefix=prefix))
+    click.echo(quiet(json.dumps(state, ensure_ascii=False, indent=2)))
 
 
 def _config(file: Path | None, flags: dict[str, Any]) -> Any:

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 if TYPE_CHECKING:
+    from hookledger.api.identity.declared import Declared
     from hookledger.runtime.triggers.webhook.admission.ip import Network
 
 from hookledger.runtime.durations import DurationInvalid, parse_duration
@@ -52,12 +53,25 @@ class WebhookConfig(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown
     """Ask for the API's credentials on webhook URLs too."""
 
 
+class UserConfig(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """One of `auth.users`, with one of the two passwords."""
+
+    name: str
+    role: str
+    password: str = ""
+    password_hash: str = ""
+    """One line as `hookledger user hash` prints it."""
+
+
 class AuthConfig(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """`auth`: who may use the API. Generated at first start when nothing is set."""
+    """`auth`: who may use the API and the console."""
 
     username: str = ""
     password: str = ""
+    """Of the first user, an admin. Generated at first start when nothing is set."""
     realm: str = "Hookledger"
+    users: list[UserConfig] = []
+    """Further ones."""
 
 
 class TasksConfig(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -97,6 +111,16 @@ class Config(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields
         return networks
 
     @property
+    def users(self) -> "tuple[Declared, ...]":
+        """`auth.users`, checked."""
+        if not self.auth.users:
+            return ()
+        from hookledger.api.identity.declared import declared_users
+        from hookledger.api.identity.users import DEFAULT_USER
+
+        return declared_users(self.auth.users, first=self.auth.username or DEFAULT_USER)
+
+    @property
     def idle_seconds_max(self) -> float:
         """`server.idleTimeout` in seconds."""
         return _seconds("server.idleTimeout", self.server.idle_timeout)
@@ -130,7 +154,8 @@ _VARIABLES: Final[dict[str, tuple[str, ...]]] = {
 }
 """Environment variables without their prefix, and the setting each of them is."""
 
-_ELSEWHERE: Final = ("SECRET_", "CONFIG")
+_ELSEWHERE: Final = ("SECRET_", "CONFIG", "TOKEN")
+_SECRET: Final = frozenset({"password", "passwordHash", "encryptionKey"})
 
 
 def load_config(
@@ -161,16 +186,18 @@ def load_config(
     assert config.wait_seconds_max >= 0
     assert config.idle_seconds_max >= 0
     assert config.trusted_networks is not None
+    assert config.users is not None
     return config
 
 
 def masked(config: Config) -> dict[str, Any]:
     """The settings as plain data, secrets replaced."""
-    plain = msgspec.to_builtins(config)
-    for section, name in ((plain["auth"], "password"), (plain, "encryptionKey")):
-        if section[name]:
-            section[name] = "******"
-    return plain  # type: ignore[no-any-return]
+    plain: dict[str, Any] = msgspec.to_builtins(config)
+    users = plain["auth"]["users"]
+    for section in (plain, plain["auth"], *users):
+        for name in _SECRET & section.keys():
+            section[name] = section[name] and "******"
+    return plain
 
 
 def _read_file(file: Path | None) -> dict[str, Any]:

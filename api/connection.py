@@ -1,9 +1,12 @@
 """One HTTP exchange between Hypercorn and the application."""
 
+from collections.abc import AsyncIterable, AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 import trio
 from quart_trio.asgi import TrioASGIHTTPConnection
+
+from hookledger.api.http import BodyTooSlow
 
 if TYPE_CHECKING:
     from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable
@@ -23,3 +26,24 @@ class Connection(TrioASGIHTTPConnection):
                 await send(message)
 
         await super().__call__(receive, send_to_the_end)
+
+
+class PatientBody:
+    """A request's body, waited for as long as something comes."""
+
+    def __init__(self, body: AsyncIterable[bytes], idle_seconds_max: float) -> None:
+        self._chunks = aiter(body)
+        self._idle_seconds_max = idle_seconds_max
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """The next bytes.
+
+        Raises:
+            BodyTooSlow: None came in time.
+        """
+        with trio.move_on_after(self._idle_seconds_max):
+            return await anext(self._chunks)
+        raise BodyTooSlow(self._idle_seconds_max)

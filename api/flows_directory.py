@@ -1,14 +1,27 @@
-"""A directory of flow files: every file is a flow; a changed file is a new revision; a broken one is reported."""
+"""A directory of flow files: every file is a flow; a changed file is a new revision; a broken one is reported.
 
+A flow that came from here goes out of service when no file holds it any more: it was deleted, or another flow was
+written over it. What the API registered last is not ours to take away. Executions under way go on.
+"""
+
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Final, TypeAlias
 
 import trio
 
 from hookledger.actors.engine import Engine
+from hookledger.actors.errors import FlowUnknown
+from hookledger.runtime.flow.model import Flow
 from hookledger.runtime.flow.parse import FlowInvalid
 
-SUFFIXES = (".yaml", ".yml")
+SUFFIXES: Final = (".yaml", ".yml")
+SERVE: Final = "cli:serve"
+
+Stamp: TypeAlias = tuple[int, int]
+Name: TypeAlias = tuple[str, str]
 
 
 class FlowsDirectory:
@@ -17,31 +30,80 @@ class FlowsDirectory:
     def __init__(self, engine: Engine, directory: Path) -> None:
         self._engine = engine
         self._directory = directory
-        self._seen: dict[Path, tuple[int, int]] = {}
+        self._seen: dict[Path, Stamp] = {}
+        self._held: dict[Path, Name] = {}
+        """The flow of each file, as it was when the file could last be read."""
+        self._missed: set[Name] | None = None
+        """Flows whose file was not there at the last look; None before the first."""
 
     async def load(self) -> list[str]:
-        """Register files that are new or changed; returns lines for a person: what was loaded, what is broken."""
+        """Register what is new or changed, remove what is gone.
+
+        Returns lines for a person: what was loaded or removed, what is broken.
+        """
+        found = await trio.to_thread.run_sync(_found, self._directory)
+        if found is None:  # unmounted, perhaps: nothing is known of its files
+            return []
         lines: list[str] = []
-        for path, stamp in await trio.to_thread.run_sync(lambda: list(_files(self._directory))):
+        for path, stamp in found.items():
             if self._seen.get(path) != stamp:
-                self._seen[path] = stamp
                 lines.extend(await self._register(path))
-        return lines
+        self._seen = found
+        self._held = {path: name for path, name in self._held.items() if path in found}
+        return lines + await self._remove_gone()
 
     async def _register(self, path: Path) -> list[str]:
         try:
             source = await trio.Path(path).read_text(encoding="utf-8")
-            flow = await self._engine.register(source, file=str(path), by="cli:serve")
+            flow = await self._engine.register(source, file=str(path), by=SERVE)
         except FlowInvalid as error:
             return [f"not loaded: {problem}" for problem in error.problems]
         except (OSError, UnicodeDecodeError) as error:
             return [f"not loaded: {path}: {error}"]
+        self._held[path] = _name(flow)
         warnings = [f"warning: {warning}" for warning in flow.warnings]
         return [f"loaded {flow.name} revision {flow.revision} from {path}", *warnings]
 
+    async def _remove_gone(self) -> list[str]:
+        """An editor may save by deleting first, so a file has to be missing twice; at the start once is enough."""
+        gone = dict(self._gone())
+        known, self._missed = self._missed, set(gone)
+        lines: list[str] = []
+        for name, file in gone.items():
+            if known is None or name in known:
+                with suppress(FlowUnknown):  # somebody was faster
+                    await self._engine.remove(*name, by=SERVE)
+                    lines.append(f"removed {'/'.join(name)}: {file} holds it no more")
+        return lines
 
-def _files(directory: Path) -> Iterator[tuple[Path, tuple[int, int]]]:
+    def _gone(self) -> Iterator[tuple[Name, str]]:
+        """Flows that came from this directory and that no file holds, with the file they came from."""
+        held = set(self._held.values())
+        for revision in self._engine.flows:
+            registered = revision.registered
+            name = (registered.namespace, registered.flow)
+            if name not in held and registered.file and self._lost(Path(registered.file)):
+                yield name, registered.file
+
+    def _lost(self, file: Path) -> bool:
+        """True for a file of this directory that is not there, or holds another flow; a broken one tells nothing."""
+        path = Path(os.path.abspath(file))
+        ours = {Path(os.path.abspath(seen)): seen in self._held for seen in self._seen}
+        return path.is_relative_to(os.path.abspath(self._directory)) and ours.get(path, True)
+
+
+def _name(flow: Flow) -> Name:
+    return flow.namespace, flow.id
+
+
+def _found(directory: Path) -> dict[Path, Stamp] | None:
+    """Flow files and when they were written; None when there is no directory."""
+    return dict(_files(directory)) if directory.is_dir() else None
+
+
+def _files(directory: Path) -> Iterator[tuple[Path, Stamp]]:
     for path in sorted(directory.rglob("*")):
         if path.suffix in SUFFIXES and path.is_file():
-            status = path.stat()
-            yield path, (status.st_mtime_ns, status.st_size)
+            with suppress(FileNotFoundError):  # deleted meanwhile
+                status = path.stat()
+                yield path, (status.st_mtime_ns, status.st_size)

@@ -1,7 +1,7 @@
 """Requests and answers as plain values: what the handlers work on, whatever server stands in front of them."""
 
 import json
-from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -47,7 +47,7 @@ class HttpResponse(msgspec.Struct, frozen=True, kw_only=True):
     status: int
     headers: Headers = ()
     body: bytes = b""
-    stream: AsyncIterable[bytes] | None = None
+    stream: AsyncGenerator[bytes] | None = None
     """Further bytes as they come, after `body`."""
 
     def with_headers(self, more: Mapping[str, str]) -> "HttpResponse":
@@ -68,9 +68,32 @@ class ClientGone(Exception):
 
 
 def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:
-    """Answer with JSON; text outside ASCII stays readable."""
-    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
-    return HttpResponse(status=status, headers=(("Content-Type", JSON), *(headers or {}).items()), body=body)
+    """Answer with JSON; Structs become objects."""
+    headers = {"Content-Type": JSON, **(headers or {})}
+    return HttpResponse(status=status, headers=tuple(headers.items()), body=json_bytes(value))
+
+
+def json_bytes(value: Any) -> bytes:
+    """JSON in UTF-8; text outside ASCII stays readable.
+
+    Half of a surrogate pair has no UTF-8, so such a text is escaped throughout; NaN and the infinities, which JSON
+    has not, become null.
+    """
+    plain = msgspec.to_builtins(value)
+    try:
+        return _dumped(plain, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return _dumped(plain, ensure_ascii=True).encode()
+
+
+def _dumped(plain: Any, *, ensure_ascii: bool) -> str:
+    def dumped(value: Any) -> str:
+        return json.dumps(value, ensure_ascii=ensure_ascii, allow_nan=False, separators=(",", ":"))
+
+    try:
+        return dumped(plain)
+    except ValueError:
+        return dumped(json.loads(json.dumps(plain), parse_constant=lambda _: None))
 
 
 def problem(

@@ -2,32 +2,37 @@
 
 from typing import Any
 
+import msgspec
+
+from hookledger.api.shapes import StateAt
 from hookledger.api.views import execution_view
 from hookledger.journal.entry import Entry
 from hookledger.journal.errors import ExecutionUnknown
 from hookledger.runtime.state import State, fold_all
 
 
-def replayed(execution_id: str, entries: list[Entry], at: int | None = None) -> dict[str, Any]:
+def replayed(
+    execution_id: str, entries: list[Entry], at: int | None = None, *, prefix: State | None = None
+) -> StateAt:
     """Fold the events up to and including sequence `at` (all by default) and describe the state.
+
+    Args:
+        prefix: What a fork begins with.
 
     Raises:
         ExecutionUnknown: There are no events to fold.
     """
-    state = folded(entries, at)
+    state = folded(entries, at, prefix)
     if state.received is None:
         raise ExecutionUnknown(execution_id)
-    return {
-        **execution_view(execution_id, state),
-        "sequence": state.sequence - 1,
-        "waitsFor": waits_for(state),
-    }
+    view = msgspec.structs.asdict(execution_view(execution_id, state))
+    return StateAt(**view, sequence=state.sequence - 1, waits_for=waits_for(state))
 
 
-def folded(entries: list[Entry], at: int | None) -> State:
-    """Fold an execution's entries."""
+def folded(entries: list[Entry], at: int | None, prefix: State | None = None) -> State:
+    """Fold an execution's entries behind what it began with."""
     events: list[Any] = [event for entry in entries for event in entry.events()]
-    return fold_all(event for event in events if at is None or event.sequence <= at)
+    return fold_all((event for event in events if at is None or event.sequence <= at), prefix)
 
 
 def waits_for(state: State) -> list[str]:

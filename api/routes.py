@@ -1,225 +1,67 @@
 """Every route of the API, in one table. A handler gets a `Call` of plain values and knows of no web framework."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
-from typing import Any, Final
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from hookledger.actors.engine import Engine
-from hookledger.api import deliveries, executions, flows, following, history, operations
-from hookledger.api.http import HttpRequest, HttpResponse, json_response, problem
-from hookledger.api.permissions import Permission
+from hookledger.api.call import BODY_BYTES_MAX, BodyTooLarge, Call
+from hookledger.api.identity import audit
+from hookledger.api.identity import routes as tokens
+from hookledger.api.identity.guard import Guard
+from hookledger.api.openapi import Document
+from hookledger.api.rest import (
+    bulk,
+    deliveries,
+    evaluation,
+    executions,
+    flow_checks,
+    flows,
+    following,
+    history,
+    logs,
+    operations,
+    outputs,
+    replaying,
+    server,
+    starting,
+    triggers,
+)
+from hookledger.api.route import PREFIXES, Route, answer
 from hookledger.api.webhook.handler import WebhookHandler
-from hookledger.api.webhook.openapi import openapi_document
-from hookledger.journal.journal import software
 
-PREFIXES: Final = ("/api/v1/main", "/api/v1")
-"""Every route also answers without the tenant."""
-
-Handler = Callable[["Call"], Awaitable[HttpResponse]]
+__all__ = ["BODY_BYTES_MAX", "PREFIXES", "BodyTooLarge", "Call", "Route", "answer", "routes"]
 
 
-class BodyTooLarge(Exception):
-    """The body is larger than any route of the API has use for."""
+def routes(engine: Engine, webhook: WebhookHandler, guard: Guard) -> list[Route]:
+    """The table, topic by topic; a route that had another path in Kestra 1 stands there twice."""
+    document = Document()
+    tables = (
+        flows.table(engine),
+        flow_checks.table(engine),
+        executions.table(engine),
+        starting.table(engine),
+        operations.table(engine),
+        bulk.table(engine),
+        replaying.table(engine),
+        evaluation.table(engine),
+        following.table(engine),
+        history.table(engine),
+        outputs.table(engine),
+        logs.table(engine),
+        triggers.table(engine),
+        deliveries.table(engine, webhook),
+        tokens.table(guard),
+        audit.table(engine),
+        server.table(engine, webhook, document),
+    )
+    table = [route for one in tables for route in one]
+    document.of(table, server.version())
+    return list(_with_older(table))
 
 
-class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """One authenticated request to the API."""
-
-    request: HttpRequest
-    """As it came; its body can be read once."""
-    path: Mapping[str, str]
-    """What stands where the route's path has parameters."""
-    query: Mapping[str, list[str]]
-    user: str
-    """Who sent it."""
-
-    @property
-    def by(self) -> str:
-        """The user as the journal names people."""
-        return f"user:{self.user}"
-
-    @property
-    def content_type(self) -> str:
-        """The body's media type in lower case, without parameters; empty when the sender named none."""
-        return (self.request.header("content-type") or "").partition(";")[0].strip().lower()
-
-    async def body(self) -> bytes:
-        """The whole body.
-
-        Raises:
-            BodyTooLarge: It has more than `BODY_BYTES_MAX` bytes.
-        """
-        read = bytearray()
-        async for chunk in self.request.body:
-            read += chunk
-            if len(read) > operations.BODY_BYTES_MAX:
-                raise BodyTooLarge
-        return bytes(read)
-
-
-class Route(msgspec.Struct, frozen=True):
-    """One line of the table."""
-
-    method: str
-    path: str
-    """Below the prefix; parameters as `<name>`."""
-    handler: Handler
-    needs: Permission = Permission.READ
-    """What its caller must be granted."""
-
-
-async def answer(route: Route, call: Call) -> HttpResponse:
-    """Call a route's handler."""
-    try:
-        response = await route.handler(call)
-        head = call.request.method == "HEAD"
-        return msgspec.structs.replace(response, stream=None) if head else response
-    except BodyTooLarge:
-        return problem(413, f"a body may have {operations.BODY_BYTES_MAX} bytes here")
-
-
-def routes(engine: Engine, webhook: WebhookHandler) -> list[Route]:
-    """The table: executions, flows, logs, then what is ours alone."""
-    return [*_execution_routes(engine), *_flow_routes(engine), *_delivery_routes(engine, webhook)]
-
-
-def _execution_routes(engine: Engine) -> list[Route]:
-    async def search(call: Call) -> HttpResponse:
-        return await executions.search_executions(engine, call.query)
-
-    async def one(call: Call) -> HttpResponse:
-        return await executions.get_execution(engine, **call.path)
-
-    async def logs(call: Call) -> HttpResponse:
-        return await operations.get_logs(engine, **call.path)
-
-    async def start(call: Call) -> HttpResponse:
-        return await operations.start(
-            engine, **call.path, parameters=call.query, body=await call.body(), user=call.user
-        )
-
-    async def act(action: str, call: Call) -> HttpResponse:
-        return await operations.act(
-            engine, **call.path, action=action, body=await call.body(), user=call.user
-        )
-
-    return [
-        Route("GET", "/executions/search", search),
-        Route("GET", "/executions/<execution_id>", one),
-        *_history_routes(engine),
-        Route("GET", "/logs/<execution_id>", logs),
-        Route("POST", "/executions/<namespace>/<flow_id>", start, Permission.OPERATE),
-        *(
-            Route(
-                method,
-                f"/executions/<execution_id>/{middle}{action}",
-                partial(act, action),
-                Permission.OPERATE,
-            )
-            for action, (method, _) in operations.ACTIONS.items()
-            for middle in ("actions/", "")
-        ),
-    ]
-
-
-def _history_routes(engine: Engine) -> list[Route]:
-    async def follow(call: Call) -> HttpResponse:
-        return await following.follow(engine, **call.path)
-
-    async def events(call: Call) -> HttpResponse:
-        return await history.get_events(engine, **call.path)
-
-    async def state(call: Call) -> HttpResponse:
-        return await history.get_state(engine, **call.path, parameters=call.query)
-
-    async def receipt(call: Call) -> HttpResponse:
-        return await history.get_receipt(engine, **call.path, parameters=call.query)
-
-    async def replay(call: Call) -> HttpResponse:
-        return await history.replay(engine, **call.path, parameters=call.query, user=call.user)
-
-    return [
-        Route("GET", "/executions/<execution_id>/follow", follow),
-        Route("GET", "/executions/<execution_id>/events", events),
-        Route("GET", "/executions/<execution_id>/state", state),
-        Route("GET", "/executions/<execution_id>/receipt", receipt),
-        Route("POST", "/executions/<execution_id>/actions/replay", replay, Permission.OPERATE),
-        Route("POST", "/executions/<execution_id>/replay", replay, Permission.OPERATE),
-    ]
-
-
-def _flow_routes(engine: Engine) -> list[Route]:
-    async def create(call: Call) -> HttpResponse:
-        return await flows.create_flow(engine, call.content_type, await call.body(), call.by)
-
-    async def validate(call: Call) -> HttpResponse:
-        return await flows.validate_flows(engine, call.content_type, await call.body())
-
-    async def update(call: Call) -> HttpResponse:
-        return await flows.update_flow(
-            engine,
-            **call.path,
-            content_type=call.content_type,
-            body=await call.body(),
-            by=call.by,
-            if_match=call.request.header("if-match"),
-        )
-
-    async def delete(call: Call) -> HttpResponse:
-        return await flows.delete_flow(
-            engine, **call.path, by=call.by, if_match=call.request.header("if-match")
-        )
-
-    async def search(call: Call) -> HttpResponse:
-        return flows.search_flows(engine, call.query)
-
-    async def listed(call: Call) -> HttpResponse:
-        return flows.list_flows(engine, **call.path)
-
-    async def one(call: Call) -> HttpResponse:
-        return flows.get_flow(engine, **call.path, parameters=call.query)
-
-    async def revisions(call: Call) -> HttpResponse:
-        return flows.list_revisions(engine, **call.path)
-
-    return [
-        Route("POST", "/flows", create, Permission.EDIT),
-        Route("POST", "/flows/validate", validate),
-        Route("GET", "/flows/search", search),
-        Route("GET", "/flows/<namespace>", listed),
-        Route("GET", "/flows/<namespace>/<flow_id>", one),
-        Route("PUT", "/flows/<namespace>/<flow_id>", update, Permission.EDIT),
-        Route("DELETE", "/flows/<namespace>/<flow_id>", delete, Permission.EDIT),
-        Route("GET", "/flows/<namespace>/<flow_id>/revisions", revisions),
-    ]
-
-
-def _delivery_routes(engine: Engine, webhook: WebhookHandler) -> list[Route]:
-    async def described(call: Call) -> HttpResponse:
-        document: Any = openapi_document(engine, webhook.public_url, software().partition("/")[2])
-        return json_response(document)
-
-    async def listed(call: Call) -> HttpResponse:
-        return await deliveries.list_deliveries(engine, **call.path, parameters=call.query)
-
-    async def one(call: Call) -> HttpResponse:
-        return await deliveries.get_delivery(engine, **call.path)
-
-    async def again(call: Call) -> HttpResponse:
-        return await deliveries.replay_delivery(engine, **call.path, user=call.user)
-
-    async def dry(call: Call) -> HttpResponse:
-        return await deliveries.dry_run(
-            webhook, engine, call.request, call.path["namespace"], call.path["flow"], call.path["trigger"]
-        )
-
-    trigger = "/triggers/<namespace>/<flow>/<trigger>"
-    return [
-        Route("GET", "/webhooks/openapi.json", described),
-        Route("GET", f"{trigger}/deliveries", listed),
-        Route("POST", f"{trigger}/dryRun", dry),
-        Route("GET", "/deliveries/<delivery_id>", one),
-        Route("POST", "/deliveries/<delivery_id>/replay", again, Permission.OPERATE),
-    ]
+def _with_older(table: Iterable[Route]) -> Iterator[Route]:
+    for route in table:
+        yield route
+        if route.older:
+            yield msgspec.structs.replace(route, path=route.older, older="")

@@ -10,7 +10,6 @@ from typing import Final
 import click
 import trio
 from hypercorn.config import Config as HypercornConfig
-from hypercorn.trio import serve as hypercorn_serve
 
 from hookledger.actors.engine import Engine
 from hookledger.actors.ports import Ports
@@ -18,8 +17,12 @@ from hookledger.actors.processes import MachineProcesses
 from hookledger.api.app import Settings, make_app
 from hookledger.api.banner import banner
 from hookledger.api.config import Config
-from hookledger.api.credentials import open_credentials
 from hookledger.api.flows_directory import FlowsDirectory
+from hookledger.api.identity.declared import all_users
+from hookledger.api.identity.guard import open_guard
+from hookledger.api.identity.origins import Origins
+from hookledger.api.identity.users import Users, first_user
+from hookledger.api.listening import serve_http
 from hookledger.api.webhook.fetching import fetch_through
 from hookledger.api.webhook.files import Files
 from hookledger.api.webhook.handler import WebhookHandler, WebhookLimits
@@ -48,58 +51,51 @@ async def serve(
     """
     directory = Path(config.data)
     ports = ports or _ports(config)
+    files = ports.services["files"] = Files(directory / "files")
     async with Engine.open(directory, ports=ports) as engine, trio.open_nursery() as nursery:
         flows = FlowsDirectory(engine, Path(config.flows)) if config.flows else None
         if flows is not None:
             for line in await flows.load():
                 say(line)
             nursery.start_soon(_watch, flows, say)
-        opened = open_credentials(directory, username=config.auth.username, password=config.auth.password)
-        limits = WebhookLimits(
-            body_bytes_max=config.server.body_limit,
-            wait_seconds_max=config.wait_seconds_max,
-            body_bytes_ceiling=max(config.server.body_limit, config.server.body_limit_max),
-            executions_max=config.webhook.max_executions,
-            pending_max=config.webhook.max_pending,
-        )
-        files = Files(directory / "files")
-        files.clean()
-        settings = Settings(
-            realm=config.auth.realm,
-            webhook_auth=config.webhook.require_auth,
-            idle_seconds_max=config.idle_seconds_max,
-        )
-        handler = WebhookHandler(
+        first = first_user(directory, username=config.auth.username, password=config.auth.password)
+        guard = await open_guard(
             engine,
-            limits,
-            config.server.public_url,
-            trusted=config.trusted_networks,
-            files=files,
-            fetch=fetch_through(ports),
+            Users(all_users(first.user, config.users)),
+            Origins(config.server.public_url, config.trusted_networks),
+            realm=config.auth.realm,
         )
+        files.clean()
+        handler = _webhook_handler(engine, config, files)
         nursery.start_soon(handler.run)
-        app = make_app(engine, handler, opened.credentials, settings)
-        bound = await nursery.start(_serve_http, app, config, shutdown)
-        for line in banner(engine, config, opened, bound):
+        settings = Settings(
+            webhook_auth=config.webhook.require_auth, idle_seconds_max=config.idle_seconds_max
+        )
+        app = make_app(engine, handler, guard, settings)
+        bound = await nursery.start(serve_http, app, hypercorn_config(config), shutdown)
+        for line in banner(engine, config, first, bound):
             say(line)
         await shutdown.wait()
         nursery.cancel_scope.cancel()
     say("stopped; the journal is closed")
 
 
-async def _serve_http(
-    app: object,
-    config: Config,
-    shutdown: trio.Event,
-    *,
-    task_status: "trio.TaskStatus[list[str]]" = trio.TASK_STATUS_IGNORED,
-) -> None:
-    await hypercorn_serve(
-        app,  # type: ignore[arg-type]
-        hypercorn_config(config),
-        shutdown_trigger=shutdown.wait,
-        task_status=task_status,
-        mode="asgi",
+def _webhook_handler(engine: Engine, config: Config, files: Files) -> WebhookHandler:
+    """What answers webhooks, with the bounds of the settings."""
+    limits = WebhookLimits(
+        body_bytes_max=config.server.body_limit,
+        wait_seconds_max=config.wait_seconds_max,
+        body_bytes_ceiling=max(config.server.body_limit, config.server.body_limit_max),
+        executions_max=config.webhook.max_executions,
+        pending_max=config.webhook.max_pending,
+    )
+    return WebhookHandler(
+        engine,
+        limits,
+        config.server.public_url,
+        trusted=config.trusted_networks,
+        files=files,
+        fetch=fetch_through(engine.ports),
     )
 
 
@@ -115,6 +111,7 @@ def hypercorn_config(config: Config) -> HypercornConfig:
     made.graceful_timeout = 3
     made.keep_alive_timeout = max(1, ceil(config.idle_seconds_max))
     made.backlog = 1024
+    made.h11_max_incomplete_size = 32_768  # of a request's head, as Kestra has it
     return made
 
 

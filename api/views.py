@@ -1,11 +1,30 @@
-"""JSON shapes of the API, as programs written for Kestra expect them. Pure functions of folded state."""
+"""The API's shapes made from folded state. Pure functions."""
 
+import base64
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+from msgspec import UNSET
+
 from hookledger.actors.flows import Revision
+from hookledger.api.shapes import (
+    AttemptView,
+    ExecutionSummary,
+    ExecutionView,
+    FailureView,
+    FlowView,
+    Label,
+    LogView,
+    Metadata,
+    StateChange,
+    StateView,
+    TaskRunView,
+    TriggerView,
+    WebhookView,
+)
 from hookledger.journal.entry import Entry
-from hookledger.journal.events import TriggerReceived
+from hookledger.journal.events import Failure, TriggerReceived
 from hookledger.journal.index import ExecutionRow
 from hookledger.journal.store import LogLine
 from hookledger.runtime.durations import format_duration
@@ -16,158 +35,153 @@ from hookledger.runtime.variables import TENANT, iso_time
 TERMINAL = frozenset({"SUCCESS", "WARNING", "FAILED", "KILLED", "CANCELLED"})
 
 
-def execution_view(execution_id: str, state: State) -> dict[str, Any]:
+def execution_view(execution_id: str, state: State) -> ExecutionView:
     """An execution with its task runs."""
     received = state.received
     assert received is not None
-    view: dict[str, Any] = {
-        "id": execution_id,
-        "namespace": received.namespace,
-        "flowId": received.flow,
-        "flowRevision": received.revision,
-        "taskRunList": [task_run_view(execution_id, received, run) for run in state.runs.values()],
-        "inputs": received.inputs,
-        "labels": labels_view(state.labels),
-        "state": state_view(state.history),
-        "originalId": execution_id,
-        "trigger": trigger_view(received),
-        "deleted": False,
-        "metadata": {"attemptNumber": state.generation + 1, "originalCreatedDate": iso_time(received.at)},
-    }
-    if state.outputs:
-        view["outputs"] = state.outputs
-    error = getattr(state.terminal, "error", None)
-    if error is not None:
-        view["error"] = {
-            "message": error.message,
-            "kind": error.kind,
-            "task": getattr(state.terminal, "path", ""),
-        }
-    return view
+    return ExecutionView(
+        id=execution_id,
+        namespace=received.namespace,
+        flow_id=received.flow,
+        flow_revision=state.revision,
+        task_run_list=[task_run_view(execution_id, received, run) for run in state.runs.values()],
+        inputs=received.inputs,
+        labels=labels_view(state.labels),
+        state=state_view(state.history),
+        original_id=execution_id,
+        trigger=trigger_view(received) if received.trigger else UNSET,
+        metadata=Metadata(attempt_number=state.generation + 1, original_created_date=iso_time(received.at)),
+        outputs=state.outputs or UNSET,
+        error=_failure(getattr(state.terminal, "error", None), getattr(state.terminal, "path", "")),
+        parent_id=received.parent or UNSET,
+        trace_parent=received.traceparent or UNSET,
+    )
 
 
-def webhook_view(execution_id: str, state: State, public_url: str) -> dict[str, Any]:
-    """What a webhook's caller may see: no task runs, no inputs, because callers are anonymous."""
+def webhook_view(execution_id: str, state: State, public_url: str) -> WebhookView:
+    """What a webhook's caller may see."""
     received = state.received
     assert received is not None
-    view: dict[str, Any] = {
-        "tenantId": TENANT,
-        "id": execution_id,
-        "namespace": received.namespace,
-        "flowId": received.flow,
-        "flowRevision": received.revision,
-        "trigger": trigger_view(received),
-        "labels": labels_view(state.labels),
-        "state": state_view(state.history),
-    }
-    if state.outputs:
-        view["outputs"] = state.outputs
-    if public_url:
-        path = f"/ui/{TENANT}/executions/{received.namespace}/{received.flow}/{execution_id}"
-        view["url"] = public_url.rstrip("/") + path
-    return view
+    path = f"/ui/{TENANT}/executions/{received.namespace}/{received.flow}/{execution_id}"
+    return WebhookView(
+        tenant_id=TENANT,
+        id=execution_id,
+        namespace=received.namespace,
+        flow_id=received.flow,
+        flow_revision=received.revision,
+        trigger=trigger_view(received),
+        labels=labels_view(state.labels),
+        state=state_view(state.history),
+        outputs=state.outputs or UNSET,
+        url=public_url.rstrip("/") + path if public_url else UNSET,
+    )
 
 
-def row_view(row: ExecutionRow) -> dict[str, Any]:
+def row_view(row: ExecutionRow) -> ExecutionSummary:
     """An execution as lists show it."""
     history = [("CREATED", row.started)]
     if row.state != "CREATED":
         history.append((row.state, row.ended or row.started))
-    return {
-        "id": row.execution,
-        "namespace": row.namespace,
-        "flowId": row.flow,
-        "flowRevision": row.revision,
-        "labels": labels_view(row.labels),
-        "state": state_view(tuple(history)),
-        "deleted": False,
-    }
+    return ExecutionSummary(
+        id=row.execution,
+        namespace=row.namespace,
+        flow_id=row.flow,
+        flow_revision=row.revision,
+        labels=labels_view(row.labels),
+        state=state_view(tuple(history)),
+        original_id=row.execution,
+    )
 
 
-def state_view(history: tuple[tuple[str, int], ...]) -> dict[str, Any]:
-    """`current`, `histories`, `startDate` and, once it has ended, `endDate` and `duration`."""
+def state_view(history: tuple[tuple[str, int], ...]) -> StateView:
+    """A state from when each was entered."""
     current, at = history[-1]
-    view: dict[str, Any] = {
-        "current": current,
-        "histories": [{"state": state, "date": iso_time(when)} for state, when in history],
-        "startDate": iso_time(history[0][1]),
-    }
-    if current in FINISHED:
-        view |= {"endDate": iso_time(at), "duration": format_duration(at - history[0][1])}
-    return view
+    began = history[0][1]
+    over = current in FINISHED
+    return StateView(
+        current=current,  # type: ignore[arg-type]
+        histories=[StateChange(state=state, date=iso_time(when)) for state, when in history],  # type: ignore[arg-type]
+        start_date=iso_time(began),
+        end_date=iso_time(at) if over else UNSET,
+        duration=format_duration(at - began) if over else UNSET,
+    )
 
 
-def trigger_view(received: TriggerReceived) -> dict[str, Any]:
+def trigger_view(received: TriggerReceived) -> TriggerView:
     """The trigger and its variables."""
-    return {
-        "id": received.trigger,
-        "type": received.trigger_type,
-        "variables": trigger_variables(received),
-    }
+    return TriggerView(id=received.trigger, type=received.trigger_type, variables=trigger_variables(received))
 
 
-def labels_view(labels: Mapping[str, str]) -> list[dict[str, str]]:
+def labels_view(labels: Mapping[str, str]) -> list[Label]:
     """Labels as a list of key and value."""
-    return [{"key": key, "value": value} for key, value in labels.items()]
+    return [Label(key=key, value=value) for key, value in labels.items()]
 
 
-def task_run_view(execution_id: str, received: TriggerReceived, run: Run) -> dict[str, Any]:
+def task_run_view(execution_id: str, received: TriggerReceived, run: Run) -> TaskRunView:
     """One task run."""
-    view: dict[str, Any] = {
-        "id": f"{execution_id}:{run.path}",
-        "executionId": execution_id,
-        "namespace": received.namespace,
-        "flowId": received.flow,
-        "taskId": run.task,
-        "attempts": [{"state": state_view(run.history)}] * max(1, run.attempts),
-        "outputs": dict(run.outputs),
-        "state": state_view(run.history),
-    }
-    if run.values:
-        view["value"] = run.values[-1]
-    if run.error is not None:
-        view["error"] = {"message": run.error.message, "kind": run.error.kind}
-    return view
+    parent, _, _ = run.path.rpartition("/")
+    above, bracket, index = parent.rpartition("[")
+    state = state_view(run.history)
+    return TaskRunView(
+        id=run_id(execution_id, run.path),
+        execution_id=execution_id,
+        namespace=received.namespace,
+        flow_id=received.flow,
+        task_id=run.task,
+        attempts=[AttemptView(state=state)] * max(1, run.attempts),
+        outputs=run.outputs,
+        state=state,
+        parent_task_run_id=run_id(execution_id, above or parent) if parent else UNSET,
+        iteration=int(index[:-1]) if bracket and index.endswith("]") else UNSET,
+        value=run.values[-1] if run.values else UNSET,
+        error=_failure(run.error),
+    )
 
 
-def log_view(row: ExecutionRow, line: LogLine) -> dict[str, Any]:
+def run_id(execution_id: str, path: str) -> str:
+    """What names a task run: the execution and the place in its plan."""
+    return f"{execution_id}:{path}"
+
+
+def log_view(row: ExecutionRow, line: LogLine) -> LogView:
     """A log line."""
-    return {
-        "namespace": row.namespace,
-        "flowId": row.flow,
-        "executionId": row.execution,
-        "taskId": line.path.rpartition("/")[2],
-        "taskRunId": f"{row.execution}:{line.path}",
-        "attemptNumber": line.attempt - 1,
-        "timestamp": iso_time(line.at),
-        "level": line.level,
-        "message": line.message,
-    }
+    return LogView(
+        namespace=row.namespace,
+        flow_id=row.flow,
+        execution_id=row.execution,
+        task_id=line.path.rpartition("/")[2],
+        task_run_id=run_id(row.execution, line.path),
+        attempt_number=line.attempt - 1,
+        timestamp=iso_time(line.at),
+        level=line.level,  # type: ignore[arg-type]
+        message=line.message,
+    )
 
 
-def flow_view(revision: Revision, *, source: bool = False) -> dict[str, Any]:
-    """A flow as its author wrote it, with what the server adds."""
-    registered = revision.registered
-    document = dict(revision.flow.document) if revision.flow is not None else {}
-    view: dict[str, Any] = {
-        **document,
-        "id": registered.flow,
-        "namespace": registered.namespace,
-        "revision": registered.revision,
-        "updated": iso_time(registered.at),
-        "disabled": revision.flow.disabled if revision.flow else False,
-        "deleted": False,
-    }
-    if revision.error:
-        view["exception"] = revision.error
-    if source:
-        view["source"] = registered.source
-    return view
+def flow_view(revision: Revision, *, source: bool = False, deleted: bool = False) -> dict[str, Any]:
+    """A flow as its author wrote it, with what `FlowView` adds."""
+    registered, flow = revision.registered, revision.flow
+    view = FlowView(
+        id=registered.flow,
+        namespace=registered.namespace,
+        revision=registered.revision,
+        updated=iso_time(registered.at),
+        labels=labels_view(flow.labels if flow else {}),
+        disabled=flow.disabled if flow else False,
+        deleted=deleted,
+        exception=revision.error or UNSET,
+        source=registered.source if source else UNSET,
+    )
+    return {**(flow.document if flow else {}), **msgspec.to_builtins(view)}
 
 
 def receipt(entry: Entry) -> str:
     """What a caller can later prove: which entry of the journal holds what it was told."""
-    import base64
-
     leaf = base64.urlsafe_b64encode(entry.leaf).decode().rstrip("=")
     return f"execution={entry.header.exec}; entry={entry.header.n}; leaf={leaf}"
+
+
+def _failure(error: Failure | None, task: str | None = None) -> FailureView | msgspec.UnsetType:
+    if error is None:
+        return UNSET
+    return FailureView(message=error.message, kind=error.kind, task=UNSET if task is None else task)

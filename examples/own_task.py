@@ -21,7 +21,7 @@ outputs:
 
 
 class Note(TaskKind, frozen=True, kw_only=True):
-    """Appends a line. After a crash it may run again under the same attempt key, and then finds its line there."""
+    """Appends a line. A retry, or a run after a crash, has the same idempotency key and finds its line there."""
 
     types: ClassVar[tuple[str, ...]] = ("com.example.Note",)
     effect: ClassVar[Effect] = "idempotent"
@@ -34,8 +34,8 @@ class Note(TaskKind, frozen=True, kw_only=True):
         if not await file.parent.is_dir():
             raise TaskFailed(f"property `file`: there is no directory {file.parent}", kind="NoDirectory")
         known = await file.read_text() if await file.exists() else ""
-        if context.attempt_key not in known:
-            known += f"{context.attempt_key} {self.text}\n"
+        if context.idempotency_key not in known:
+            known += f"{context.idempotency_key} {self.text}\n"
             await file.write_text(known)
         context.log(f"{self.file} has {known.count(chr(10))} lines")
         return {"lines": known.count("\n")}

@@ -61,6 +61,10 @@ class DeliveryQuery(msgspec.Struct, frozen=True, kw_only=True):
     trigger: str | None = None
     kinds: tuple[str, ...] = ()
     since: int = 0
+    """At this time or later, microseconds."""
+    execution: str | None = None
+    """What began it, and what repeated it."""
+    delivery: str | None = None
     limit: int = 25
     offset: int = 0
 

@@ -107,6 +107,11 @@ def principal(actor: str, log: str) -> str:
     return f"{kind}:{hashlib.sha256(f'{log}:{name}'.encode()).hexdigest()[:16]}"
 
 
+def by_person(header: Header) -> bool:
+    """True when somebody asked for it, and not the engine or a webhook."""
+    return header.actor.partition(":")[0] in PEOPLE
+
+
 class Chain(msgspec.Struct, kw_only=True):
     """The growing end of one execution's entries: what the next header must continue."""
 

@@ -22,7 +22,7 @@ from hookledger.journal.events import (
     SystemEvent,
     decode_events,
 )
-from hookledger.journal.index import ExecutionRow, project
+from hookledger.journal.index import ExecutionRow
 from hookledger.journal.ports import (
     Clock,
     Entropy,
@@ -124,8 +124,10 @@ class Journal:
             salt=self._entropy.token(SALT_BYTES),
         )
         self._position += 1
-        self._batch.project(chain.execution, events)
-        return self._queue(entry, row, logs)
+        self._batch.take(entry, events, row)
+        self._batch.logs.extend(logs)
+        self._work.set()
+        return Ticket(self, entry, self._committed)
 
     def append_system(self, make: Callable[[int, int], SystemEvent], *, actor: str = "engine:self") -> Ticket:
         """Append to the partition's own stream; `make` gets the event's sequence and time."""
@@ -169,15 +171,6 @@ class Journal:
         """Commit what is queued, then let `run` end."""
         self._closing = True
         self._work.set()
-
-    def _queue(self, entry: Entry, row: ExecutionRow | None, logs: Sequence[LogLine]) -> Ticket:
-        batch = self._batch
-        batch.entries.append(entry)
-        batch.logs.extend(logs)
-        if row is not None:
-            batch.rows[row.execution] = row
-        self._work.set()
-        return Ticket(self, entry, self._committed)
 
     async def _commit_queued(self) -> None:
         batch, committed = self._batch, self._committed
@@ -265,4 +258,4 @@ def _announce(journal: Journal, tip: Tip, partition: int, writer: Writer) -> Non
     )
 
 
-__all__ = ["Journal", "Ticket", "decode_events", "open_journal", "project", "software"]
+__all__ = ["Journal", "Ticket", "decode_events", "open_journal", "software"]

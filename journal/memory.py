@@ -1,13 +1,27 @@
 """A store in memory that can crash: what was committed stays, the rest is gone."""
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import trio
 
 from hookledger.journal.deliveries import Claim, DeliveryQuery, DeliveryRow
-from hookledger.journal.entry import Entry
-from hookledger.journal.index import ExecutionRow
+from hookledger.journal.entry import SYSTEM, Entry, by_person, log_id, principal
+from hookledger.journal.figures import (
+    LATENCY_SAMPLE_MAX,
+    MINUTE,
+    RECENT_MAX,
+    FlowKey,
+    JournalSize,
+    Latencies,
+    MinuteCount,
+    MinuteKey,
+    Run,
+    check_window,
+    latencies_of,
+)
+from hookledger.journal.index import ExecutionRow, Waits
 from hookledger.journal.store import Batch, LogLine, Query, Reader, Tip
 
 T = TypeVar("T")
@@ -21,6 +35,7 @@ class MemoryStore:
         self._entries: list[Entry] = []
         self._by_execution: dict[str, list[Entry]] = {}
         self._rows: dict[str, ExecutionRow] = {}
+        self._minutes: Counter[MinuteKey] = Counter()
         self._logs: list[LogLine] = []
         self._claims: dict[tuple[str, str], Claim] = {}
         self._deliveries: dict[str, DeliveryRow] = {}
@@ -37,6 +52,7 @@ class MemoryStore:
         for entry in batch.entries:
             self._by_execution.setdefault(entry.header.exec, []).append(entry)
         self._rows.update(batch.rows)
+        self._minutes.update(batch.minutes)
         self._logs.extend(batch.logs)
         self._claims.update({(claim.scope, claim.key): claim for claim in batch.claims})
         self._deliveries.update({row.delivery: row for row in batch.deliveries})
@@ -70,29 +86,116 @@ class MemoryStore:
         end = None if limit is None else position + limit
         yield from self._entries[position:end]
 
+    def system(self, types: Sequence[str] = (), *, before: int | None = None, limit: int = 25) -> list[Entry]:
+        found = self._by_execution.get(SYSTEM, [])
+        wanted = [entry for entry in found if not types or set(types).intersection(entry.header.types)]
+        return _newest(wanted, before, limit)
+
+    def acts(self, actor: str, *, before: int | None = None, limit: int = 25) -> list[Entry]:
+        forms = (actor, principal(actor, log_id(self._origin)))
+        written = [entry for entry in self._entries if entry.header.actor in forms]
+        return _newest([entry for entry in written if by_person(entry.header)], before, limit)
+
+    def size(self) -> JournalSize:
+        return JournalSize(
+            bytes=0,
+            wal_bytes=0,
+            entries=len(self._entries),
+            events=sum(len(entry.header.types) for entry in self._entries),
+            executions=len(self._rows),
+        )
+
     def rows(self, query: Query) -> tuple[list[ExecutionRow], int]:
         found = [row for row in self._rows.values() if _matches(row, query)]
-        if not query.oldest_first:
+        if not query.ascending:
             found.reverse()
-        found.sort(key=lambda row: row.started, reverse=not query.oldest_first)
-        return found[query.offset : query.offset + query.limit], len(found)
+        found.sort(key=_KEYS[query.sort], reverse=not query.ascending)
+        total = len(found) if query.total_max is None else min(len(found), query.total_max + 1)
+        return found[query.offset : query.offset + query.limit], total
 
     def row(self, execution: str) -> ExecutionRow | None:
         return self._rows.get(execution)
+
+    def recent(self, flows: Sequence[tuple[str, str]], limit: int = 20) -> dict[FlowKey, list[Run]]:
+        def newest(namespace: str, flow: str) -> list[Run]:
+            query = Query(namespace=namespace, flow=flow, limit=min(limit, RECENT_MAX))
+            return [
+                Run(execution=row.execution, state=row.state, started=row.started, ended=row.ended)
+                for row in self.rows(query)[0]
+            ]
+
+        return {FlowKey(*flow): newest(*flow) for flow in flows}
+
+    def waiting(self) -> dict[Waits, int]:
+        return dict(Counter(row.waits for row in self._rows.values() if row.open))
+
+    def minutes(
+        self, since: int, until: int, *, namespace: str | None = None, flow: str | None = None
+    ) -> list[MinuteCount]:
+        check_window(since, until)
+        if flow is not None and namespace is None:
+            raise ValueError("a flow needs its namespace")
+        found: Counter[tuple[int, str]] = Counter()
+        for (minute, of_namespace, of_flow, state), count in self._minutes.items():
+            if namespace in (None, of_namespace) and flow in (None, of_flow):
+                found[minute, state] += count
+        return [
+            MinuteCount(minute=minute, state=state, count=count)
+            for (minute, state), count in sorted(found.items())
+            if since // MINUTE <= minute <= until // MINUTE
+        ]
+
+    def latencies(self, since: int, until: int, *, namespace: str | None = None) -> Latencies:
+        check_window(since, until)
+        ended = [
+            row
+            for row in self._rows.values()
+            if not row.open and since <= row.ended < until and namespace in (None, row.namespace)
+        ]
+        newest = sorted(ended, key=_KEYS["ended"])[-LATENCY_SAMPLE_MAX:]
+        sample = [(row.namespace, row.flow, row.duration) for row in newest]
+        return latencies_of(sample, complete=len(ended) <= LATENCY_SAMPLE_MAX)
 
     def claim(self, scope: str, key: str) -> Claim | None:
         return self._claims.get((scope, key))
 
     def deliveries(self, query: DeliveryQuery) -> tuple[list[DeliveryRow], int]:
-        found = [row for row in self._deliveries.values() if _listed(row, query)]
+        found = [
+            row for row in self._deliveries.values() if _listed(row, query) and self._of(query.execution, row)
+        ]
         found.sort(key=lambda row: (row.at, row.delivery), reverse=True)
         return found[query.offset : query.offset + query.limit], len(found)
+
+    def _of(self, execution: str | None, row: DeliveryRow) -> bool:
+        """What began the execution, or repeated it."""
+        if execution is None or (row.kind == "DUPLICATE" and row.execution == execution):
+            return True
+        return execution in self._rows and self._rows[execution].delivery == row.delivery
 
     def delivery(self, delivery: str) -> DeliveryRow | None:
         return self._deliveries.get(delivery)
 
+    def last_deliveries(self, namespace: str, flow: str, limit: int = 5) -> dict[str, list[DeliveryRow]]:
+        query = DeliveryQuery(namespace=namespace, flow=flow, limit=len(self._deliveries))
+        found: dict[str, list[DeliveryRow]] = {}
+        for row in self.deliveries(query)[0]:
+            found.setdefault(row.trigger, []).append(row)
+        return {trigger: rows[:limit] for trigger, rows in sorted(found.items())}
+
     def logs(self, execution: str) -> list[LogLine]:
         return [line for line in self._logs if line.execution == execution]
+
+
+_KEYS: dict[str, Callable[[ExecutionRow], int]] = {
+    "started": lambda row: row.started,
+    "ended": lambda row: row.ended,
+    "duration": lambda row: row.duration,
+}
+
+
+def _newest(entries: Sequence[Entry], before: int | None, limit: int) -> list[Entry]:
+    found = [entry for entry in entries if before is None or entry.header.pos < before]
+    return found[: -limit - 1 : -1]
 
 
 def _listed(row: DeliveryRow, query: DeliveryQuery) -> bool:
@@ -100,6 +203,7 @@ def _listed(row: DeliveryRow, query: DeliveryQuery) -> bool:
         query.namespace in (None, row.namespace)
         and query.flow in (None, row.flow)
         and query.trigger in (None, row.trigger)
+        and query.delivery in (None, row.delivery)
         and (not query.kinds or row.kind in query.kinds)
         and row.at >= query.since
     )
@@ -109,7 +213,19 @@ def _matches(row: ExecutionRow, query: Query) -> bool:
     return (
         query.namespace in (None, row.namespace)
         and query.flow in (None, row.flow)
+        and query.trigger in (None, row.trigger)
+        and (query.namespace_prefix is None or _below(row.namespace, query.namespace_prefix))
         and (not query.states or row.state in query.states)
+        and (not query.waits or row.waits in query.waits)
         and query.open in (None, row.open)
+        and (query.sort == "started" or not row.open)
         and row.started >= query.since
+        and (not query.until or row.started < query.until)
+        and query.labels.items() <= row.labels.items()
+        and any(query.text.lower() in part.lower() for part in (row.execution, row.flow, row.namespace))
+        and (query.ids is None or row.execution in query.ids)
     )
+
+
+def _below(namespace: str, prefix: str) -> bool:
+    return namespace == prefix or namespace.startswith(f"{prefix}.")

@@ -5,7 +5,7 @@ entries back by execution and by position. `MemoryStore` and `SqliteStore` pass 
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol, TypeVar
+from typing import Final, Literal, Protocol, TypeVar
 
 import msgspec
 
@@ -17,10 +17,23 @@ from hookledger.journal.deliveries import (
     deliveries_in,
 )
 from hookledger.journal.entry import Entry
-from hookledger.journal.events import AnyEvent
-from hookledger.journal.index import ExecutionRow
+from hookledger.journal.events import AnyEvent, LabelsSet
+from hookledger.journal.figures import (
+    FlowKey,
+    JournalSize,
+    Latencies,
+    MinuteCount,
+    MinuteKey,
+    Run,
+    counted,
+)
+from hookledger.journal.index import ExecutionRow, Waits
 
 T = TypeVar("T")
+
+Sort = Literal["started", "ended", "duration"]
+TEXT_ROWS_MAX: Final = 250_000
+LABELS_SET: Final = LabelsSet.__name__
 
 
 class LogLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,15 +54,41 @@ class Batch(msgspec.Struct, kw_only=True):
     entries: list[Entry] = msgspec.field(default_factory=list)
     rows: dict[str, ExecutionRow] = msgspec.field(default_factory=dict)
     """Index rows as they stand after the batch, by execution."""
+    begun: dict[str, int] = msgspec.field(default_factory=dict)
+    """Executions whose first entry is in the batch, and its position."""
+    labelled: set[str] = msgspec.field(default_factory=set)
+    """Executions whose labels are others than before the batch."""
+    minutes: dict[MinuteKey, int] = msgspec.field(default_factory=dict)
+    """What the batch adds to the counts of its minutes."""
     logs: list[LogLine] = msgspec.field(default_factory=list)
     claims: list[Claim] = msgspec.field(default_factory=list)
     deliveries: list[DeliveryRow] = msgspec.field(default_factory=list)
 
-    def project(self, execution: str, events: Sequence[AnyEvent]) -> None:
-        """Take in what an entry's events say about deliveries."""
+    def take(self, entry: Entry, events: Sequence[AnyEvent], row: ExecutionRow | None) -> None:
+        """Take in an entry with what its events say to the projections.
+
+        Args:
+            entry: Behind all entries taken before.
+            events: The entry's.
+            row: The execution's index row after these events; None for the system stream.
+        """
+        execution = entry.header.exec
+        self.entries.append(entry)
+        if row is not None:
+            self.rows[execution] = row
+            self._count(entry, row)
         if rows := deliveries_in(execution, events):
             self.deliveries += rows
             self.claims += claims_in(execution, events)
+
+    def _count(self, entry: Entry, row: ExecutionRow) -> None:
+        header, minutes = entry.header, self.minutes
+        if header.n == 0:
+            self.begun[row.execution] = header.pos
+        elif LABELS_SET in header.types:
+            self.labelled.add(row.execution)
+        for key in counted(header, row):
+            minutes[key] = minutes.get(key, 0) + 1
 
 
 class Tip(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,16 +102,36 @@ class Tip(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
-    """Which executions to list; newest first."""
+    """Which executions to list, in which order. What is left out matches everything; what is said must all hold."""
 
     namespace: str | None = None
+    namespace_prefix: str | None = None
+    """`company` stands for `company` and everything below it, such as `company.team`."""
     flow: str | None = None
+    trigger: str | None = None
     states: tuple[str, ...] = ()
+    waits: tuple[Waits, ...] = ()
+    """Only open ones that wait for one of these."""
     open: bool | None = None
     since: int = 0
-    oldest_first: bool = False
+    """Started at this time or later, microseconds."""
+    until: int = 0
+    """Started before this time, microseconds; 0 for no end."""
+    labels: dict[str, str] = {}
+    """All of them, with these values."""
+    text: str = ""
+    """Part of the execution's id, its flow's id or its namespace, without regard to case. No index helps: every row
+    the rest leaves is looked at, about 10 ms for 100,000; the newest `TEXT_ROWS_MAX` executions are."""
+    ids: tuple[str, ...] | None = None
+    """Only these executions; () is none at all."""
+    sort: Sort = "started"
+    """By `ended` or `duration` there are only executions that have ended."""
+    ascending: bool = False
     limit: int = 25
     offset: int = 0
+    total_max: int | None = None
+    """Count no further: a total of `total_max + 1` then says "more than `total_max`". None counts them all, which
+    takes some milliseconds for each 100,000 that match; 0 when nobody looks at the total."""
 
 
 class Reader(Protocol):
@@ -91,11 +150,71 @@ class Reader(Protocol):
         ...
 
     def rows(self, query: Query) -> tuple[list[ExecutionRow], int]:
-        """Return a page of the execution index and how many rows match in all."""
+        """Return a page of the execution index and how many rows match in all (see `Query.total_max`).
+
+        Executions with the same sort key stand in the order of the journal.
+        """
         ...
 
     def row(self, execution: str) -> ExecutionRow | None:
         """Return one row of the index."""
+        ...
+
+    def recent(self, flows: Sequence[tuple[str, str]], limit: int = 20) -> dict[FlowKey, list[Run]]:
+        """Return the newest runs of each flow (namespace, id), newest first; a flow without runs has none.
+
+        Args:
+            flows: One page of a list of flows.
+            limit: Runs per flow, at most `RECENT_MAX`.
+        """
+        ...
+
+    def waiting(self) -> dict[Waits, int]:
+        """Return how many executions are open, by what they wait for."""
+        ...
+
+    def minutes(
+        self, since: int, until: int, *, namespace: str | None = None, flow: str | None = None
+    ) -> list[MinuteCount]:
+        """Return what began and ended in the minutes from that of `since` to that of `until`, in order.
+
+        Times are microseconds. Minutes in which nothing happened are left out; a flow needs its namespace.
+
+        Raises:
+            ValueError: The window ends before it begins, or is longer than `WINDOW_MINUTES_MAX`.
+        """
+        ...
+
+    def latencies(self, since: int, until: int, *, namespace: str | None = None) -> Latencies:
+        """Return how long executions took that ended at `since` or later and before `until`.
+
+        Raises:
+            ValueError: As `minutes`.
+        """
+        ...
+
+    def size(self) -> JournalSize:
+        """Return how much there is, counted without reading it."""
+        ...
+
+    def system(self, types: Sequence[str] = (), *, before: int | None = None, limit: int = 25) -> list[Entry]:
+        """Return the newest entries of the partition's own stream, newest first.
+
+        Args:
+            types: Only entries with an event of one of these types, such as `FlowRegistered`; () for all.
+            before: Only positions before this one: the last entry's of the page before.
+            limit: At most so many.
+        """
+        ...
+
+    def acts(self, actor: str, *, before: int | None = None, limit: int = 25) -> list[Entry]:
+        """Return the newest entries that a person wrote (`user:ann`, `cli:ann`, `token:ci`), newest first.
+
+        Args:
+            actor: As `kind:name`, or in the form in which headers carry it.
+            before: Only positions before this one: the last entry's of the page before.
+            limit: At most so many.
+        """
         ...
 
     def claim(self, scope: str, key: str) -> Claim | None:
@@ -108,6 +227,10 @@ class Reader(Protocol):
 
     def delivery(self, delivery: str) -> DeliveryRow | None:
         """Return one delivery."""
+        ...
+
+    def last_deliveries(self, namespace: str, flow: str, limit: int = 5) -> dict[str, list[DeliveryRow]]:
+        """Return the newest deliveries of each trigger of a flow that ever had one, newest first."""
         ...
 
     def logs(self, execution: str) -> list[LogLine]:

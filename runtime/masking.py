@@ -50,8 +50,8 @@ class Masker:
 def _forms(value: str) -> Iterable[str]:
     """The value as it is, without surrounding white space, URL-encoded, JSON-escaped, in hex, and in base64.
 
-    Inside a longer base64 text the value may begin at any of three offsets; what does not depend on its
-    neighbours is looked for.
+    By itself its base64 text is looked for down to the padding. Inside a longer one the value may begin at any of three
+    offsets; what does not depend on its neighbours is looked for.
     """
     for plain in {value, value.strip()}:
         raw = plain.encode()
@@ -62,6 +62,9 @@ def _forms(value: str) -> Iterable[str]:
         yield plain.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
         yield raw.hex()
         yield raw.hex().upper()
+        whole = base64.b64encode(raw).decode()
+        yield whole
+        yield whole.replace("+", "-").replace("/", "_")
         for offset in range(3):
             inner = _inner_base64(raw, offset)
             if len(inner) >= LENGTH_MIN:

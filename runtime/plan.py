@@ -6,13 +6,14 @@ run anything themselves.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
 
 import msgspec
 
 from hookledger.journal.events import BranchTaken
 from hookledger.runtime.flow.model import Task
-from hookledger.runtime.state import FINISHED, State
+from hookledger.runtime.state import FINISHED, State, below
 from hookledger.runtime.tasks.base import TaskKind
 
 if TYPE_CHECKING:
@@ -49,24 +50,6 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 # --- what decide may ask for ------------------------------------------------------------------------------
 
 
-def locate(
-    tasks: Iterable[Task], branches: Mapping[str, BranchTaken], path: str
-) -> tuple[Task, Place] | None:
-    """Find the task a path names, and its place; None when the plan has no such task."""
-    known = {task.id: task for top in tasks for task in top.walk()}
-    *parents, last = path.split("/")
-    place = Place()
-    for segment in parents:
-        name, bracket, index = segment.partition("[")
-        if name not in known:
-            return None
-        iteration = int(index[:-1]) if bracket else None
-        taken = branches.get(f"{place.prefix}{name}")
-        value = taken.values[iteration] if taken and taken.values and iteration is not None else None
-        place = place.inside(known[name], value=value, iteration=iteration)
-    return (known[last], place) if last in known else None
-
-
 class StartAttempt(msgspec.Struct, frozen=True, kw_only=True):
     """Begin an attempt."""
 
@@ -97,11 +80,19 @@ class BeginWait(msgspec.Struct, frozen=True, kw_only=True):
     place: Place
 
 
+class BeginDeadline(msgspec.Struct, frozen=True, kw_only=True):
+    """Render a block's `timeout` and record until when it has time."""
+
+    task: Task
+    place: Place
+
+
 class FireTimer(msgspec.Struct, frozen=True, kw_only=True):
-    """The time of a recorded timer has come."""
+    """The time of a recorded timer has come; of a deadline, if `late`."""
 
     path: str
     due: int
+    late: bool = False
 
 
 class EndWait(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,6 +144,7 @@ Command: TypeAlias = (
     | TakeBranch
     | StartChild
     | BeginWait
+    | BeginDeadline
     | FireTimer
     | EndWait
     | AwaitTime
@@ -169,7 +161,13 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
     commands: tuple[Command, ...] = ()
     state: str | None = None
-    failed_path: str = ""
+    failures: tuple[str, ...] = ()
+    """Paths of what failed and was not tolerated, in the plan's order; also while something beside is unfinished."""
+
+    @property
+    def failed_path(self) -> str:
+        """Of the first failure; empty when there is none."""
+        return self.failures[0] if self.failures else ""
 
     @property
     def failed(self) -> bool:
@@ -187,9 +185,9 @@ def worst(states: Iterable[str]) -> str:
     return "SUCCESS" if heaviest in ("SKIPPED", "CANCELLED") else heaviest
 
 
-def ended(state: str, failed_path: str = "") -> Progress:
+def ended(state: str, *failures: str) -> Progress:
     """Nothing left to do."""
-    return Progress(state=state, failed_path=failed_path)
+    return Progress(state=state, failures=failures)
 
 
 class Flowable(TaskKind, frozen=True, kw_only=True):
@@ -198,6 +196,8 @@ class Flowable(TaskKind, frozen=True, kw_only=True):
     instant: ClassVar[bool] = True
     body_first: ClassVar[bool] = False
     """True when the children come before the first choice."""
+    lenient: ClassVar[bool] = False
+    """True when a failure inside is only a warning."""
 
     @classmethod
     def plan(cls, task: Task, place: Place, planner: "Planner") -> Progress:
@@ -266,7 +266,7 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
         if run is None:
             return Progress(commands=(StartAttempt(task=task, place=place, attempt=1),))
         if run.state in FINISHED:
-            return ended(run.state, path if run.state in ("FAILED", "KILLED") else "")
+            return ended(run.state, *((path,) if run.state in ("FAILED", "KILLED") else ()))
         if run.state == "RETRYING":
             return self._retrying(task, place, run.retry_at, run.attempts)
         return self._open(path)
@@ -292,8 +292,10 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
         """
         commands: list[Command] = []
         states: list[str] = []
-        unfinished, failed_path = 0, ""
+        failures: list[str] = []
+        unfinished = 0
         for part in parts:
+            failures.extend(part.failures)
             if part.state is None:
                 unfinished += 1
                 commands.extend(part.commands)
@@ -301,12 +303,11 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
                     break
             else:
                 states.append(part.state)
-                failed_path = failed_path or part.failed_path
                 if stop_at_failure and part.failed:
                     break
         if unfinished:
-            return Progress(commands=tuple(commands))
-        return ended(worst(states), failed_path)
+            return Progress(commands=tuple(commands), failures=tuple(failures))
+        return ended(worst(states), *failures)
 
     def guarded(self, task: Task, place: Place, body: Progress) -> Progress:
         """A flowable's own `errors` after a failed body, then its `finally`, whatever happened."""
@@ -316,11 +317,12 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
         if body.failed and task.block("errors"):
             handled = self.sequence(task.block("errors"), inside)
             if handled.state is None:
-                return handled
+                return msgspec.structs.replace(handled, failures=body.failures)
         last = self.sequence(task.block("finally"), inside)
+        failures = (*body.failures, *last.failures)
         if last.state is None:
-            return last
-        return ended(worst((body.state, last.state)), body.failed_path or last.failed_path)
+            return msgspec.structs.replace(last, failures=failures)
+        return ended(worst((body.state, last.state)), *failures)
 
     def branch(self, task: Task, place: Place) -> BranchTaken | None:
         """What a flowable chose, if it did; a type that chooses asks for it first."""
@@ -335,7 +337,38 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
             return softened(task, self.guarded(task, place, ended("FAILED", path)))
         if task.run_if is not None and taken is None:
             return Progress(commands=(TakeBranch(task=task, place=place),))
-        return softened(task, kind.plan(task, place, self))
+        plan = kind.plan if task.timeout is None else partial(self._timed, kind=kind)
+        return softened(task, plan(task, place, self))
+
+    def _timed(self, task: Task, place: Place, _: "Planner", *, kind: type[Flowable]) -> Progress:
+        """A block that has to be done by its deadline; the clock begins with the first thing to do."""
+        path = place.path(task)
+        if path in self.state.expired:
+            return self._late(task, place, kind)
+        progress, due = kind.plan(task, place, self), self.state.deadlines.get(path)
+        if progress.state is not None:
+            return progress
+        if due is None:
+            return Progress(commands=(BeginDeadline(task=task, place=place),), failures=progress.failures)
+        if self.now >= due:
+            return Progress(commands=(FireTimer(path=path, due=due, late=True),), failures=progress.failures)
+        wait = AwaitTime(path=path, due=due, reason="timeout")
+        return msgspec.structs.replace(progress, commands=(*progress.commands, wait))
+
+    def _late(self, task: Task, place: Place, kind: type[Flowable]) -> Progress:
+        """What was begun inside in time is stopped first; then it is a failure like any other."""
+        path = place.path(task)
+        inside = self.state.expired[path]
+        attempts = tuple(run.path for run in self.state.open_runs() if run.path in inside)
+        children = tuple(
+            started.child
+            for where, started in self.state.children.items()
+            if where in inside and started.wait and where not in self.state.returned
+        )
+        if attempts or children:
+            return Progress(commands=(EndAttempts(paths=attempts), KillChildren(children=children)))
+        progress = self.guarded(task, place, ended("FAILED", path))
+        return ended("WARNING") if kind.lenient and progress.state == "FAILED" else progress
 
     def _retrying(self, task: Task, place: Place, retry_at: int, attempts: int) -> Progress:
         if self.now >= retry_at:
@@ -346,11 +379,6 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
         pause = self.state.pauses.get(path)
         reason = "operator" if pause is not None else "attempt"
         return Progress(commands=(AwaitEvent(path=path, reason=reason),))
-
-
-def below(path: str, root: str) -> bool:
-    """True for a place and everything inside it."""
-    return path == root or path.startswith((f"{root}/", f"{root}["))
 
 
 def softened(task: Task, progress: Progress) -> Progress:

@@ -5,7 +5,7 @@ the rest, because a silent default is how an unknown event erases state. The sam
 command line, the API and the pages.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from functools import reduce
 from typing import Any, Final, assert_never
 
@@ -94,6 +94,10 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     timers: Mapping[str, int] = {}
     """Waits by path: when they are due."""
     fired: frozenset[str] = frozenset()
+    deadlines: Mapping[str, int] = {}
+    """Until when a block with a timeout has time, by path."""
+    expired: Mapping[str, tuple[str, ...]] = {}
+    """Blocks whose time was over before they were done, each with the paths of what was under way inside."""
     pauses: Mapping[str, ExecutionPaused] = {}
     resumed: Mapping[str, ExecutionResumed] = {}
     children: Mapping[str, ChildStarted] = {}
@@ -117,6 +121,11 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     def outputs(self) -> Mapping[str, Any]:
         """Flow outputs; empty while there are none."""
         return getattr(self.terminal, "outputs", None) or {}
+
+    @property
+    def restarted_at(self) -> int:
+        """When it was last opened again, microseconds; 0 for never."""
+        return max((at for status, at in self.history if status == "RESTARTED"), default=0)
 
     def open_runs(self) -> tuple[Run, ...]:
         """Runs with an attempt under way."""
@@ -164,11 +173,16 @@ def _decided(state: State, event: ExecutionEvent) -> State:
             return _moved(_paused(state, event), "PAUSED", event.at)
         case ExecutionResumed():
             return _resumed(state, event)
+        case TimerSet(origin="timeout"):
+            return replace(state, deadlines={**state.deadlines, event.path: event.due})
         case TimerSet():
-            return replace(state, timers={**state.timers, event.path: event.due})
+            return _begun(replace(state, timers={**state.timers, event.path: event.due}), event.at)
+        case TimerFired(origin="timeout"):
+            return _expired(state, event)
         case TimerFired():
-            timers = {path: due for path, due in state.timers.items() if path != event.path}
-            return replace(state, timers=timers, fired=state.fired | {event.path})
+            return replace(
+                state, timers=_without(state.timers, {event.path}), fired=state.fired | {event.path}
+            )
         case BranchTaken():
             branches = {**state.branches, event.path: event}
             return _moved(replace(state, branches=branches), "RUNNING", event.at)
@@ -181,7 +195,7 @@ def _decided(state: State, event: ExecutionEvent) -> State:
             return replace(state, labels={**state.labels, **event.labels})
         case ExecutionRestarted():
             return _moved(_restarted(state, event), "RESTARTED", event.at)
-        case ExecutionForked():
+        case ExecutionForked():  # behind `forked`, which needs the origin's events
             return _received(state, event.received, event.at)
         case DuplicateDelivery() | ResponseSent() | StaleResultDropped() | OperatorNote():
             return state
@@ -236,6 +250,28 @@ def _returned(state: State, event: TaskReturned) -> State:
     return _with_run(state, run)
 
 
+def _expired(state: State, event: TimerFired) -> State:
+    """A block's time is over: so is the sleep inside it."""
+    asleep = {path for path in state.timers if below(path, event.path)}
+    under_way = (*(run.path for run in state.open_runs()), *(state.children.keys() - state.returned.keys()))
+    inside = sorted(path for path in under_way if below(path, event.path))
+    return replace(
+        state,
+        timers=_without(state.timers, asleep),
+        deadlines=_without(state.deadlines, {event.path}),
+        expired={**state.expired, event.path: tuple(inside)},
+    )
+
+
+def below(path: str, root: str) -> bool:
+    """True for a place and everything inside it."""
+    return path == root or path.startswith((f"{root}/", f"{root}["))
+
+
+def _without(times: Mapping[str, int], gone: Container[str]) -> dict[str, int]:
+    return {path: time for path, time in times.items() if path not in gone}
+
+
 def _paused(state: State, event: ExecutionPaused) -> State:
     resumed = {path: old for path, old in state.resumed.items() if path != event.path}
     return replace(state, pauses={**state.pauses, event.path: event}, resumed=resumed)
@@ -249,18 +285,39 @@ def _resumed(state: State, event: ExecutionResumed) -> State:
 
 def _restarted(state: State, event: ExecutionRestarted) -> State:
     """What is named is forgotten with everything below it; the rest stays done."""
+    state = without(state, event.paths, event.again)
+    return replace(state, generation=event.generation, revision=event.revision)
+
+
+def forked(origin: State, event: ExecutionForked) -> State:
+    """What a fork begins with: its origin as it stood where they part, without what is forgotten.
+
+    The fork's own events count from 0 and are folded behind it.
+    """
+    return replace(
+        without(origin, event.forget), sequence=0, generation=0, received=None, response=None, history=()
+    )
+
+
+def without(state: State, paths: Iterable[str], again: Container[str] = ()) -> State:
+    """The state with these paths and all below them forgotten, and open again.
+
+    Args:
+        again: Loops whose last check failed, and blocks whose time was over: they go on, with what is inside them.
+    """
+    gone = tuple(paths)
 
     def kept(path: str) -> bool:
-        return not any(path == gone or path.startswith((f"{gone}/", f"{gone}[")) for gone in event.paths)
+        return not any(below(path, root) for root in gone)
 
     return replace(
         state,
-        generation=event.generation,
-        revision=event.revision,
         runs={path: run for path, run in state.runs.items() if kept(path)},
-        branches={path: taken for path, taken in state.branches.items() if kept(path)},
+        branches=dict(_choices_after(state, again, kept)),
         timers={path: due for path, due in state.timers.items() if kept(path)},
         fired=frozenset(path for path in state.fired if kept(path)),
+        deadlines={},
+        expired={path: at for path, at in state.expired.items() if kept(path) and path not in again},
         pauses={path: pause for path, pause in state.pauses.items() if path and kept(path)},
         resumed={path: resumed for path, resumed in state.resumed.items() if kept(path)},
         children={path: child for path, child in state.children.items() if kept(path)},
@@ -270,6 +327,24 @@ def _restarted(state: State, event: ExecutionRestarted) -> State:
         kill=None,
         terminal=None,
     )
+
+
+def _choices_after(
+    state: State, again: Container[str], kept: Callable[[str], bool]
+) -> Iterator[tuple[str, BranchTaken]]:
+    """A check that is made again stands where it stood behind the round before: in time, and without a result."""
+    for path, taken in state.branches.items():
+        if not kept(path):
+            continue
+        if path not in again or taken.error is None:
+            yield path, taken
+        elif taken.round > 1:
+            yield path, replace(taken, round=taken.round - 1, chosen="again", error=None, not_before=0)
+
+
+def _begun(state: State, at: int) -> State:
+    """A flow that begins with a nap runs while it sleeps; a later nap changes nothing."""
+    return _moved(state, "RUNNING", at) if state.status in ("CREATED", "RESTARTED") else state
 
 
 def _moved(state: State, status: str, at: int) -> State:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from hookledger.journal.events import ChildReturned, TriggerReceived
+from hookledger.journal.events import ChildReturned, ChildStarted, TriggerReceived
 from hookledger.runtime.decide import outcome
 from hookledger.runtime.flow.model import Flow, Task
 from hookledger.runtime.plan import Place
@@ -88,9 +88,9 @@ def outputs(state: State) -> dict[str, Any]:
         if resumed.inputs:
             task = path.rpartition("/")[2]
             _place_outputs(found, task, loop_values(state.branches, path), {"onResume": resumed.inputs})
-    for path, returned in state.returned.items():
-        task = state.children[path].task
-        _place_outputs(found, task, loop_values(state.branches, path), _child_outputs(returned))
+    for path, started in state.children.items():
+        made = _child_outputs(started, state.returned.get(path))
+        _place_outputs(found, started.task, loop_values(state.branches, path), made)
     return found
 
 
@@ -116,8 +116,9 @@ def _place_outputs(
     target.update(made)
 
 
-def _child_outputs(returned: ChildReturned) -> dict[str, Any]:
-    return {"executionId": returned.child, "state": returned.state, "outputs": returned.outputs}
+def _child_outputs(started: ChildStarted, returned: ChildReturned | None) -> dict[str, Any]:
+    made = {"executionId": started.child}
+    return made if returned is None else {**made, "state": returned.state, "outputs": returned.outputs}
 
 
 def _task_states(state: State) -> dict[str, Any]:
@@ -136,9 +137,9 @@ def _taskrun(state: State, task: Task, place: Place) -> dict[str, Any]:
     }
     if place.frames:
         found["parentId"] = place.frames[-1].path
-    carrier = next((frame for frame in reversed(place.frames) if frame.value is not None), None)
-    if carrier is not None:
-        found["value"] = carrier.value
+    values = [frame.value for frame in place.frames if frame.value is not None]
+    if values:
+        found |= {"value": values[-1], "values": values}
     counter = next((frame for frame in reversed(place.frames) if frame.iteration is not None), None)
     if counter is not None:
         found["iteration"] = counter.iteration
@@ -146,12 +147,14 @@ def _taskrun(state: State, task: Task, place: Place) -> dict[str, Any]:
 
 
 def _parents(place: Place) -> dict[str, Any]:
-    """`parent` is the nearest flowable around, `parents` all of them, nearest first."""
-    found = [
-        {
-            "task": {"id": frame.task},
-            "taskrun": {} if frame.value is None else {"value": frame.value},
-        }
-        for frame in reversed(place.frames)
-    ]
+    """`parent` is the nearest flowable around, `parents` all of them, nearest first.
+
+    As for the task itself, the value is that of the loop around: in an `If` inside a ForEach `parent.taskrun.value` is
+    the ForEach's, in a ForEach inside another it is the outer one's.
+    """
+    found: list[dict[str, Any]] = []
+    value: str | None = None
+    for frame in place.frames:
+        found.insert(0, {"task": {"id": frame.task}, "taskrun": {} if value is None else {"value": value}})
+        value = frame.value if frame.value is not None else value
     return {"parent": found[0], "parents": found} if found else {}

@@ -26,6 +26,14 @@ def accepted(execution_id: str, received: TriggerReceived) -> HttpResponse:
     return json_response(webhook_view(execution_id, state, received.public_url), status, dict(headers))
 
 
+def of_batch(shown: list[dict[str, Any]], response: Response | None) -> HttpResponse:
+    """A batch was taken: its executions as a list, or what the author wrote."""
+    if response is None:
+        return json_response(shown)
+    given = given_answer(str(shown[0]["id"]), response)
+    return given or json_response(shown, response.status, dict(response.headers))
+
+
 def finished(execution_id: str, state: State) -> HttpResponse:
     """The execution has ended, or one of its tasks has answered."""
     received, response = state.received, state.response or getattr(state.terminal, "response", None)

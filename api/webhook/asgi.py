@@ -1,19 +1,24 @@
 """The webhook's own door: it stands before the web framework, on ASGI itself.
 
 A framework takes a request's body in as fast as it comes; here a chunk is asked for when there is room for it, so a
-body of any size passes in bounded memory. A sender who stays silent is cut off, one who hangs up stops being waited
-for, and a refused body is drained for a moment so that the answer reaches a sender who is still sending.
+body of any size passes in bounded memory. A sender who asks first (`Expect: 100-continue`) is told to send when a step
+wants the body. One who stays silent or drips is cut off, one who hangs up stops being waited for, and a refused body
+is drained for a moment so that the answer reaches a sender who is still sending.
 """
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any, Final
 
 import trio
 
-from hookledger.api.credentials import Credentials
 from hookledger.api.http import BodyTooSlow, ClientGone, HttpRequest, HttpResponse, problem
+from hookledger.api.identity.guard import Admitted, Guard
+from hookledger.api.listening import CONTINUE
+from hookledger.api.permissions import Permission
 from hookledger.api.webhook.handler import WebhookHandler
+from hookledger.api.webhook.refusal import Refused
 from hookledger.api.webhook.route import PREFIXES
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -22,6 +27,8 @@ App = Callable[[Any, Receive, Send], Awaitable[None]]
 
 DRAIN_SECONDS_MAX: Final = 2.0
 DRAIN_BYTES_MAX: Final = 64 * 1024 * 1024
+BYTES_PER_SECOND_MIN: Final = 500
+"""Of a body that is longer on its way than the idle timeout."""
 
 logger = logging.getLogger("hookledger.api.webhook")
 
@@ -35,25 +42,24 @@ class WebhookDoor:
         webhook: WebhookHandler,
         *,
         idle_seconds_max: float,
-        credentials: Credentials | None = None,
-        realm: str = "",
+        guard: Guard | None = None,
     ) -> None:
         self._app = app
         self._webhook = webhook
         self._idle_seconds_max = idle_seconds_max
-        self._credentials = credentials
-        """Asked for on webhook URLs too, when the operator wants that."""
-        self._realm = realm
+        self._guard = guard
+        """Asked on webhook URLs too, when the operator wants that."""
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         raw_path = _path(scope) if scope["type"] == "http" else ""
         if raw_path.startswith(PREFIXES):
             await self._answer(scope, raw_path, receive, send)
         else:
+            await _invitation(scope)()
             await self._app(scope, receive, send)
 
     async def _answer(self, scope: Any, raw_path: str, receive: Receive, send: Send) -> None:
-        body = Body(receive, self._idle_seconds_max)
+        body = Body(receive, self._idle_seconds_max, _invitation(scope))
         request = plain_request(scope, raw_path, body)
         try:
             response = await self._guarded(request)
@@ -66,17 +72,25 @@ class WebhookDoor:
             if body.complete:
                 await send_response(response, send, body)
             else:
-                await _send_early(response, body, receive, send)
+                waits = body.silent or (not body.asked and request.header("expect") is not None)
+                await _send_early(response, body, receive, send, 0.0 if waits else DRAIN_SECONDS_MAX)
         except* (trio.BusyResourceError, trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # the parser in front is already answering bytes that are no HTTP, or the caller has gone
 
     async def _guarded(self, request: HttpRequest) -> HttpResponse:
-        if self._credentials is None:
-            return await self._webhook.handle(request)
-        if await self._credentials.check(request.header("authorization")) is not None:
-            return await self._webhook.handle(request)
-        challenge = {"WWW-Authenticate": f'Basic realm="{self._realm}", charset="UTF-8"'}
-        return problem(401, "this needs a user name and a password (HTTP Basic)", headers=challenge)
+        if self._guard is not None:
+            try:
+                identity = await self._guard.identify(request)
+                self._guard.allowed(Admitted(request=request, identity=identity), Permission.OPERATE)
+            except Refused as refused:
+                return refused.answer()
+        return await self._webhook.handle(request)
+
+
+def _invitation(scope: Any) -> Callable[[], Awaitable[None]]:
+    """What says `100 Continue`; nothing where another server stands in front, which says it by itself."""
+    found: Callable[[], Awaitable[None]] = scope.get("state", {}).get(CONTINUE, trio.lowlevel.checkpoint)
+    return found
 
 
 def _path(scope: Any) -> str:
@@ -89,11 +103,20 @@ def _path(scope: Any) -> str:
 
 
 class Body:
-    """A request's body, one chunk at a time."""
+    """A request's body, one chunk at a time.
 
-    def __init__(self, receive: Receive, idle_seconds_max: float) -> None:
+    Its sender has the idle timeout as patience: waiting uses it up and bytes give it back, so neither silence nor
+    dripping holds a connection for longer.
+    """
+
+    def __init__(
+        self, receive: Receive, idle_seconds_max: float, invite: Callable[[], Awaitable[None]]
+    ) -> None:
         self._receive = receive
         self._idle_seconds_max = idle_seconds_max
+        self._patience = idle_seconds_max
+        self._invite = invite
+        self.asked = False
         self.complete = False
         self.silent = False
 
@@ -104,22 +127,30 @@ class Body:
         """The next bytes.
 
         Raises:
-            BodyTooSlow: None came in time.
+            BodyTooSlow: Too few came in time.
             ClientGone: The caller hung up.
         """
+        if not self.asked:
+            self.asked = True
+            await self._invite()
         while not self.complete:
-            message: dict[str, Any] | None = None
-            with trio.move_on_after(self._idle_seconds_max):
-                message = await self._receive()
-            if message is None:
-                self.silent = True
-                raise BodyTooSlow(self._idle_seconds_max)
+            message = await self._message()
             if message["type"] == "http.disconnect":
                 raise ClientGone
             self.complete = not message.get("more_body", False)
             if chunk := message.get("body", b""):
                 return bytes(chunk)
         raise StopAsyncIteration
+
+    async def _message(self) -> dict[str, Any]:
+        began = trio.current_time()
+        with trio.move_on_after(self._patience):
+            message = await self._receive()
+            given = len(message.get("body", b"")) / BYTES_PER_SECOND_MIN - (trio.current_time() - began)
+            self._patience = max(0.0, min(self._idle_seconds_max, self._patience + given))
+            return message
+        self.silent = True
+        raise BodyTooSlow(self._idle_seconds_max)
 
     async def hung_up(self) -> None:
         """Return when the caller has gone; only after the body."""
@@ -147,31 +178,46 @@ async def send_response(response: HttpResponse, send: Send, body: Body) -> None:
     if response.stream is None:
         await send({"type": "http.response.body", "body": response.body, "more_body": False})
         return
-    async with trio.open_nursery() as nursery:
+    if await _streamed(response.stream, send, body):
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _streamed(stream: AsyncGenerator[bytes], send: Send, body: Body) -> bool:
+    """Send what the stream gives; False when the caller has gone.
+
+    The last part is left to others: on it the server reports `http.disconnect`, and watching for that would end the
+    closing of the connection half-way.
+    """
+    gone = False
+    async with trio.open_nursery() as nursery, aclosing(stream) as chunks:
 
         async def watch() -> None:
+            nonlocal gone
             await body.hung_up()
+            gone = True
             nursery.cancel_scope.cancel()
 
         nursery.start_soon(watch)
-        async for chunk in response.stream:
+        async for chunk in chunks:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
         nursery.cancel_scope.cancel()
+    return not gone
 
 
-async def _send_early(response: HttpResponse, body: Body, receive: Receive, send: Send) -> None:
+async def _send_early(
+    response: HttpResponse, body: Body, receive: Receive, send: Send, seconds_max: float
+) -> None:
     """Answer while the sender is still sending.
 
     What it sends is taken and dropped, or a full queue would hold up the answer itself; after the answer it gets a
-    moment to notice before the connection is closed.
+    moment to notice before the connection is closed. A sender who waits himself needs none.
     """
     async with trio.open_nursery() as nursery:
         drained = trio.Event()
         nursery.start_soon(_drain, body, receive, drained)
         await send(_start(response))
         await send({"type": "http.response.body", "body": response.body, "more_body": True})
-        with trio.move_on_after(0 if body.silent else DRAIN_SECONDS_MAX):
+        with trio.move_on_after(seconds_max):
             await drained.wait()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
         nursery.cancel_scope.cancel()

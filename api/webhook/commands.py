@@ -1,16 +1,16 @@
 """`hookledger webhook ...`: the URL of a webhook, a curl line that works as it stands, and signatures.
 
-Reads flow files and the secrets of this environment; needs no running server. Every word of a curl line is quoted
-for the shell, so nothing in a body or a key can be taken for a command.
+Reads flow files and the secrets of this environment; needs no running server.
 """
 
-import shlex
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from hookledger.api.webhook.curl import Target
 
 PAYLOAD = '{"key1":"value1","key2":"value2"}'
 ADDRESS = "http://127.0.0.1:8080"
@@ -54,6 +54,8 @@ def curl(
     file: Path, trigger: str | None, address: str, body: str, method: str | None, content_type: str
 ) -> None:
     """Print a curl line with a live signature for each of a flow's webhooks."""
+    from hookledger.api.webhook.curl import curl_line
+
     for target in targets(file, trigger, address):
         try:
             click.echo(curl_line(target, _bytes(body), method, content_type))
@@ -69,13 +71,16 @@ def curl(
 @_body
 def sign_command(preset: str, secret: str, called: str, delivery: str | None, body: str) -> None:
     """Print the headers with which a preset's sender signs a body now."""
+    from hookledger.api.webhook.curl import signed
+    from hookledger.journal.ports import SystemClock
     from hookledger.runtime.triggers.webhook.signatures import parse_signature
 
     configured = parse_signature({"preset": preset.upper(), "secret": secret})
     if configured.scheme is None:
         raise click.UsageError("; ".join(f"{one.path} {one.message}" for one in configured.problems))
     try:
-        made = signed(configured.scheme, secret, _bytes(body), called, delivery, "application/json")
+        now = SystemClock().now() / 1_000_000
+        made = signed(configured.scheme, secret, _bytes(body), called, delivery, "application/json", now=now)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     if made.url != called:
@@ -84,111 +89,26 @@ def sign_command(preset: str, secret: str, called: str, delivery: str | None, bo
         click.echo(f"{name}: {value}")
 
 
-class Target:
-    """One webhook of a flow file."""
-
-    def __init__(self, flow: Any, trigger: Any, key: str, address: str, ports: Any) -> None:
-        from hookledger.api.webhook.route import webhook_path
-
-        self.flow, self.settings, self.trigger = flow, trigger.settings, trigger.id
-        self.definition, self.ports = trigger, ports
-        self.url = address.rstrip("/") + webhook_path(flow.namespace, flow.id, key)
-
-    def render(self, tree: Any) -> Any:
-        """Render a secret of the trigger.
-
-        Raises:
-            ValueError: It cannot be rendered here.
-        """
-        from hookledger.api.webhook.route import early_variables
-        from hookledger.runtime.expressions import ExpressionError
-        from hookledger.runtime.flow.templates import render_tree
-
-        variables = early_variables(self.flow, self.definition, self.ports.environment)
-        try:
-            return render_tree(tree, variables, self.ports.ambient())
-        except ExpressionError as error:
-            raise ValueError(str(error)) from error
-
-
-def targets(file: Path, trigger: str | None, address: str) -> list[Target]:
+def targets(file: Path, trigger: str | None, address: str) -> "list[Target]":
     """The webhooks of a flow file; leaves the program when there is none or a key is missing."""
     from hookledger.actors.ports import Ports
+    from hookledger.api.webhook.curl import Target, webhooks
     from hookledger.runtime.flow.parse import FlowInvalid, parse_flow
-    from hookledger.runtime.triggers.webhook import WebhookSettings
 
     try:
         flow = parse_flow(file.read_text(encoding="utf-8"), file=str(file))
     except FlowInvalid as error:
         raise click.ClickException(str(error)) from error
     ports, found = Ports(), []
-    for one in flow.triggers:
-        if isinstance(one.settings, WebhookSettings) and trigger in (None, one.id):
-            bare = Target(flow, one, "KEY", address, ports)
+    for one in webhooks(flow):
+        if trigger in (None, one.id):
             try:
-                key = str(bare.render(one.settings.key)).strip()
+                found.append(Target(flow, one, address, ports))
             except ValueError as error:
                 raise click.ClickException(f"the key of {one.id}: {error}") from error
-            found.append(Target(flow, one, key, address, ports))
     if not found:
         raise click.ClickException(f"{file} has no webhook{f' {trigger}' if trigger else ''}")
     return found
-
-
-def curl_line(target: Target, body: bytes, method: str | None, content_type: str) -> str:
-    """One command, every word quoted.
-
-    Raises:
-        ValueError: The request cannot be signed with the secret of the trigger.
-    """
-    settings = target.settings
-    chosen: str = method or ("POST" if "POST" in settings.methods else settings.methods[0])
-    method = chosen.upper()
-    called = target.url
-    words = ["curl", "-X", chosen.upper()]
-    headers = [("Content-Type", content_type)] if method not in ("GET", "HEAD") else []
-    body = body if headers else b""
-    if settings.signature is not None:
-        secrets = settings.signature.secrets
-        if not secrets:
-            raise ValueError("only its public key is known, so nothing can be signed here")
-        secret = str(target.render(secrets[0]))
-        public = settings.public_url or target.url
-        made = signed(settings.signature.scheme, secret, body, public, None, content_type)
-        headers += made.headers
-        called += f"?{made.url.partition('?')[2]}" if made.url != public else ""
-    words += _credentials(target)
-    for name, value in headers:
-        words += ["-H", f"{name}: {value}"]
-    if body:
-        words += ["--data-binary", body.decode("utf-8")]
-    return shlex.join([*words, called])
-
-
-def signed(scheme: Any, secret: str, body: bytes, url: str, delivery: str | None, content_type: str) -> Any:
-    """Sign a body as the scheme's sender does, now."""
-    from hookledger.journal.ports import SystemClock
-    from hookledger.runtime.triggers.webhook.signatures import Draft, sign
-
-    headers = (("Content-Type", content_type),)
-    now = SystemClock().now() / 1_000_000
-    return sign(scheme, secret, Draft(body=body, now=now, url=url, headers=headers, delivery_id=delivery))
-
-
-def _credentials(target: Target) -> Iterator[str]:
-    """The first way of `authentication` that fixed values can satisfy."""
-    for tree in target.settings.authentication:
-        way = target.render(tree)
-        match way["type"]:
-            case "BASIC":
-                yield from ("-u", f"{way['username']}:{way['password']}")
-            case "BEARER":
-                yield from ("-H", f"Authorization: Bearer {way['token']}")
-            case "HEADER":
-                yield from ("-H", f"{way['name']}: {way['value']}")
-            case _:
-                continue
-        return
 
 
 def _bytes(body: str) -> bytes:

@@ -1,11 +1,19 @@
 """One request on its way through the pipeline: plain values that the steps read and fill in."""
 
+import hashlib
+from copy import copy
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
 from hookledger.api.http import HttpRequest
-from hookledger.api.webhook.redaction import redact_headers, redact_path, redact_query
+from hookledger.api.webhook.redaction import (
+    redact_body,
+    redact_events,
+    redact_headers,
+    redact_path,
+    redact_query,
+)
 from hookledger.api.webhook.route import Match, key_variables
 from hookledger.journal.events import TriggerReceived
 from hookledger.runtime.flow.templates import Tree, render_tree
@@ -60,6 +68,8 @@ class Exchange:
         self.parts: Parts | None = None
         self.variables: dict[str, Any] = {}
         """What steps add to `trigger`: parts, formFields, event."""
+        self.body_is_data = False
+        """A CloudEvent in binary mode: the body is the event's data."""
         self.traceparent = ""
         self.dedup_hint = ""
         """The delivery's own id, from a signed or well-known place."""
@@ -67,7 +77,53 @@ class Exchange:
         self.fingerprint = ""
         self.reservation: Reservation | None = None
         self.execution: Execution | None = None
+        self.claimed = ""
+        """The execution that answers for this delivery, when it came before."""
+        self.original: Execution | None = None
+        """The same, to be asked what it answered."""
+        self.unmet = ""
+        """Why an item of a batch starts nothing."""
+        self.items: list[Exchange] | None = None
+        """The items of a batch, each on its own way through the last steps."""
+        self.whole: Exchange | None = None
+        """The delivery that this is an item of."""
+        self.twin: Exchange | None = None
+        """An earlier item of the same batch with the same deduplication key."""
+        self.headers: dict[str, str] = {}
+        """What steps add to the answer, whatever it is."""
         self.replay_of = ""
+
+    def item(self, index: int, size: int, body: bytes) -> "Exchange":
+        """One item of this delivery: the same request with a body of its own."""
+        item = copy(self)
+        item.__dict__.pop("received", None)
+        item.whole, item.body = self, body
+        item.body_sha256 = self.body_sha256 or hashlib.sha256(self.body).hexdigest()
+        item.dedup_hint = ""
+        item.variables = {**self.variables, "batch": {"index": index, "size": size}}
+        item.delivery_id = f"{self.delivery_id}.{index}" if index else self.delivery_id
+        return item
+
+    def redacted(self) -> "Exchange":
+        """The delivery as it may be written down: without what `redact.pointers` names, and the digest it had."""
+        pointers = self.settings.redaction.pointers
+        body = redact_body(self.body, pointers) if pointers and self.body else self.body
+        if body == self.body:
+            return self
+        shown = copy(self)
+        shown.__dict__.pop("received", None)
+        shown.body_sha256 = self.body_sha256 or hashlib.sha256(self.body).hexdigest()
+        shown.body = body
+        shown.variables = redact_events(
+            self.variables, pointers, below=("data",) if self.body_is_data else ()
+        )
+        return shown
+
+    def release(self) -> None:
+        """Let go of what was reserved and not taken."""
+        for one in (self, *(self.items or ())):
+            if one.reservation is not None:
+                one.reservation.release()
 
     @property
     def seconds(self) -> float:
@@ -86,6 +142,14 @@ class Exchange:
         from hookledger.runtime.triggers.webhook.admission.ip import client_address
 
         return client_address(self.request.peer, self.request.headers, self._trusted)
+
+    @property
+    def behind_proxy(self) -> bool:
+        """True when the connection comes from one of our proxies, whose word counts."""
+        from hookledger.runtime.triggers.webhook.admission.ip import contains, parse_address
+
+        peer = parse_address(self.request.peer) if self._trusted else None
+        return peer is not None and contains(self._trusted, peer)
 
     @property
     def remote(self) -> str:
@@ -127,6 +191,7 @@ class Exchange:
             headers=self.request.headers,
             body=self.body,
             body_sha256=self.body_sha256,
+            charset=self.settings.charset,
             remote=self.remote,
             variables=self.variables,
             verification=self.verification,

@@ -9,8 +9,9 @@ import hashlib
 import os
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 
 import msgspec
 import trio
@@ -18,6 +19,8 @@ import trio
 PIECE_BYTES: Final = 1024 * 1024
 """Gathered before a thread writes it: smaller pieces would spend their time on changing threads."""
 NAME_CHARS_MAX: Final = 120
+READ_BYTES_MAX: Final = 1024 * 1024
+"""What an expression reads is recorded with the event that used it."""
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._ -]")
 
@@ -65,6 +68,38 @@ class Files:
         path = (self._directory / uri.removeprefix("kestra:///")).resolve()
         if not path.is_relative_to(self._directory.resolve()):
             raise ValueError(uri)
+        return path
+
+    def functions(self, namespace: str) -> dict[str, Callable[..., Any]]:
+        """What the expressions of a namespace's flows may ask of its files, by the functions' names."""
+
+        def read(uri: str, *_: Any) -> str:
+            size = size_of(uri)
+            if size > READ_BYTES_MAX:
+                raise ValueError(f"{uri} has {size} bytes; read() gives at most {READ_BYTES_MAX}")
+            return self._own(uri, namespace).read_bytes().decode("utf-8", "replace")
+
+        def size_of(uri: str, *_: Any) -> int:
+            return self._own(uri, namespace).stat().st_size
+
+        return {
+            "read": read,
+            "fileSize": size_of,
+            "fileExists": lambda uri, *_: self._own(uri, namespace).is_file(),
+            "isFileEmpty": lambda uri, *_: size_of(uri) == 0,
+        }
+
+    def _own(self, uri: str, namespace: str) -> Path:
+        """Where a file of the namespace is. What is read becomes part of the journal, so nothing else may be named.
+
+        Raises:
+            ValueError: It is none.
+        """
+        path = self.path(uri)
+        home = self._directory.resolve() / namespace.replace(".", "/")
+        steps = path.relative_to(home).parts if namespace and path.is_relative_to(home) else ()
+        if steps[1:2] != ("executions",):
+            raise ValueError(f"{uri} is no file of the namespace {namespace}")
         return path
 
 

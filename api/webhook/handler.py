@@ -76,7 +76,7 @@ class WebhookHandler:
         self, request: HttpRequest, match: Match, delivery_id: str, *, dry: bool = False
     ) -> Exchange:
         """A request on its way, with this server's surroundings."""
-        return Exchange(
+        made = Exchange(
             self._engine,
             request,
             match,
@@ -85,6 +85,9 @@ class WebhookHandler:
             public_url=self.public_url,
             dry=dry,
         )
+        if match.settings.previous_keys:
+            made.verification["urlKeyIndex"] = match.key_index
+        return made
 
     def pipeline(self, match: Match) -> Pipeline:
         """The steps of a trigger; built again when its flow has a new revision."""
@@ -96,13 +99,14 @@ class WebhookHandler:
 
     async def _answer(self, request: HttpRequest, delivery_id: str) -> HttpResponse:
         if self._pending > self._limits.pending_max:
-            return Refused(503, "overloaded", headers={"Retry-After": "1"}).answer()
+            return Refused(503, "overloaded", headers={"Retry-After": "1"}).answer(delivery_id)
         match = find(self._engine, parse_path(request.raw_path))
         if match is None:
             self.desk.rejections.unreachable(request, delivery_id)
-            return problem(404, NOT_FOUND)
+            return problem(404, NOT_FOUND, more={"code": "not-found"})
         exchange = self.exchange(request, match, delivery_id)
         response = await self._taken(exchange, self.pipeline(match))
+        response = response.with_headers(exchange.headers)
         cors = match.settings.cors
         if cors is None or request.method == "OPTIONS":
             return response
@@ -115,6 +119,8 @@ class WebhookHandler:
         try:
             self._reachable(exchange.match, pipeline)
             await pipeline.run(exchange)
+            if exchange.items is not None:
+                return await self._each(exchange, exchange.items)
             execution = exchange.execution
             assert execution is not None, "the last step starts an execution or ends the pipeline"
             return await self.desk.waiting.answer(execution, exchange.settings, exchange.request)
@@ -124,15 +130,24 @@ class WebhookHandler:
             return await self._answered(exchange, answered)
         finally:
             pipeline.pending -= 1
-            if exchange.reservation is not None:
-                exchange.reservation.release()
+            exchange.release()
             if exchange.execution is None and (exchange.stored or exchange.parts):
                 discard(exchange)
+
+    async def _each(self, exchange: Exchange, items: list[Exchange]) -> HttpResponse:
+        """The answer for a batch; what no condition met is recorded like any delivery that starts nothing."""
+        for item in items:
+            if item.unmet and exchange.settings.record == "ALL":
+                self.desk.rejections.refused(item, Refused(204, "condition-unmet", item.unmet))
+        return await self.desk.waiting.answer_each(items)
 
     @staticmethod
     def _reachable(match: Match, pipeline: Pipeline) -> None:
         if match.expired:
             raise Refused(410, "key-retired", "a previous key", detail="this webhook has another key now")
+        if match.unusable:
+            detail = f"the flow {match.flow.name} no longer loads on this server; its operator can see why"
+            raise Refused(409, "flow-unusable", match.unusable, detail=detail)
         if match.flow.disabled:
             reason = f"the flow {match.flow.name} is disabled"
             raise Refused(409, "flow-unusable", reason, detail=reason)
@@ -140,7 +155,7 @@ class WebhookHandler:
             reason = f"the trigger {match.trigger.id} of {match.flow.name} is disabled"
             raise Refused(409, "flow-unusable", reason, detail=reason)
         if pipeline.pending_max and pipeline.pending > pipeline.pending_max:
-            raise Refused(429, "rate-limited", "maxPending", headers={"Retry-After": "1"})
+            raise Refused(503, "overloaded", "maxPending", headers={"Retry-After": "1"})
 
     def _refused(self, exchange: Exchange, refused: Refused) -> HttpResponse:
         """A caller whose checks keep failing empties a bucket of his own, and never anybody else's."""
@@ -153,14 +168,14 @@ class WebhookHandler:
                 refused = Refused(429, "rate-limited", refused.reason, headers=headers)
         if recorded:
             self.desk.rejections.refused(exchange, refused)
-        return refused.answer()
+        return refused.answer(exchange.delivery_id)
 
     async def _answered(self, exchange: Exchange, answered: Answered) -> HttpResponse:
         if isinstance(answered, Unmet):
             if exchange.settings.record == "ALL":
                 refused = Refused(answered.response.status, "condition-unmet", answered.kind)
                 self.desk.rejections.refused(exchange, refused)
-        elif answered.kind not in UNRECORDED:
+        elif answered.kind not in UNRECORDED and exchange.settings.record != "NONE":
             ticket = self.desk.rejections.handshake(exchange, answered.kind, answered.response.status)
             await ticket.durable()
         return answered.response

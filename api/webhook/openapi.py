@@ -12,11 +12,24 @@ from hookledger.runtime.triggers.webhook import WebhookSettings
 _PROBLEM: Final = {
     "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}},
 }
-_ALWAYS: Final = {404: "not reachable with this key", 409: "disabled", 413: "the body is too large"}
+_ALWAYS: Final = {
+    200: "the execution, or its answer",
+    204: "a condition is not met",
+    400: "the body or its framing is malformed",
+    404: "not reachable with this key",
+    408: "the body was not sent in time",
+    409: "disabled",
+    413: "the body is too large",
+    415: "another media type or coding is needed",
+    422: "a rule, an input or the schema does not fit",
+    429: "too many; see Retry-After",
+    503: "cannot be judged or taken now; see Retry-After",
+}
 _WAYS: Final[dict[str, dict[str, str]]] = {
     "BASIC": {"type": "http", "scheme": "basic"},
     "BEARER": {"type": "http", "scheme": "bearer"},
     "JWT": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+    "MTLS": {"type": "mutualTLS"},
 }
 
 
@@ -64,11 +77,10 @@ def _path_item(
 def _operation(
     flow: Flow, trigger: Trigger, settings: WebhookSettings, method: str, schemes: dict[str, Any]
 ) -> dict[str, Any]:
-    responses = {str(status): _response(text, status) for status, text in _statuses(settings).items()}
     operation: dict[str, Any] = {
         "operationId": f"{flow.namespace}.{flow.id}.{trigger.id}.{method.lower()}",
         "summary": f"trigger {trigger.id}",
-        "responses": responses,
+        "responses": _responses(settings),
     }
     if method not in ("GET", "HEAD"):
         operation["requestBody"] = {"content": _content(settings)}
@@ -77,25 +89,40 @@ def _operation(
     return operation
 
 
-def _statuses(settings: WebhookSettings) -> dict[int, str]:
-    found = {200: "the execution, or its answer", **_ALWAYS}
+def _responses(settings: WebhookSettings) -> dict[str, Any]:
+    """Every status this webhook can answer with; what its author renders can be any."""
+    checked = bool(settings.authentication or settings.signature or settings.handshakes)
     possible: tuple[tuple[bool, int, str], ...] = (
+        (settings.wait, 202, "it goes on; see Location"),
         (settings.wait, 500, "the execution failed"),
-        (bool(settings.wait and settings.timeout), 202, "it goes on; see Location"),
-        (bool(settings.authentication or settings.signature), 401, "not accepted"),
-        (bool(settings.allowed_ips or settings.authentication), 403, "not allowed"),
-        (bool(settings.accept), 415, "another media type is needed"),
-        (settings.strict_json or settings.cloud_events != "OFF", 400, "the body is malformed"),
-        (True, 422, "a rule, an input or the schema does not fit"),
-        (True, 204, "a condition is not met"),
-        (settings.rate_limit is not None, 429, "too many; see Retry-After"),
-        (True, 503, "cannot be judged or taken now; see Retry-After"),
+        (settings.wait, 504, "it did not end in time and goes on"),
+        (checked, 401, "not accepted"),
+        (checked or bool(settings.allowed_ips), 403, "not allowed"),
+        (bool(settings.previous_keys), 410, "this key is no longer used"),
+        (settings.response is not None, 500, "the answer could not be made"),
+        (settings.batch is not None, 400, "the items are missing or too many"),
     )
-    return found | {status: text for holds, status, text in possible if holds}
+    found = _ALWAYS | {status: text for holds, status, text in possible if holds}
+    responses = {str(status): _response(text, status) for status, text in sorted(found.items())}
+    own, rendered = _own_codes(settings)
+    responses |= {code: {"description": "the author's own"} for code in own}
+    return responses | ({"default": {"description": "as the flow decides"}} if rendered else {})
+
+
+def _own_codes(settings: WebhookSettings) -> tuple[list[str], bool]:
+    """Codes that the author names, and whether others are rendered."""
+    given = settings.response
+    answers = () if given is None else (given.success, given.failed)
+    trees = [settings.response_code, *(answer.code for answer in answers if answer is not None)]
+    codes = [str(source_of(tree)) for tree in trees if tree is not None]
+    codes += [str(settings.on_mismatch.code)] if settings.on_mismatch is not None else []
+    asked = [source_of(tree) for tree in settings.handshakes]
+    codes += [str(one["code"]) for one in asked if "code" in one]
+    return [code for code in codes if code.isdecimal()], not all(code.isdecimal() for code in codes)
 
 
 def _response(text: str, status: int) -> dict[str, Any]:
-    return {"description": text, **({"content": _PROBLEM} if status >= 400 else {})}
+    return {"description": text, **({"content": _PROBLEM} if status >= 400 and status != 500 else {})}
 
 
 def _content(settings: WebhookSettings) -> dict[str, Any]:

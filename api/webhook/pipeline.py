@@ -106,8 +106,7 @@ def build(match: Match, desk: Desk) -> Pipeline:
     settings = match.settings
     name = f"{match.flow.name}/{match.trigger.id}"
     steps = (*_head(settings, desk), *_body(settings, desk), *_admission(settings, desk, name))
-    limit = settings.rate_limit
-    return Pipeline(match.flow.revision, tuple(steps), (limit.max_pending or 0) if limit else 0)
+    return Pipeline(match.flow.revision, tuple(steps), settings.max_pending)
 
 
 def _head(settings: WebhookSettings, desk: Desk) -> Iterator[Step]:
@@ -178,13 +177,34 @@ def _content(settings: WebhookSettings) -> Iterator[Step]:
 def _admission(settings: WebhookSettings, desk: Desk, name: str) -> Iterator[Step]:
     """Whether something begins."""
     yield Trace()
+    if settings.batch is not None or settings.cloud_events != "OFF":
+        yield from _each(settings, desk, name)
+        return
     if settings.deduplication is not None:
         from hookledger.api.webhook.steps.deduplicate import Deduplicate
 
         yield Deduplicate(settings, desk.waiting, desk.repetitions)
+    yield from _rate(settings, desk, name)
+    yield Admission(desk.limits.executions_max)
+    yield Start(desk.files)
+
+
+def _each(settings: WebhookSettings, desk: Desk, name: str) -> Iterator[Step]:
+    """The same for deliveries that may be a batch."""
+    from hookledger.api.webhook.steps.batch import DeduplicateEach, Split, StartEach
+
+    yield Split(settings.batch, waits=settings.wait)
+    if settings.deduplication is not None:
+        from hookledger.api.webhook.steps.deduplicate import Deduplicate
+
+        yield DeduplicateEach(Deduplicate(settings, desk.waiting, desk.repetitions))
+    yield from _rate(settings, desk, name)
+    yield Admission(desk.limits.executions_max)
+    yield StartEach(Start(desk.files))
+
+
+def _rate(settings: WebhookSettings, desk: Desk, name: str) -> Iterator[Step]:
     if settings.rate_limit is not None:
         from hookledger.api.webhook.steps.rate import RateLimited
 
         yield RateLimited(settings.rate_limit, desk.buckets(name, settings))
-    yield Admission(desk.limits.executions_max)
-    yield Start(desk.files)

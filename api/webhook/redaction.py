@@ -1,7 +1,8 @@
 """Keeps credentials out of the journal and the logs: they are replaced before anything is written."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import Any, Final
 from urllib.parse import unquote_plus
 
@@ -47,6 +48,11 @@ def _parameter(part: str, secret: frozenset[str]) -> str:
     return f"{name}={REDACTED}" if equals and unquote_plus(name) in secret else part
 
 
+def redact_fields(fields: Mapping[str, Sequence[str]], names: frozenset[str]) -> dict[str, list[str]]:
+    """Replace the text fields of a form that have these names."""
+    return {name: [REDACTED] * len(given) if name in names else list(given) for name, given in fields.items()}
+
+
 def redact_body(body: bytes, pointers: Sequence[tuple[str, ...]]) -> bytes:
     """Replace what JSON Pointers name; a body that is no JSON document is returned as it is."""
     try:
@@ -55,6 +61,25 @@ def redact_body(body: bytes, pointers: Sequence[tuple[str, ...]]) -> bytes:
         return body
     changed = [_replace(value, pointer) for pointer in pointers]
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() if any(changed) else body
+
+
+def redact_events(
+    variables: Mapping[str, Any], pointers: Sequence[tuple[str, ...]], *, below: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """Replace the same places in what was read from the body: the CloudEvents in `trigger.event` and `.events`.
+
+    Args:
+        below: Where in the event the body is.
+    """
+    found = dict(variables)
+    for name in ("event", "events"):
+        if name in found:
+            found[name] = deepcopy(found[name])
+            for pointer in pointers:
+                _replace(
+                    found[name], (*below, *("data" if step == "data_base64" else step for step in pointer))
+                )
+    return found
 
 
 def _replace(value: Any, pointer: tuple[str, ...]) -> bool:

@@ -26,6 +26,7 @@ DETAILS: Final[dict[str, str]] = {
     "rate-limited": "too many requests; send it again later",
     "overloaded": "the server has too much to do; send it again later",
     "handshake-refused": "the handshake was not accepted",
+    "delivery-refused": "this delivery does not fit what the flow needs",
     "cloudevent-invalid": "this is no CloudEvent",
     "condition-error": "a rule of this webhook could not be evaluated for this delivery",
 }
@@ -61,9 +62,11 @@ class Refused(Exception):
         self.more = dict(more or {})
         super().__init__(f"{status} {slug}: {self.reason}")
 
-    def answer(self) -> HttpResponse:
-        """The problem document for the caller."""
-        return problem(self.status, self.detail, slug=self.slug, headers=self.headers, more=self.more)
+    def answer(self, delivery: str = "") -> HttpResponse:
+        """The problem document for the caller; `instance` names the delivery, under which the reason is recorded."""
+        instance = {"instance": f"urn:hookledger:delivery:{delivery}"} if delivery else {}
+        more = {"code": self.slug, **instance, **self.more}
+        return problem(self.status, self.detail, slug=self.slug, headers=self.headers, more=more)
 
 
 class Answered(Exception):

@@ -2,15 +2,16 @@
 
 import hmac
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Final, TypeGuard
 from urllib.parse import quote, unquote
 
 import msgspec
 
 from hookledger.actors.engine import Engine
+from hookledger.actors.flows import Revision
 from hookledger.runtime.expressions import ExpressionError, Template
 from hookledger.runtime.flow.model import Flow, Trigger
-from hookledger.runtime.flow.templates import Tree, render_tree, source_of
+from hookledger.runtime.flow.templates import Tree, compile_tree, render_tree, source_of
 from hookledger.runtime.triggers.webhook import WebhookSettings
 
 PREFIXES: Final = ("/api/v1/main/executions/webhook/", "/api/v1/executions/webhook/")
@@ -27,11 +28,13 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Match(msgspec.Struct, frozen=True, kw_only=True):
-    """The trigger whose key it is. `flow` is None when the newest source no longer parses."""
+    """The trigger whose key it is."""
 
     flow: Flow
     trigger: Trigger
     settings: WebhookSettings
+    unusable: str = ""
+    """Why the newest source no longer parses; `flow` is then what remains of it."""
     key_index: int = 0
     """0 for the key, 1, 2, ... for `previousKeys`."""
     expired: bool = False
@@ -60,31 +63,58 @@ def parse_path(raw_path: str) -> Target | None:
 def find(engine: Engine, target: Target | None) -> Match | None:
     """Return the trigger with that key.
 
-    Every candidate is compared in constant time, and one comparison is made even where there is no candidate.
+    Every candidate is compared in constant time. A request that finds nothing costs a rendering and a comparison,
+    whether there was a candidate or not, so that time says nothing about which flows exist.
     """
     given = (target.key if target else "").encode("utf-8", "surrogatepass")
+    revision = engine.flows.newest(target.namespace, target.flow_id) if target else None
+    unusable = revision.error if revision is not None else ""
     found: Match | None = None
-    for flow, trigger, settings in _candidates(engine, target):
+    rendered = compared = False
+    for flow, trigger, settings in _candidates(revision):
         for index, tree, expires in _keys(settings):
+            rendered = rendered or not is_literal(tree)
             key = _rendered(engine, flow, trigger, tree)
+            compared = compared or bool(key)
             if key and hmac.compare_digest(given, key.encode("utf-8", "surrogatepass")) and found is None:
                 expired = bool(expires) and engine.ports.clock.now() >= expires
-                found = matched(flow, trigger, settings, key_index=index, expired=expired)
-    hmac.compare_digest(given, _ABSENT)
+                found = matched(flow, trigger, settings, key_index=index, expired=expired, unusable=unusable)
+    if found is None:
+        _level(engine, given, rendered=rendered, compared=compared)
     return found
 
 
+_NOBODY: Final = Flow(namespace="none", id="none", source="", sha256="")
+_NOTHING: Final = Trigger(id="none", type="none", settings=None)
+_DECOY: Final = compile_tree("{{ flow.id }}")
+
+
+def _level(engine: Engine, given: bytes, *, rendered: bool, compared: bool) -> None:
+    """Do what was not done for want of a candidate."""
+    if not rendered:
+        _rendered(engine, _NOBODY, _NOTHING, _DECOY)
+    if not compared:
+        hmac.compare_digest(given, _ABSENT)
+
+
 def matched(
-    flow: Flow, trigger: Trigger, settings: WebhookSettings, *, key_index: int = 0, expired: bool = False
+    flow: Flow,
+    trigger: Trigger,
+    settings: WebhookSettings,
+    *,
+    key_index: int = 0,
+    expired: bool = False,
+    unusable: str = "",
 ) -> Match:
     """A trigger ready for the pipeline."""
     return Match(
         flow=flow,
         trigger=trigger,
         settings=settings,
+        unusable=unusable,
         key_index=key_index,
         expired=expired,
-        secret_headers=settings.redaction.headers | _secret_names(settings, "HEADER") | _signed_by(settings),
+        secret_headers=settings.redaction.headers | _secret_headers(settings) | _signed_by(settings),
         secret_parameters=settings.redaction.parameters | _secret_names(settings, "QUERY"),
     )
 
@@ -93,6 +123,13 @@ def _keys(settings: WebhookSettings) -> Iterator[tuple[int, Tree, int]]:
     yield 0, settings.key, 0
     for index, previous in enumerate(settings.previous_keys, 1):
         yield index, previous.key, previous.expires
+
+
+def _secret_headers(settings: WebhookSettings) -> frozenset[str]:
+    """A certificate is no secret, but it names a person or a machine: the journal keeps its subject alone."""
+    ways = [source_of(way) for way in settings.authentication]
+    certificates = (str(way.get("header", "Client-Cert")) for way in ways if way.get("type") == "MTLS")
+    return _secret_names(settings, "HEADER") | {name.lower() for name in certificates}
 
 
 def _secret_names(settings: WebhookSettings, kind: str) -> frozenset[str]:
@@ -117,8 +154,13 @@ def rendered_key(engine: Engine, flow: Flow, trigger: Trigger, settings: Webhook
     return _rendered(engine, flow, trigger, settings.key)
 
 
+def is_literal(tree: Tree) -> TypeGuard[Template]:
+    """There is nothing to render in it."""
+    return isinstance(tree, Template) and "{" not in tree.source
+
+
 def _rendered(engine: Engine, flow: Flow, trigger: Trigger, tree: Tree) -> str | None:
-    if isinstance(tree, Template) and "{" not in tree.source:
+    if is_literal(tree):
         return tree.source.strip()
     try:
         return str(render_tree(tree, key_variables(engine, flow, trigger), engine.ports.ambient())).strip()
@@ -146,11 +188,10 @@ def early_variables(flow: Flow, trigger: Trigger, environment: Mapping[str, str]
     }
 
 
-def _candidates(engine: Engine, target: Target | None) -> list[tuple[Flow, Trigger, WebhookSettings]]:
-    revision = engine.flows.newest(target.namespace, target.flow_id) if target else None
-    if revision is None or revision.flow is None:
+def _candidates(revision: Revision | None) -> list[tuple[Flow, Trigger, WebhookSettings]]:
+    flow = None if revision is None else revision.flow or revision.remains
+    if flow is None:
         return []
-    flow = revision.flow
     return [
         (flow, trigger, trigger.settings)
         for trigger in flow.triggers

@@ -20,8 +20,11 @@ from hookledger.runtime.triggers.webhook import WebhookSettings
 from hookledger.runtime.variables import TENANT
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hookledger.actors.engine import Engine
     from hookledger.actors.handle import Execution
+    from hookledger.api.webhook.exchange import Exchange
 
 RETRY_AFTER_SECONDS: Final = 5
 _WAIT: Final = re.compile(r"wait\s*=\s*\"?([0-9]{1,9})\"?", re.IGNORECASE)
@@ -74,6 +77,28 @@ class Waiting:
         if settings.response is not None and settings.response.streams:
             return await self._stream(execution, request)
         return await self._wait(execution, patience(settings, request, self._seconds_max), request)
+
+    async def answer_each(self, items: "Sequence[Exchange]") -> HttpResponse:
+        """The executions of a batch in the order of its items; returns when all of them are durable.
+
+        An answer of the author's own (`response`, rendered for the first item) answers for the whole delivery.
+        """
+        shown, first = [], None
+        told = [item.twin or item for item in items]
+        for item in told:
+            execution = item.execution or item.original
+            if execution is not None:
+                entry = await execution.accepted()
+                first = first or execution.received.response
+                view = webhook_view(
+                    execution.id, fold(State(), execution.received), execution.received.public_url
+                )
+                shown.append({**msgspec.to_builtins(view), "receipt": receipt(entry)})
+            elif item.claimed:
+                shown.append({"id": item.claimed})
+        response = answers.of_batch(shown, first)
+        repeated = all(item.claimed for item in told)
+        return response.with_headers({"Idempotency-Replayed": "true"} if repeated else {})
 
     async def _wait(self, execution: "Execution", bound: Patience, request: HttpRequest) -> HttpResponse:
         try:

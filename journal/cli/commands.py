@@ -18,15 +18,19 @@ from hookledger.journal.cli.reading import (
     reading,
 )
 from hookledger.journal.cli.statistics import statistics
-from hookledger.journal.cli.text import aligned, duration, moment, size
-from hookledger.journal.cli.timeline import details, heading, place, timeline, why
+from hookledger.journal.cli.text import aligned, coloured
+from hookledger.journal.cli.timeline import heading, timeline, why
 from hookledger.journal.deliveries import DeliveryQuery, DeliveryRow
-from hookledger.journal.entry import Entry, decode_header
+from hookledger.journal.entry import Entry
 from hookledger.journal.events import AnyEvent, type_name
 from hookledger.journal.index import ExecutionRow
 from hookledger.journal.plain import event_fields, history_fields
+from hookledger.journal.sqlite import SqliteStore, partition_file
 from hookledger.journal.store import Query
+from hookledger.journal.text import duration, moment, quiet, size
 from hookledger.journal.verify import RULES, Report, SqliteSource, Verifier, Violation
+from hookledger.journal.verify.source import translated
+from hookledger.journal.words import details, place
 
 POLL_SECONDS: Final = 0.2
 
@@ -59,15 +63,14 @@ def ls(
     """List executions, newest first."""
     wanted = tuple(state.upper() for state in states)
     rows, total = reader.rows(Query(namespace=namespace, flow=flow, states=wanted, limit=limit))
-    listed = [(row, _events(reader, row.execution)) for row in rows]
     if as_json:
-        _print_json({"executions": [_row_fields(row, count) for row, count in listed], "total": total})
-    elif not listed:
+        _print_json({"executions": [msgspec.structs.asdict(row) for row in rows], "total": total})
+    elif not rows:
         filtered = namespace or flow or states
         click.echo("no execution matches" if filtered else _NOTHING_YET)
     else:
-        _table(listed)
-        click.echo(f"{len(listed)} of {total}")
+        _table(rows)
+        click.echo(f"{len(rows)} of {total}")
 
 
 @journal.command("show")
@@ -225,6 +228,33 @@ def verify_command(data: Path, execution: str | None, as_json: bool) -> None:
         raise SystemExit(UNREADABLE if report.damaged else VIOLATED)
 
 
+@journal.command("reindex")
+@json_option
+@located
+def reindex(data: Path, as_json: bool) -> None:
+    """Compute lists and counts anew from the entries. The server must not run.
+
+    Brings a data directory of an earlier version up to date, and mends what `verify` reports as L14 or L18 to L22.
+    """
+    location(data)
+    if data.is_file():
+        raise click.UsageError(
+            f"{data} is a file; name its directory: the copy is written to and locked there"
+        )
+    began = time.monotonic_ns()
+    with translated(partition_file(data)):
+        store = SqliteStore(data)
+        try:
+            entries = store.reindex()
+        finally:
+            store.close()
+    spent = (time.monotonic_ns() - began) // 1000
+    if as_json:
+        _print_json({"entries": entries, "duration": spent})
+    else:
+        click.echo(f"lists and counts computed from {entries} entries in {duration(spent)}")
+
+
 def _summary(report: Report, spent: int) -> None:
     click.echo(
         f"checked {report.entries} entries, {report.events} events, {report.executions} executions, "
@@ -243,16 +273,7 @@ def _violation_line(violation: Violation) -> str:
     return f"{violation.rule}  {', '.join(where)}: {violation.message}  [rule: {RULES[violation.rule]}]"
 
 
-def _events(reader: JournalFile, execution: str) -> int:
-    """How many events an execution has; its newest header says it."""
-    headers = reader.newest_header(execution)
-    if headers is None:
-        return 0
-    header = decode_header(headers)
-    return header.seq + len(header.types)
-
-
-def _table(listed: list[tuple[ExecutionRow, int]]) -> None:
+def _table(rows: list[ExecutionRow]) -> None:
     head = ("EXECUTION", "FLOW", "STATE", "STARTED (UTC)", "DURATION", "EVENTS")
     body = [
         (
@@ -260,17 +281,13 @@ def _table(listed: list[tuple[ExecutionRow, int]]) -> None:
             f"{row.namespace}/{row.flow}",
             row.state,
             moment(row.started),
-            duration(row.ended - row.started) if row.ended else "open",
-            str(count),
+            duration(row.duration) if row.ended else "open",
+            str(row.events),
         )
-        for row, count in listed
+        for row in rows
     ]
     for line in aligned([head, *body], paint=2):
         click.echo(line)
-
-
-def _row_fields(row: ExecutionRow, count: int) -> dict[str, Any]:
-    return {**msgspec.to_builtins(row), "events": count}
 
 
 def _last_events(reader: JournalFile, end: int, count: int) -> list[tuple[Entry, AnyEvent]]:
@@ -293,14 +310,14 @@ def _print_events(events: list[tuple[Entry, AnyEvent]], as_json: bool) -> None:
                 f"{event.sequence:>3}",
                 type_name(event).ljust(16),
                 place(event),
-                details(event),
+                details(event, coloured),
             )
             click.echo("  ".join(cell for cell in cells if cell))
 
 
 def _print_json(value: Any) -> None:
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    click.echo(quiet(msgspec.json.format(msgspec.json.encode(value), indent=2).decode()))
 
 
 def _print_json_line(value: Any) -> None:
-    click.echo(msgspec.json.encode(value).decode())
+    click.echo(quiet(msgspec.json.encode(value).decode()))

@@ -14,6 +14,7 @@ from hookledger.journal.entry import Entry
 from hookledger.journal.errors import (
     ExecutionUnknown,
     JournalError,
+    JournalLocked,
     JournalMissing,
     JournalUnreadable,
 )
@@ -28,6 +29,7 @@ USAGE: Final = 2
 MISSING: Final = 3
 UNKNOWN: Final = 4
 UNREADABLE: Final = 5
+LOCKED: Final = 6
 
 CANDIDATES_MAX: Final = 10
 
@@ -35,6 +37,7 @@ _EXIT_CODES: Final[dict[type[JournalError], int]] = {
     JournalMissing: MISSING,
     ExecutionUnknown: UNKNOWN,
     JournalUnreadable: UNREADABLE,
+    JournalLocked: LOCKED,
 }
 
 
@@ -83,11 +86,6 @@ class JournalFile(SqliteReader):
         """Position of the next entry."""
         found = self._one("SELECT max(pos) FROM entry")
         return 0 if found is None or found[0] is None else found[0] + 1
-
-    def newest_header(self, execution: str) -> bytes | None:
-        """The stored header of an execution's last entry."""
-        found = self._one("SELECT header FROM entry WHERE exec = ? ORDER BY n DESC LIMIT 1", execution)
-        return None if found is None else found[0]
 
     def table(self, query: str) -> list[tuple[Any, ...]]:
         """Answer a query of the statistics."""

@@ -1,91 +1,27 @@
-"""Times, durations, tables and short values for people."""
+"""Colours and columns for a terminal."""
 
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
-from itertools import pairwise
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 import click
-import msgspec
 
-VALUE_CHARS_MAX: Final = 80
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_UNITS: Final = ((86_400_000_000, "d"), (3_600_000_000, "h"), (60_000_000, "min"))
-_STATE_COLOURS: Final = {
+_COLOURS: Final = {
     "SUCCESS": "green",
     "WARNING": "yellow",
     "FAILED": "red",
     "KILLED": "red",
     "PAUSED": "yellow",
+    "ok": "green",
+    "skipped": "green",
+    "error": "red",
+    "timeout": "red",
+    "killed": "red",
 }
 
 
-def moment(at: int) -> str:
-    """Microseconds since 1970 as UTC text, to the millisecond; a dash for 0."""
-    if not at:
-        return "-"
-    try:
-        return (_EPOCH + timedelta(microseconds=at)).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
-    except OverflowError:
-        return f"{at} µs"
-
-
-def duration(microseconds: int) -> str:
-    """A readable duration: `870 µs`, `12 ms`, `3.2 s`, `4 min 10 s`, `2 h 5 min`, `3 d 4 h`."""
-    if microseconds < 1_000:
-        return f"{microseconds} µs"
-    if microseconds < 1_000_000:
-        return f"{microseconds / 1_000:.3g} ms" if microseconds < 999_500 else "1 s"
-    if microseconds < 60_000_000:
-        return f"{microseconds / 1_000_000:.3g} s"
-    return _long(microseconds)
-
-
-def _long(microseconds: int) -> str:
-    units = (*_UNITS, (1_000_000, "s"))
-    for (size, name), (smaller, smaller_name) in pairwise(units):
-        if microseconds >= size:
-            rest = microseconds % size // smaller
-            return f"{microseconds // size} {name}" + (f" {rest} {smaller_name}" if rest else "")
-    raise AssertionError("shorter than a minute")
-
-
-def size(count: int) -> str:
-    """Bytes, readable."""
-    for unit, factor in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
-        if count >= factor:
-            return f"{count / factor:.1f} {unit}"
-    return f"{count} B"
-
-
-def shorten(text: str, limit: int = VALUE_CHARS_MAX) -> str:
-    """One line of at most `limit` characters, without control characters that would move a terminal's cursor."""
-    line = "".join(c if c.isprintable() else " " for c in text[: limit * 4])
-    line = " ".join(line.split())
-    return line if len(line) <= limit and len(text) <= limit * 4 else f"{line[: limit - 1]}…"
-
-
-def brief(value: Any) -> str:
-    """A value as short JSON text."""
-    return shorten(msgspec.json.encode(value).decode())
-
-
-def pairs(values: Iterable[tuple[str, Any]]) -> str:
-    """`name=value` for each, short."""
-    return "  ".join(f"{name}={brief(value)}" for name, value in values)
-
-
-def body(data: bytes) -> str:
-    """A request body: its text, or how many bytes of what."""
-    try:
-        return shorten(data.decode())
-    except UnicodeDecodeError:
-        return f"{len(data)} bytes, {shorten(data[:16].hex(' '))}"
-
-
 def coloured(state: str) -> str:
-    """A state in its colour; click takes colours out again where nobody looks at a terminal."""
-    colour = _STATE_COLOURS.get(state.strip())
+    """A state or an outcome in its colour; click takes colours out again where nobody looks at a terminal."""
+    colour = _COLOURS.get(state.strip())
     return click.style(state, fg=colour) if colour else state
 
 

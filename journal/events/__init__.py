@@ -54,6 +54,8 @@ from hookledger.journal.events.system import (
     JournalOpened,
     KeyValueDeleted,
     KeyValueSet,
+    TokenIssued,
+    TokenRevoked,
 )
 
 Decision = (
@@ -88,6 +90,8 @@ SystemEvent = (
     | KeyValueSet
     | KeyValueDeleted
     | AccessRecorded
+    | TokenIssued
+    | TokenRevoked
 )
 ExecutionEvent = Decision | Observation
 AnyEvent = ExecutionEvent | SystemEvent
@@ -161,6 +165,8 @@ __all__ = [
     "Terminal",
     "TimerFired",
     "TimerSet",
+    "TokenIssued",
+    "TokenRevoked",
     "TriggerReceived",
     "decode_events",
     "encode_events",

@@ -46,7 +46,8 @@ class TimerSet(Event, frozen=True, kw_only=True):
 
     path: str
     due: int
-    origin: Literal["sleep", "pause", "loop"] = "sleep"
+    origin: Literal["sleep", "pause", "loop", "timeout"] = "sleep"
+    """timeout: the block at this path has to be done by then."""
 
 
 class TimerFired(Event, frozen=True, kw_only=True):
@@ -54,6 +55,8 @@ class TimerFired(Event, frozen=True, kw_only=True):
 
     path: str
     due: int
+    origin: Literal["sleep", "timeout"] = "sleep"
+    """timeout: what still waits inside the block waits no more."""
 
 
 # --- structure ------------------------------------------------------------------------------------------
@@ -119,6 +122,8 @@ class ExecutionRestarted(Event, frozen=True, kw_only=True):
     source_sha256: str
     paths: tuple[str, ...] = ()
     """Runs that are forgotten so that they happen again."""
+    again: tuple[str, ...] = ()
+    """Loops whose last check failed, and blocks whose time was over: they go on, with what is inside them."""
     reason: str = ""
 
 

@@ -41,12 +41,14 @@ class TriggerReceived(Event, frozen=True, kw_only=True):
     inputs: dict[str, Any] = {}
     labels: dict[str, str] = {}
     body_sha256: str = ""
-    """Lower-case hex, of the body as sent, when `body` is not it: stored beside the journal, dropped or redacted."""
+    """Lower-case hex, of the body as sent, when `body` is not it: stored elsewhere, dropped, redacted or split."""
     body_bytes: int = 0
     body_uri: str = ""
     """Where a stored body is."""
     raw_body: bool = False
     """The flow also sees the body as base64."""
+    charset: str = ""
+    """Of a text body whose sender named none; empty: UTF-8."""
     deduplication: str = ""
     """The key this execution claims for its trigger, empty when there is none."""
     deduplication_until: int = 0

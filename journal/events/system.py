@@ -105,6 +105,33 @@ class AccessRecorded(Event, frozen=True, kw_only=True):
     """Somebody read or changed something worth remembering."""
 
     by: str
+    """`user:NAME`, `token:ID`, or `stranger:unknown`."""
     action: str
+    """`login`, `logout`, or `request` for one that was refused."""
     resource: str
+    """The method and path of a request."""
     outcome: str = "ok"
+    """Why not, when it was refused."""
+    remote: str = ""
+    suppressed: int = 0
+    """Refusals of the same action since the previous record that were only counted."""
+
+
+class TokenIssued(Event, frozen=True, kw_only=True):
+    """An API token was made. Its secret is nowhere; what it must hash to stands here."""
+
+    id: str
+    name: str
+    role: str
+    sha256: str
+    """Of the secret, hex."""
+    expires: int = 0
+    """Microseconds since 1970-01-01 UTC; 0 for never."""
+    by: str
+
+
+class TokenRevoked(Event, frozen=True, kw_only=True):
+    """An API token is good for nothing from here on."""
+
+    id: str
+    by: str

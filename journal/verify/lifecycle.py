@@ -90,6 +90,7 @@ class Life:
     def __init__(self) -> None:
         self.attempts: dict[str, Attempt] = {}
         self.timers: dict[str, int] = {}
+        self.deadlines: dict[str, int] = {}
         self.pauses: set[str] = set()
         self.children: dict[str, ChildStarted] = {}
         self.generation = 0
@@ -117,6 +118,8 @@ class Life:
 
     def _reopen(self, forget: Iterable[str]) -> None:
         self.forget(forget)
+        self.deadlines.clear()
+        self.pauses.discard("")  # an operator's pause ended with the life it was in
         self.ended = self.killed = self.exiting = False
 
     def _task_started(self, event: TaskStarted) -> "Broken":
@@ -173,14 +176,21 @@ class Life:
         self.pauses.discard(event.path)
 
     def _timer_set(self, event: TimerSet) -> "Broken":
-        self.timers[event.path] = event.due
+        self._times(event)[event.path] = event.due
         yield from ()
 
     def _timer_fired(self, event: TimerFired) -> "Broken":
-        if self.timers.pop(event.path, None) != event.due:
+        if self._times(event).pop(event.path, None) != event.due:
             yield "L10", f"no timer of `{event.path}` is due at {event.due}"
         elif event.at < event.due:
             yield "L10", f"the timer of `{event.path}` fired {event.due - event.at} µs before its time"
+        if event.origin == "timeout":
+            gone = (event.path,)
+            self.timers = {path: due for path, due in self.timers.items() if not _below(path, gone)}
+
+    def _times(self, event: TimerSet | TimerFired) -> dict[str, int]:
+        """A block's deadline is void once the block has ended, which needs no event; a sleep is waited for."""
+        return self.deadlines if event.origin == "timeout" else self.timers
 
     def _child_started(self, event: ChildStarted) -> "Broken":
         if event.wait:

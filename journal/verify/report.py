@@ -44,6 +44,10 @@ RULES: Final[dict[str, str]] = {
     "L16": "a restart opens what had ended and counts the generation up by one",
     "L17": "a fork stands on the origin entry it names",
     "L18": "the claim of a deduplication key equals the one rebuilt from the entries",
+    "L19": "an execution is found by its labels and by no others",
+    "L20": "the counts of each minute equal those rebuilt from the entries",
+    "L21": "the list of deliveries has each one as the entries tell it",
+    "L22": "system entries by type, entries by person and the number of events are those of the log",
 }
 
 VIOLATIONS_MAX: Final = 1000

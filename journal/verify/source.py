@@ -4,7 +4,7 @@
 any store's reader.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
@@ -12,12 +12,14 @@ from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 import apsw
 import msgspec
 
-from hookledger.journal.deliveries import Claim
+from hookledger.journal.deliveries import Claim, DeliveryRow
 from hookledger.journal.entry import Entry
 from hookledger.journal.errors import JournalUnreadable
+from hookledger.journal.figures import MINUTE, MinuteKey
 from hookledger.journal.index import ExecutionRow
 from hookledger.journal.sqlite import SqliteReader
 from hookledger.journal.store import Query, Reader
+from hookledger.journal.verify.projections import Stored, Tallies
 
 RawRow: TypeAlias = tuple[int, str, int, bytes, bytes, bytes | None, bytes | None]
 
@@ -38,7 +40,7 @@ class Row(NamedTuple):
     salt: bytes | None
 
 
-class Source(Protocol):
+class Source(Stored, Protocol):
     """What the verifier needs of a store."""
 
     def origin(self) -> str | None:
@@ -84,6 +86,15 @@ class ReaderSource:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
 
+    @contextmanager
+    def still(self) -> Generator[None]:
+        """Read everything inside the block as it stood at one moment: entries and index never disagree by a race."""
+        if isinstance(self._reader, SqliteReader):
+            with self._reader.snapshot():
+                yield
+        else:
+            yield
+
     def origin(self) -> str | None:
         tip = self._reader.tip()
         return tip.origin if tip else None
@@ -98,16 +109,37 @@ class ReaderSource:
             yield from map(_raw, self._reader.scan())
 
     def raw_history(self, execution: str) -> Iterator[RawRow]:
-        try:
+        if isinstance(self._reader, SqliteReader):
+            yield from self._reader.raw_history(execution)
+        else:
             yield from map(_raw, self._reader.entries(execution))
-        except msgspec.DecodeError:
-            return
 
     def index_difference(self, rebuilt: ExecutionRow) -> str:
         return difference(self._reader.row(rebuilt.execution), rebuilt)
 
     def claim(self, scope: str, key: str) -> Claim | None:
         return self._reader.claim(scope, key)
+
+    def delivery(self, delivery: str) -> DeliveryRow | None:
+        return self._reader.delivery(delivery)
+
+    def label_difference(self, rebuilt: ExecutionRow) -> str:
+        query = Query(ids=(rebuilt.execution,), labels=rebuilt.labels, limit=0)
+        return "" if self._reader.rows(query)[1] else "its labels do not lead to it"
+
+    def minute_difference(self, minute: int, rebuilt: dict[MinuteKey, int]) -> str:
+        found = self._reader.minutes(minute * MINUTE, minute * MINUTE)
+        return unequal({one.state: one.count for one in found}, together(rebuilt))
+
+    def marked(self, table: str, value: str, position: int) -> bool:
+        ask = self._reader.acts if table == "actor_entry" else self._marked_type
+        return [entry.header.pos for entry in ask(value, before=position + 1, limit=1)] == [position]
+
+    def _marked_type(self, name: str, *, before: int, limit: int) -> list[Entry]:
+        return self._reader.system((name,), before=before, limit=limit)
+
+    def tallies(self) -> Tallies | None:
+        return None
 
     def index_size(self) -> int:
         return self._reader.rows(Query(limit=0))[1]
@@ -153,17 +185,38 @@ class SqliteSource(SqliteReader):
             yield from super().raw_rows()
 
     def raw_history(self, execution: str) -> Iterator[RawRow]:
-        query = "SELECT pos, exec, n, header, leaf, payload, salt FROM entry WHERE exec = ? ORDER BY pos"
         with translated(self._path):
-            yield from self._each(query, execution)
+            yield from super().raw_history(execution)
 
     def index_difference(self, rebuilt: ExecutionRow) -> str:
         with translated(self._path):
-            found = self._one(
-                "SELECT namespace, flow, state, started, open, row FROM execution WHERE execution = ?",
-                rebuilt.execution,
-            )
-        return NO_ROW if found is None else _stored_difference(found, rebuilt)
+            try:
+                return difference(self.row(rebuilt.execution), rebuilt)
+            except (msgspec.DecodeError, TypeError) as error:
+                return f"the row cannot be read: {error}"
+
+    def label_difference(self, rebuilt: ExecutionRow) -> str:
+        with translated(self._path):
+            for label in rebuilt.labels.items():
+                if self._one(_LABEL, *label, rebuilt.execution) is None:
+                    return f"it is not found by {label[0]}={label[1]}"
+        return ""
+
+    def minute_difference(self, minute: int, rebuilt: dict[MinuteKey, int]) -> str:
+        with translated(self._path):
+            found = self._all("SELECT * FROM execution_minute WHERE minute = ?", minute)
+        expected = {(minute, "", "", state): count for state, count in together(rebuilt).items()} | rebuilt
+        return unequal({tuple(key): count for *key, count in found}, expected)
+
+    def marked(self, table: str, value: str, position: int) -> bool:
+        column = "actor" if table == "actor_entry" else "type"
+        query = f"SELECT 1 FROM {table} WHERE {column} = ? AND pos = ?"
+        with translated(self._path):
+            return self._one(query, value, position) is not None
+
+    def tallies(self) -> Tallies | None:
+        with translated(self._path):
+            return Tallies(*self._all(_TALLIES)[0])
 
     def index_size(self) -> int:
         with translated(self._path):
@@ -190,6 +243,37 @@ def difference(stored: ExecutionRow | None, rebuilt: ExecutionRow) -> str:
     return ""
 
 
+def together(counts: dict[MinuteKey, int]) -> dict[str, int]:
+    """Counts of all flows together, by state."""
+    found: dict[str, int] = {}
+    for (_, _, _, state), count in counts.items():
+        found[state] = found.get(state, 0) + count
+    return found
+
+
+def unequal(stored: Mapping[Any, int], rebuilt: Mapping[Any, int]) -> str:
+    """Name the first count that differs; empty when they are equal."""
+    for key in [*rebuilt, *stored]:
+        has, wants = stored.get(key, 0), rebuilt.get(key, 0)
+        if has != wants:
+            return f"{key} is counted {has} times, the entries have {wants}"
+    return ""
+
+
+_LABEL: Final = """
+SELECT 1 FROM execution CROSS JOIN execution_label AS label
+ON label.key = ? AND label.value = ? AND label.started = execution.started AND label.id = execution.id
+WHERE execution.execution = ?
+"""
+_TALLIES: Final = """
+SELECT (SELECT count(*) FROM execution_label)
+         - (SELECT count(*) FROM execution, json_each(execution.more, '$.labels')),
+       (SELECT count(DISTINCT minute) FROM execution_minute),
+       (SELECT count(*) FROM system_entry) + (SELECT count(*) FROM actor_entry),
+       (SELECT value FROM counter WHERE name = 'events')
+"""
+
+
 @contextmanager
 def translated(path: Path) -> Generator[None]:
     """Turn what SQLite says about a broken file into an error that says what to do."""
@@ -204,17 +288,3 @@ def translated(path: Path) -> Generator[None]:
 def _raw(entry: Entry) -> RawRow:
     header = entry.header
     return header.pos, header.exec, header.n, entry.raw, entry.leaf, entry.payload, entry.salt
-
-
-def _stored_difference(found: tuple[Any, ...], rebuilt: ExecutionRow) -> str:
-    """Lists and recovery ask the columns, people see the row: both must be right."""
-    *columns, text = found
-    expected = [rebuilt.namespace, rebuilt.flow, rebuilt.state, rebuilt.started, int(rebuilt.open)]
-    try:
-        stored = msgspec.json.decode(text, type=ExecutionRow)
-    except msgspec.DecodeError as error:
-        return f"the row cannot be read: {error}"
-    wrong = difference(stored, rebuilt)
-    if not wrong and columns != expected:
-        wrong = f"its columns are {columns}, the entries say {expected}"
-    return wrong

@@ -144,16 +144,25 @@ class Partition:
             yield Finding("S08", f"expected position {self._position}, found {row.position}")
         self._position = row.position + 1
 
-    def follow(self, header: Header, events: Sequence[AnyEvent] | None) -> Iterator[Finding]:
-        """Check an entry's epoch, time and part in the partition's beginning (S12, S13, S15, S16)."""
+    def follow(
+        self, header: Header, events: Sequence[AnyEvent] | None, *, opening: bool = True
+    ) -> Iterator[Finding]:
+        """Check an entry's epoch, time and part in the partition's beginning (S12, S13, S15, S16).
+
+        Args:
+            opening: The system stream is at hand: what opens a partition and an epoch can be checked.
+        """
         if header.ts < self._time:
             yield Finding("S13", f"`ts` falls from {self._time} to {header.ts}")
         self._time = max(self._time, header.ts)
-        yield from self._opening(header, events or ())
+        if opening:
+            yield from self._opening(header, events or ())
         if header.ep < self._epoch:
             yield Finding("S12", f"`ep` falls from {self._epoch} to {header.ep}")
-        else:
+        elif opening:
             yield from self._epochs(header, events or ())
+        else:
+            self._epoch = header.ep
 
     def lose(self) -> None:
         """An entry could not be read: it may have been an opening or an EpochStarted."""

@@ -15,9 +15,10 @@ from hookledger.journal.deliveries import claims_in
 from hookledger.journal.entry import SYSTEM, Header, leaf_hash, log_id
 from hookledger.journal.errors import JournalUnreadable
 from hookledger.journal.events import AnyEvent, ExecutionForked, ExecutionRestarted, TriggerReceived
-from hookledger.journal.index import ExecutionRow, project
+from hookledger.journal.index import ExecutionRow, Projection
 from hookledger.journal.verify.lifecycle import Life, Order
 from hookledger.journal.verify.pins import Pins
+from hookledger.journal.verify.projections import Projections
 from hookledger.journal.verify.report import Finding, Report, Violation
 from hookledger.journal.verify.source import NO_ROW, RawRow, Row, Source
 from hookledger.journal.verify.structure import Partition, Stream, identity, read_header, read_payload
@@ -29,10 +30,11 @@ ENDED_MAX: Final = 1024
 class Tracked:
     """What is remembered of one execution while the pass is inside it."""
 
-    __slots__ = ("blind", "life", "order", "position", "row", "stream")
+    __slots__ = ("_index", "blind", "life", "order", "position", "row", "stream")
 
     def __init__(self) -> None:
         self.stream, self.order, self.life = Stream(), Order(), Life()
+        self._index: Projection | None = None
         self.row: ExecutionRow | None = None
         self.position = 0
         self.blind = False
@@ -53,29 +55,33 @@ class Tracked:
     def _live(self, execution: str, events: Sequence[AnyEvent]) -> Iterator[Finding]:
         for event in events:
             yield from self.life.follow(event)
-        self.row = project(self.row, execution, events)
+        self._index = self._index or Projection(execution)
+        self.row = self._index.follow(events)
 
 
 class Verifier:
     """Checks one source; `run` yields violations as it finds them and fills `report` with what was looked at."""
 
-    def __init__(self, source: Source, *, execution: str | None = None) -> None:
+    def __init__(self, source: Source, *, execution: str | None = None, alone: bool = False) -> None:
         """Prepare a pass.
 
         Args:
             source: The rows and the index.
             execution: Check this one and the system stream only.
+            alone: Leave the system stream out as well, and with it the rules that need it (L11, L12, S15, S16).
         """
         self.report = Report()
         self._source = source
         self._only = execution
+        self._alone = alone and execution is not None
         self._origin = source.origin() or ""
         self._log = self.report.log = log_id(self._origin)
         self._partition = Partition(self._origin, whole=execution is None)
         self._pins = Pins()
+        self._projections = Projections(source, whole=execution is None)
         self._open: dict[str, Tracked] = {}
         self._ended: dict[str, Tracked] = {}
-        self._unequal: dict[str, tuple[str, int]] = {}
+        self._unequal: dict[tuple[str, str], tuple[str, int]] = {}
 
     def run(self) -> Iterator[Violation]:
         """Make the pass."""
@@ -96,7 +102,7 @@ class Verifier:
     def _rows(self) -> Iterator[RawRow]:
         if self._only is None:
             return self._source.raw_rows()
-        streams = {SYSTEM, self._only}
+        streams = {self._only} if self._alone else {SYSTEM, self._only}
         return merge(*map(self._source.raw_history, sorted(streams)), key=lambda raw: raw[0])
 
     def _entry(self, row: Row) -> Iterator[Finding]:
@@ -113,12 +119,13 @@ class Verifier:
         yield from found
         self.report.events += len(header.types)
         self.report.erased += row.payload is None and row.salt is None
-        yield from self._partition.follow(header, events)
+        yield from self._partition.follow(header, events, opening=not self._alone)
         yield from self._execution(row, header, events)
 
     def _lose(self, row: Row) -> None:
         """Not even the header can be read: what the entry said is unknown, what follows it is still checked."""
         self._partition.lose()
+        self._projections.lose()
         tracked = self._tracked(row.execution, row.n, row.position)
         tracked.stream.lose()
         tracked.order.lose()
@@ -131,10 +138,12 @@ class Verifier:
         if header.exec == SYSTEM:
             yield from tracked.follow(row, header, events)
             yield from self._pins.learn(events)
+            yield from self._projections.follow(header, events, None)
             return
         yield from self._fork(tracked, events or ())
         yield from tracked.follow(row, header, events)
         yield from self._across(tracked, header.exec, events or ())
+        yield from self._projections.follow(header, events, None if tracked.blind else tracked.row)
         if tracked.order.ended:
             self._end(header.exec)
 
@@ -172,7 +181,7 @@ class Verifier:
                     yield from self._claimed(execution, event)
                 case ExecutionForked():
                     yield from self._pinned(event.received, event.sequence)
-                case ExecutionRestarted() if tracked.row is not None:
+                case ExecutionRestarted() if tracked.row is not None and not self._alone:
                     row = tracked.row
                     yield from self._pins.pinned(
                         row.namespace, row.flow, event.revision, event.source_sha256, event.sequence
@@ -194,9 +203,10 @@ class Verifier:
                 )
 
     def _pinned(self, received: TriggerReceived, sequence: int) -> Iterator[Finding]:
-        yield from self._pins.pinned(
-            received.namespace, received.flow, received.revision, received.source_sha256, sequence
-        )
+        if not self._alone:
+            yield from self._pins.pinned(
+                received.namespace, received.flow, received.revision, received.source_sha256, sequence
+            )
 
     def _fork(self, tracked: Tracked, events: Sequence[AnyEvent]) -> Iterator[Finding]:
         """Begin where the origin's prefix ends (L17)."""
@@ -230,18 +240,24 @@ class Verifier:
         """Remember a row that differs: what follows in the log may still explain it (a label set after the end)."""
         if tracked.row is None or tracked.blind:
             return
-        if wrong := self._source.index_difference(tracked.row):
-            self._unequal[tracked.row.execution] = wrong, tracked.position
-        else:
-            self._unequal.pop(tracked.row.execution, None)
+        for rule, wrong in (
+            ("L14", self._source.index_difference(tracked.row)),
+            ("L19", self._source.label_difference(tracked.row)),
+        ):
+            if wrong:
+                self._unequal[rule, tracked.row.execution] = wrong, tracked.position
+            else:
+                self._unequal.pop((rule, tracked.row.execution), None)
 
     def _finish(self) -> Iterator[Violation]:
-        for finding in self._partition.finish():
+        for finding in () if self._alone else self._partition.finish():
             yield _violation(finding, SYSTEM, self.report.last_position)
         for tracked in self._open.values():
             self._compare(tracked)
-        for execution, (wrong, position) in self._unequal.items():
-            yield _violation(Finding("L14", wrong), execution, position)
+        for (rule, execution), (wrong, position) in self._unequal.items():
+            yield _violation(Finding(rule, wrong), execution, position)
+        for finding in self._projections.finish():
+            yield _violation(finding)
         if self._only is None and self._source.index_size() != self.report.executions - self._missing():
             yield from self._orphans()
 
@@ -254,9 +270,9 @@ class Verifier:
                 yield _violation(Finding("L14", "the index has a row, the log has no entry"), execution)
 
 
-def verify(source: Source, *, execution: str | None = None) -> Report:
-    """Check a source and return everything that was found."""
-    verifier = Verifier(source, execution=execution)
+def verify(source: Source, *, execution: str | None = None, alone: bool = False) -> Report:
+    """Check a source and return everything that was found; see `Verifier`."""
+    verifier = Verifier(source, execution=execution, alone=alone)
     for violation in verifier.run():
         verifier.report.add(violation)
     return verifier.report

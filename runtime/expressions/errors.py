@@ -16,7 +16,7 @@ ADVICE = {
     "E003": "give the value, or write `?? 'fallback'`",
     "E004": "check the value and the arguments against docs/expressions.md",
     "E005": "make the template do less, or raise the limit",
-    "E006": "hand in an Ambient which has what the function needs",
+    "E006": "set it where the engine runs (a secret is HOOKLEDGER_SECRET_NAME), or hand in an Ambient that has it",
 }
 
 

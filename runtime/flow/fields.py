@@ -6,18 +6,23 @@ rendered. It is compiled, so that its syntax and the names of its filters and fu
 
 import re
 from collections.abc import Container, Iterator, Mapping
-from typing import Any, TypeVar
+from enum import StrEnum
+from typing import Any, TypeVar, get_args
 
 import msgspec
+import msgspec.inspect
 from msgspec import NODEFAULT
 
 from hookledger.runtime.expressions import check
-from hookledger.runtime.flow.problems import Path, Problem, suggestion
+from hookledger.runtime.flow.problems import Path, Problem, nearest, suggestion
 
 S = TypeVar("S", bound=msgspec.Struct)
 
 _AT = re.compile(r" - at `\$(?P<path>.*)`$")
+STRANGE = "unknown property"
+UNKNOWN = "there is no choice"
 _STEP = re.compile(r"\.(?P<name>[^.\[\]]+)|\[(?P<index>\d+|\.\.\.)\]")
+_NO_CHOICE = "not one of the possible values:"
 
 
 class Collector:
@@ -92,11 +97,85 @@ def check_fields(
                 on_key=True,
             )
             continue
-        if found.expressions(value, (*path, name)) and not has_expression(value):
+        known_inside = _check_inside(value, fields[name].type, (*path, name), found)
+        if found.expressions(value, (*path, name)) and known_inside and not has_expression(value):
             convert(value, fields[name].type, (*path, name), found)
     for name, field in fields.items():
         if name not in data and field.default is NODEFAULT and field.default_factory is NODEFAULT:
             found.add(path, f"`{name}` is missing here")
+
+
+def _check_inside(value: object, kind: Any, path: Path, found: Collector) -> bool:
+    """Check the names of what is nested in a property, also where expressions keep its values for later."""
+    before = len(found.problems)
+    for where, what, name, names in _strangers(value, msgspec.inspect.type_info(kind), path):
+        hint = suggestion(name, names)
+        if what == UNKNOWN and nearest(name, names) is not None:
+            hint += f" known here: {', '.join(sorted(names))}"  # few, and only one of them is what was meant
+        found.add(where, f"{what} `{name}`; {hint}", on_key=what == STRANGE)
+    return len(found.problems) == before
+
+
+def _strangers(
+    value: object, kind: msgspec.inspect.Type, path: Path
+) -> Iterator[tuple[Path, str, str, list[str]]]:
+    """Yield each name and choice that there is not: where it stands, what it is, the word itself, the known ones."""
+    match kind, value:
+        case msgspec.inspect.StructType(), Mapping():
+            fields = {field.encode_name: field.type for field in kind.fields}
+            for name, item in value.items():
+                if name in fields:
+                    yield from _strangers(item, fields[name], (*path, name))
+                elif kind.forbid_unknown_fields and name != kind.tag_field:
+                    yield (*path, name), STRANGE, str(name), list(fields)
+        case msgspec.inspect.LiteralType(), str():
+            if value not in kind.values and not has_expression(value):
+                yield path, UNKNOWN, value, list(map(str, kind.values))
+        case msgspec.inspect.ListType(), list():
+            for index, item in enumerate(value):
+                yield from _strangers(item, kind.item_type, (*path, index))
+        case msgspec.inspect.UnionType(), _:
+            meant = [one for one in kind.types if not _other_tag(value, one)]
+            yield from _unknown_tag(value, [one for one in kind.types if one not in meant], meant, path)
+            if sum(isinstance(one, msgspec.inspect.StructType) for one in meant) <= 1:
+                for one in meant:
+                    yield from _strangers(value, one, path)
+        case _:
+            return
+
+
+def _unknown_tag(
+    value: object, others: list[Any], meant: list[Any], path: Path
+) -> Iterator[tuple[Path, str, str, list[str]]]:
+    """A map that says it is something of which there is no kind."""
+    if others and not any(isinstance(one, msgspec.inspect.StructType) for one in meant):
+        name = others[0].tag_field
+        if isinstance(value, Mapping) and isinstance(value.get(name), str):
+            yield (*path, name), UNKNOWN, value[name], [str(one.tag) for one in others]
+
+
+def _other_tag(value: object, kind: msgspec.inspect.Type) -> bool:
+    """True when the value says that it is another Struct of the union."""
+    tagged = isinstance(kind, msgspec.inspect.StructType) and kind.tag_field is not None
+    return tagged and isinstance(value, Mapping) and value.get(kind.tag_field) != kind.tag  # type: ignore[attr-defined]
+
+
+def flags(
+    kind: type[msgspec.Struct], data: Mapping[str, Any], path: Path, found: Collector
+) -> dict[str, bool]:
+    """The properties that are yes or no, also where they were written as text.
+
+    An expression is refused: they are needed before anything can be rendered.
+    """
+    values: dict[str, bool] = {}
+    for field in msgspec.structs.fields(kind):
+        value = data.get(field.encode_name)
+        if field.type is not bool or value is None:
+            continue
+        if has_expression(value):
+            found.add((*path, field.encode_name), "must be true or false; an expression cannot decide this")
+        values[field.encode_name] = str(value).lower() == "true"
+    return values
 
 
 def read_struct(
@@ -126,8 +205,34 @@ def convert(value: object, kind: Any, path: Path, found: Collector) -> Any:
         return convert_lax(value, kind)
     except msgspec.ValidationError as error:
         message, where = explain(error)
-        found.add((*path, *where), message)
+        found.add((*path, *where), message if where else message + one_of(kind))
         return None
+
+
+def one_of(kind: Any) -> str:
+    """The possible values of an enumeration as the end of a message; empty for other types."""
+    known = list(dict.fromkeys(choices(kind)))
+    return f"; use {', '.join(known[:-1])} or {known[-1]}" if len(known) > 1 else ""
+
+
+def choices(kind: Any) -> Iterator[str]:
+    """The texts a type names: those of its `Literal`, the values of its enumeration."""
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        yield from map(str, kind)
+    for argument in get_args(kind):
+        if isinstance(argument, str):
+            yield argument
+        else:
+            yield from choices(argument)
+
+
+def in_upper_case(kind: type[msgspec.Struct], data: Mapping[str, Any]) -> dict[str, Any]:
+    """The same properties with `none` as `NONE` where `NONE` is a choice: Kestra takes them in any case."""
+    known = {field.encode_name: frozenset(choices(field.type)) for field in msgspec.structs.fields(kind)}
+    return {
+        name: value.upper() if isinstance(value, str) and value.upper() in known.get(name, ()) else value
+        for name, value in data.items()
+    }
 
 
 def convert_lax(value: object, kind: Any) -> Any:
@@ -195,6 +300,4 @@ _WORDS = (
 def _plain(message: str) -> str:
     for term, words in _WORDS:
         message = message.replace(term, words)
-    return message.replace("Expected", "expected").replace(
-        "Invalid enum value", "not one of the possible values:"
-    )
+    return message.replace("Expected", "expected").replace("Invalid enum value", _NO_CHOICE)

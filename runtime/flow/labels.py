@@ -11,13 +11,18 @@ def read_labels(data: object, path: Path, found: Collector) -> dict[str, str]:
     """Read labels; texts, numbers and booleans are values."""
     labels: dict[str, str] = {}
     for key, value, where in label_pairs(data, path, found):
-        if key.startswith("system.") and key != "system.readOnly":
+        if is_reserved(key):
             found.add(where, f"labels that begin with `system.` are set by the engine; rename `{key}`")
         elif isinstance(value, dict | list) or value is None:
             found.add(where, f"the label `{key}` needs a text")
         else:
             labels[key] = str(value).lower() if isinstance(value, bool) else str(value)
     return labels
+
+
+def is_reserved(key: str) -> bool:
+    """The engine sets it, and nobody else."""
+    return key.startswith("system.") and key != "system.readOnly"
 
 
 def label_pairs(data: object, path: Path, found: Collector) -> Iterator[tuple[str, Any, Path]]:

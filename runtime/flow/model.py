@@ -122,11 +122,15 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
         """`namespace/id`, unique in a journal."""
         return f"{self.namespace}/{self.id}"
 
+    @property
+    def top(self) -> tuple[Task, ...]:
+        """The tasks that stand in no other."""
+        return (*self.tasks, *self.errors, *self.finally_, *self.after_execution)
+
     def walk(self) -> Iterator[Task]:
         """Yield every task of every block."""
-        for block in (self.tasks, self.errors, self.finally_, self.after_execution):
-            for task in block:
-                yield from task.walk()
+        for task in self.top:
+            yield from task.walk()
 
     def trigger(self, trigger_id: str) -> Trigger | None:
         """Find a trigger by id."""

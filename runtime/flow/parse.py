@@ -17,6 +17,7 @@ from hookledger.runtime.flow.sources import ConcurrencySource, FlowSource, Plugi
 from hookledger.runtime.flow.tasks import TaskReader
 from hookledger.runtime.flow.templates import compile_tree
 from hookledger.runtime.flow.triggers import read_triggers
+from hookledger.runtime.tasks.flow.subflow import Subflow
 from hookledger.runtime.tasks.registry import TaskRegistry, installed
 from hookledger.runtime.triggers.webhook import COMPLETED, RECEIVED
 
@@ -102,6 +103,7 @@ def _parts(data: dict[str, Any], registry: TaskRegistry, found: Collector) -> _P
     reader = TaskReader(registry, _plugin_defaults(data, found), retry, found)
     blocks = {name: reader.block(data.get(name), (name,), name in data) for name in _BLOCKS}
     _unique_ids(reader.ids, found)
+    _check_subflows(data, reader.ids, found)
     if not data.get("tasks"):
         found.add(("tasks",) if "tasks" in data else (), "a flow needs at least one task under `tasks:`")
     inputs, input_problems = parse_inputs(data.get("inputs") or [])
@@ -120,6 +122,19 @@ def _parts(data: dict[str, Any], registry: TaskRegistry, found: Collector) -> _P
         labels=read_labels(data.get("labels"), ("labels",), found),
         retry=retry,
     )
+
+
+def _check_subflows(data: Mapping[str, Any], tasks: Iterable[tuple[str, Path]], found: Collector) -> None:
+    """A flow that starts itself never ends."""
+    for _, path in tasks:
+        task: Any = data
+        for step in path:
+            task = task[step]
+        own = (task.get("namespace"), task.get("flowId")) == (data.get("namespace"), data.get("id"))
+        if own and task["type"] in Subflow.types:
+            found.add(
+                (*path, "flowId"), "this flow would start itself again and again; use LoopUntil or ForEach"
+            )
 
 
 def _warn_unfilled(inputs: Iterable[Any], triggers: Iterable[Trigger], found: Collector) -> None:

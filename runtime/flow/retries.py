@@ -10,6 +10,13 @@ from hookledger.runtime.flow.problems import Path
 from hookledger.runtime.flow.sources import RetrySource
 
 _DURATIONS: Final = ("maxDuration", "interval", "maxInterval", "minInterval")
+_IN_ORDER: Final = (
+    ("minInterval", "maxInterval"),
+    ("interval", "maxInterval"),
+    ("interval", "maxDuration"),
+    ("minInterval", "maxDuration"),
+)
+"""The first may not be longer than the second."""
 _NEEDED: Final = {
     "constant": ("interval",),
     "exponential": ("interval", "maxInterval"),
@@ -28,6 +35,9 @@ def read_retry(data: object, path: Path, found: Collector) -> Retry | None:
         if name not in data:
             found.add(path, f"a retry of type {source.type} needs `{name}`, such as `{name}: PT5S`")
     durations = {name: duration(data.get(name), (*path, name), found) for name in _DURATIONS}
+    for shorter, longer in _IN_ORDER:
+        if durations[shorter] > durations[longer] > 0:
+            found.add((*path, shorter), f"`{shorter}` is longer than `{longer}`")
     return Retry(
         type=source.type,
         max_attempts=source.max_attempts or source.max_attempt or 0,

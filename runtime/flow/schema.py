@@ -74,6 +74,10 @@ def _merged(
     first, second = _object(common, definitions), _object(own, definitions)
     schema = {**first, "properties": {**first["properties"], **second["properties"]}}
     schema["required"] = sorted({*first.get("required", ()), *second.get("required", ())})
+    for name, kind in getattr(own, "blocks", dict)().items() if common is TriggerSource else ():
+        (block,), components = msgspec.json.schema_components([kind], ref_template=_REF)
+        definitions.update(components)
+        schema["properties"][name] = block
     if own.__doc__:
         schema["description"] = own.__doc__.strip()
     return schema

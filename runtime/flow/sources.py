@@ -64,6 +64,12 @@ class TriggerSource(Source, frozen=True, kw_only=True):
     log_level: Level | None = None
     log_to_file: bool = False
     worker_group: Any = None
+    min_log_level: Level | None = None
+    fail_on_trigger_error: bool = False
+    allow_concurrent: bool = False
+    assets: Any = None
+    version: str | None = None
+    plugin_defaults_ref: Any = None
 
 
 class PluginDefaultSource(Source, frozen=True, kw_only=True):
@@ -112,5 +118,13 @@ IGNORED = {
     "logToFile": "logs are kept beside the journal",
     "version": "task types have no versions here",
     "pluginDefaultsRef": "use `pluginDefaults`",
+    "stopAfter": "a trigger goes on until somebody disables it",
 }
 """Properties that are accepted so that flows can be carried over, and do nothing: a warning says so."""
+IGNORED_OF_TRIGGERS = {
+    **IGNORED,
+    "minLogLevel": "it is another name of `logLevel`",
+    "failOnTriggerError": "a delivery whose rules fail is refused and recorded",
+    "allowConcurrent": "use the flow's `concurrency`",
+    "assets": "there are no assets here",
+}

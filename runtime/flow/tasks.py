@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from hookledger.runtime.flow.fields import Collector, check_fields
+from hookledger.runtime.flow.fields import Collector, check_fields, has_expression
 from hookledger.runtime.flow.model import Retry, Task
 from hookledger.runtime.flow.problems import Path, suggestion
-from hookledger.runtime.flow.retries import read_retry
+from hookledger.runtime.flow.retries import duration, read_retry
 from hookledger.runtime.flow.sources import IGNORED, PluginDefaultSource, TaskSource
 from hookledger.runtime.flow.templates import Tree, compile_tree
 from hookledger.runtime.tasks.base import TaskKind
@@ -102,12 +102,22 @@ class TaskReader:
         check_fields(TaskSource, _only(data, COMMON), path, self._found, elsewhere={"retry"})
         names = frozenset(COMMON) | {block.partition(".")[0] for block in kind.blocks}
         check_fields(kind, data, path, self._found, elsewhere=names, known=tuple(names))
+        self._durations(kind, data, path)
         own_retry = read_retry(data.get("retry"), (*path, "retry"), self._found)
         blocks = self._blocks(kind, data, path, own_retry or retry, depth)
         self._ignored(data, path)
         if len(self._found.problems) > before:
             return None
         return _made(data, kind, blocks, own_retry or retry)
+
+    def _durations(self, kind: type[TaskKind], data: Mapping[str, Any], path: Path) -> None:
+        """A duration that holds no expression is known to be one, or not, before anything runs."""
+        for name in ("timeout", *kind.durations):
+            value: Any = data
+            for step in name.split("."):
+                value = value.get(step) if isinstance(value, Mapping) else None
+            if isinstance(value, str | int | float) and not has_expression(value):
+                duration(value, (*path, *name.split(".")), self._found)
 
     def _kind(self, data: Mapping[str, Any], path: Path) -> type[TaskKind] | None:
         name = data.get("type")

@@ -1,20 +1,25 @@
 """Reads the triggers of a flow."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
-from hookledger.runtime.flow.fields import Collector, check_fields
+from hookledger.runtime.flow.conditions import read_conditions
+from hookledger.runtime.flow.fields import Collector, check_fields, flags, in_upper_case
+from hookledger.runtime.flow.labels import is_reserved, label_pairs
 from hookledger.runtime.flow.model import Trigger
 from hookledger.runtime.flow.problems import Path, suggestion
-from hookledger.runtime.flow.sources import IGNORED, TriggerSource
+from hookledger.runtime.flow.sources import IGNORED_OF_TRIGGERS, TriggerSource
 from hookledger.runtime.flow.templates import Tree, compile_tree, source_of
 from hookledger.runtime.triggers.after_flow import AfterFlowSource, read_after_flow
 from hookledger.runtime.triggers.schedule import ScheduleSource, read_schedule
 from hookledger.runtime.triggers.webhook import WebhookSettings, WebhookSource, read_webhook
 
 _COMMON = TriggerSource.__struct_encode_fields__
+
+CORRELATION = "system.correlationId"
+"""The engine's label that a trigger may set: what a delivery belongs to is known to its author alone."""
 
 Reader = Callable[[dict[str, Any], Path, Collector], Any]
 
@@ -56,10 +61,12 @@ def _trigger(data: object, path: Path, found: Collector) -> Trigger | None:
         found.add((*path, "type"), f"unknown trigger type `{name}`; {suggestion(str(name), known)}")
         return None
     source, reader, canonical = known[name]
+    data = in_upper_case(source, data)
     before = len(found.problems)
     check_fields(TriggerSource, {n: v for n, v in data.items() if n in _COMMON}, path, found)
     check_fields(source, data, path, found, elsewhere=_COMMON, known=_COMMON)
-    settings = reader(dict(data), path, found) if len(found.problems) == before else None
+    plain = {**data, **flags(TriggerSource, data, path, found), **flags(source, data, path, found)}
+    settings = reader(plain, path, found) if len(found.problems) == before else None
     _ignored(data, path, found)
     if settings is None:
         return None
@@ -67,11 +74,11 @@ def _trigger(data: object, path: Path, found: Collector) -> Trigger | None:
         id=str(data["id"]),
         type=canonical,
         settings=settings,
-        disabled=bool(data.get("disabled", False)),
+        disabled=bool(plain.get("disabled", False)),
         when=_condition(data.get("when")),
-        conditions=_conditions(data, path, found),
+        conditions=read_conditions(data.get("conditions"), (*path, "conditions"), found),
         inputs=compile_tree(data.get("inputs")),
-        labels=compile_tree(_label_map(data.get("labels"))),
+        labels=compile_tree(_label_map(data.get("labels"), (*path, "labels"), found)),
         stop_after=tuple(data.get("stopAfter") or ()),
     )
 
@@ -82,29 +89,14 @@ def _condition(value: object) -> Tree | None:
     return compile_tree(str(value).lower() if isinstance(value, bool) else value)
 
 
-_CONDITION_TYPES = ("Expression", "ExpressionCondition", "VariableCondition")
-
-
-def _conditions(data: Mapping[str, Any], path: Path, found: Collector) -> tuple[Tree, ...]:
-    """The expression conditions of Kestra 1; all must hold."""
-    trees: list[Tree] = []
-    conditions: list[dict[str, Any]] = data.get("conditions") or []
-    for index, item in enumerate(conditions):
-        where = (*path, "conditions", index)
-        short = str(item.get("type", "")).rpartition(".")[2]
-        if short not in _CONDITION_TYPES or not isinstance(item.get("expression"), str):
-            found.add(
-                where, f"unknown condition `{item.get('type')}`; use `when:` with an expression instead"
-            )
-            continue
-        trees.append(compile_tree(item["expression"]))
-    return tuple(trees)
-
-
-def _label_map(labels: object) -> object:
-    if isinstance(labels, list):
-        return {str(item.get("key")): item.get("value") for item in labels if isinstance(item, Mapping)}
-    return labels
+def _label_map(labels: object, path: Path, found: Collector) -> dict[str, Any] | None:
+    """Values may be expressions, so only the names are judged now."""
+    read: dict[str, Any] = {}
+    for key, value, where in label_pairs(labels, path, found):
+        if is_reserved(key) and key != CORRELATION:
+            found.add(where, f"labels that begin with `system.` are set by the engine; rename `{key}`")
+        read[key] = value
+    return read or None
 
 
 def _unique(triggers: list[Trigger], path: Path, found: Collector) -> None:
@@ -116,16 +108,24 @@ def _unique(triggers: list[Trigger], path: Path, found: Collector) -> None:
             found.add((*path, index, "id"), f"the trigger id `{trigger.id}` is used twice")
         ids.add(trigger.id)
         if isinstance(trigger.settings, WebhookSettings):
-            key = str(source_of(trigger.settings.key)).strip()
-            if key in keys:
-                message = (
-                    f"`{keys[key]}` has the same key, so this trigger could never be reached; give it another"
-                )
-                found.add((*path, index, "key"), message)
-            keys.setdefault(key, trigger.id)
+            for place, tree in _keys(trigger.settings):
+                key = str(source_of(tree)).strip()
+                if key in keys:
+                    message = (
+                        f"`{keys[key]}` has the same key, so this could never be reached; give it another"
+                    )
+                    found.add((*path, index, *place), message)
+                keys.setdefault(key, trigger.id)
+
+
+def _keys(settings: WebhookSettings) -> Iterator[tuple[Path, Tree]]:
+    """A webhook's keys and where they stand."""
+    yield ("key",), settings.key
+    for index, previous in enumerate(settings.previous_keys):
+        yield ("previousKeys", index, "key"), previous.key
 
 
 def _ignored(data: Mapping[str, Any], path: Path, found: Collector) -> None:
-    for name in ("workerGroup", "logToFile"):
+    for name, why in IGNORED_OF_TRIGGERS.items():
         if name in data:
-            found.warn((*path, name), f"`{name}` has no effect: {IGNORED[name]}")
+            found.warn((*path, name), f"`{name}` has no effect: {why}")

@@ -22,7 +22,7 @@ from hookledger.journal.events import Response
 Effect = Literal["pure", "read", "idempotent", "write"]
 """What an attempt does to the world, hence what happens to one that a crash interrupted.
 
-pure: nothing; read: asks; idempotent: changes, but twice is once under the same attempt key: these run again.
+pure: nothing; read: asks; idempotent: changes, but twice is once under the same idempotency key: these run again.
 write: may not happen twice: the execution waits for an operator.
 """
 
@@ -55,7 +55,15 @@ class TaskContext(Protocol):
 
     @property
     def attempt_key(self) -> str:
-        """Equal for every run of this attempt, also after a crash: send it along as an idempotency key."""
+        """Equal for every run of this attempt, also after a crash; another for the next attempt."""
+        ...
+
+    @property
+    def idempotency_key(self) -> str:
+        """Equal for every attempt at this task in this place, retries and crashes included: send it along.
+
+        Another iteration of a loop has another one, and so has everything that runs again after a restart.
+        """
         ...
 
     @property
@@ -91,6 +99,9 @@ class TaskKind(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """True when `run` never waits for anything: such a task needs no task of its own."""
     blocks: ClassVar[tuple[str, ...]] = ()
     """Names of properties that hold child tasks."""
+
+    durations: ClassVar[tuple[str, ...]] = ()
+    """Properties that are durations, `outer.inner` where they are nested: checked when the flow is loaded."""
 
     wrapped: ClassVar[bool] = False
     """True when the items of its blocks are `task:` with `dependsOn:`."""

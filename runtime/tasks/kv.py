@@ -37,7 +37,7 @@ class KeyValues(Protocol):
 
         Args:
             ttl: Microseconds; 0 for ever.
-            by: Attempt key; a second run of the attempt finds its own value and leaves it.
+            by: Idempotency key; a second run, or a retry, finds its own value there and leaves it.
 
         Raises:
             KeyTaken: There is one, and `overwrite` is false.
@@ -45,7 +45,7 @@ class KeyValues(Protocol):
         ...
 
     async def delete(self, namespace: str, key: str, *, by: str = "") -> bool:
-        """Delete a value; False when there was none. A second run of the attempt gives the same answer."""
+        """Delete a value; False when there was none. A second run, or a retry, gives the same answer."""
         ...
 
 
@@ -53,6 +53,7 @@ class Set(TaskKind, frozen=True, kw_only=True):
     """Stores a value."""
 
     types: ClassVar[tuple[str, ...]] = ("io.kestra.plugin.core.kv.Set", "io.kestra.core.tasks.kv.Set")
+    durations: ClassVar[tuple[str, ...]] = ("ttl",)
     effect: ClassVar[Effect] = "idempotent"
 
     key: str
@@ -73,7 +74,7 @@ class Set(TaskKind, frozen=True, kw_only=True):
             )
             raise TaskFailed(message, kind="SecretInValue")
         try:
-            await store.set(space, key, value, ttl=ttl, overwrite=self.overwrite, by=context.attempt_key)
+            await store.set(space, key, value, ttl=ttl, overwrite=self.overwrite, by=context.idempotency_key)
         except KeyTaken:
             message = f"`{key}` has a value in {space} already, and `overwrite` is false"
             raise TaskFailed(message, kind="KeyTaken") from None
@@ -132,7 +133,7 @@ class Delete(TaskKind, frozen=True, kw_only=True):
     async def run(self, context: TaskContext) -> Outputs:
         store: KeyValues = context.port("kv")
         space = self.namespace or context.namespace
-        deleted = await store.delete(space, _checked(self.key), by=context.attempt_key)
+        deleted = await store.delete(space, _checked(self.key), by=context.idempotency_key)
         if not deleted and self.error_on_missing:
             raise _missing(space, self.key)
         return {"deleted": deleted}

@@ -7,7 +7,7 @@ from hookledger.runtime.tasks.base import TaskKind
 from hookledger.runtime.tasks.debug import Echo, Return
 from hookledger.runtime.tasks.execution import Assert, Exit, Fail, Labels
 from hookledger.runtime.tasks.flow.choices import If, Switch
-from hookledger.runtime.tasks.flow.loops import EachParallel, ForEach, LoopUntil
+from hookledger.runtime.tasks.flow.loops import EachParallel, EachSequential, ForEach, LoopUntil
 from hookledger.runtime.tasks.flow.parallel import Dag, Parallel
 from hookledger.runtime.tasks.flow.sequential import AllowFailure, Sequential
 from hookledger.runtime.tasks.flow.subflow import Subflow
@@ -42,6 +42,7 @@ BUILT_IN: tuple[type[TaskKind], ...] = (
     If,
     Switch,
     ForEach,
+    EachSequential,
     EachParallel,
     LoopUntil,
     Pause,

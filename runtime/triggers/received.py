@@ -30,8 +30,10 @@ def trigger_variables(received: TriggerReceived) -> dict[str, Any]:
         "parameters": parameters_map(received.query),
         **received.variables,
     }
-    if received.body and "body" not in found:
-        found["body"] = body_value(received.body, content_type(received.headers))
+    if "batch" in received.variables:
+        found["body"] = found["item"] = _json_or_text(received.body.decode("utf-8", "replace"))
+    elif received.body and "body" not in found:
+        found["body"] = body_value(received.body, content_type(received.headers), received.charset)
     if received.raw_body and received.body:
         found["rawBody"] = base64.b64encode(received.body).decode()
     return {**found, **_about(received)}
@@ -72,12 +74,15 @@ def parameters_map(query: str) -> dict[str, list[str]]:
     return found
 
 
-def body_value(body: bytes, content_type: str) -> Any:
-    """JSON objects and arrays become data whatever the content type says; other text stays text; binary is base64."""
+def body_value(body: bytes, content_type: str, charset: str = "") -> Any:
+    """JSON objects and arrays become data whatever the content type says; other text stays text; binary is base64.
+
+    `charset` is used where the content type names none; the default is UTF-8.
+    """
     media, _, parameters = content_type.partition(";")
     if not is_text(media.strip().lower()):
         return base64.b64encode(body).decode()
-    text = _decoded(body, parameters)
+    text = _decoded(body, parameters, charset or "utf-8")
     stripped = text.strip()
     return _json_or_text(text) if stripped[:1] in ("{", "[") else text
 
@@ -118,8 +123,7 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
 
 
-def _decoded(body: bytes, parameters: str) -> str:
-    charset = "utf-8"
+def _decoded(body: bytes, parameters: str, charset: str) -> str:
     for parameter in parameters.split(";"):
         name, _, value = parameter.partition("=")
         if name.strip().lower() == "charset":

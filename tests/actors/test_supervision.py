@@ -60,7 +60,7 @@ triggers:
 
 def rows(store: MemoryStore, flow: str) -> list[ExecutionRow]:
     """The executions of a flow, oldest first."""
-    return store.rows(Query(flow=flow, oldest_first=True, limit=1000))[0]
+    return store.rows(Query(flow=flow, ascending=True, limit=1000))[0]
 
 
 async def start(engine: Engine, flow: str, count: int = 1) -> list[Execution]:
@@ -126,6 +126,62 @@ async def test_a_restart_runs_again_what_failed_and_keeps_the_rest(
     assert started == ["before", "check/broken", "check/broken"]
 
 
+NESTED = """
+id: nested
+namespace: company.team
+tasks:
+  - id: block
+    type: io.kestra.plugin.core.flow.Sequential
+    tasks:
+      - {id: done, type: io.kestra.plugin.core.debug.Return, format: kept}
+      - {id: broken, type: io.kestra.plugin.core.debug.Return, format: "{{ nothing }}"}
+"""
+
+
+async def test_a_newer_revision_may_replace_what_failed(
+    autojump_clock: MockClock, open_engine: OpenEngine
+) -> None:
+    """
+    A restart with a revision in which the failed task has another name, or is gone, goes on behind what is kept.
+    """
+    async with open_engine(NESTED) as engine:
+        (execution,) = await start(engine, "nested")
+        assert (await execution.finished()).status == "FAILED"
+        await engine.register(
+            NESTED.replace("broken", "mended").replace("{{ nothing }}", "{{ outputs.done.value }}")
+        )
+        await engine.command(execution.id, Restart(by="user:me", revision=2))
+        state = await (await engine.attach(execution.id)).finished()
+    assert state.status == "SUCCESS"
+    assert {path: run.outputs["value"] for path, run in state.runs.items()} == {
+        "block/done": "kept",
+        "block/mended": "kept",
+    }
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("id: done", "id: renamed"),
+        ("id: block", "id: other"),
+        ("flow.Sequential", "flow.AllowFailure\n    disabled: true"),
+    ],
+)
+async def test_a_revision_without_what_is_kept_is_refused(
+    autojump_clock: MockClock, open_engine: OpenEngine, old: str, new: str
+) -> None:
+    """
+    Results that are kept need their place in the plan: a revision that moved or dropped it is named, nothing changes.
+    """
+    async with open_engine(NESTED) as engine:
+        (execution,) = await start(engine, "nested")
+        await execution.finished()
+        await engine.register(NESTED.replace(old, new))
+        with pytest.raises(CommandRefused, match="revision 2 has no block/done any more"):
+            await engine.command(execution.id, Restart(by="user:me", revision=2))
+        assert (await engine.replay(execution.id)).status == "FAILED"
+
+
 async def test_only_what_did_not_succeed_can_be_restarted(
     autojump_clock: MockClock, open_engine: OpenEngine
 ) -> None:
@@ -187,6 +243,35 @@ async def test_a_flow_level_retry_makes_new_executions(
     made = sorted(rows(store, "flaky"), key=lambda row: row.ended)
     assert [row.state for row in made] == ["FAILED"] * 3
     assert [round((row.ended - EPOCH_US) / 10_000_000) for row in made] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("outside", [True, False])
+async def test_the_retry_of_a_task_may_make_new_executions(
+    autojump_clock: MockClock, open_engine: OpenEngine, store: MemoryStore, outside: bool
+) -> None:
+    """
+    A task whose own retry (or that of the block around it) says CREATE_NEW_EXECUTION is not tried again in place: its
+    failure ends the execution, and a fresh one follows.
+    """
+    retry = "retry: {type: constant, interval: PT10S, maxAttempts: 2, behavior: CREATE_NEW_EXECUTION}"
+    around, own = (retry, "description: plain") if outside else ("description: plain", retry)
+    source = f"""
+id: again
+namespace: company.team
+tasks:
+  - id: block
+    type: io.kestra.plugin.core.flow.Sequential
+    {around}
+    tasks:
+      - id: bad
+        type: io.kestra.plugin.core.execution.Fail
+        {own}
+"""
+    async with open_engine(source) as engine:
+        await start(engine, "again")
+        await trio.sleep(60)
+        states = [await engine.replay(row.execution) for row in rows(store, "again")]
+    assert [(state.status, state.runs["block/bad"].attempts) for state in states] == [("FAILED", 1)] * 2
 
 
 async def test_a_schedule_fires_on_time_in_its_zone(

@@ -1,5 +1,6 @@
 """Flows through the API: create, change, remove, validate, find; each change under the name of its user."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -8,7 +9,13 @@ import pytest
 import trio
 
 from hookledger.actors.engine import Engine
-from hookledger.api.flows import DOCUMENTS_MAX, documents_of, update_flow
+from hookledger.api.call import Call
+from hookledger.api.http import HttpRequest
+from hookledger.api.identity.identity import Identity
+from hookledger.api.permissions import Role
+from hookledger.api.rest.flow_checks import DOCUMENTS_MAX, documents_of
+from hookledger.api.rest.flows import table
+from hookledger.api.route import answer as answered
 from hookledger.journal.memory import MemoryStore
 
 from .site import USER, Site, flow, open_site
@@ -16,6 +23,7 @@ from .site import USER, Site, flow, open_site
 FLOWS: Final = "/api/v1/main/flows"
 ONE: Final = f"{FLOWS}/io.tests/f"
 YAML: Final = {"Content-Type": "application/x-yaml"}
+SOMEBODY: Final = Identity(name="x", role=Role.ADMIN)
 BROKEN: Final = (
     "id: f\nnamespace: io.tests\ntasks:\n  - id: a\n    type: io.nobody.Knows\n  - type: x\ntaks: []\n"
 )
@@ -98,12 +106,21 @@ async def test_of_changes_at_once_one_wins() -> None:
     """
     statuses: list[int] = []
 
+    async def pieces(body: bytes) -> AsyncIterator[bytes]:
+        yield body
+
     async def change(engine: Engine, number: int) -> None:
         body = flow("f", more=f"description: number {number}\n").encode()
-        answer = await update_flow(
-            engine, "io.tests", "f", content_type="text/yaml", body=body, by="user:x", if_match='"1"'
+        request = HttpRequest(
+            method="PUT",
+            raw_path=ONE,
+            headers=(("Content-Type", "text/yaml"), ("If-Match", '"1"')),
+            body=pieces(body),
         )
-        statuses.append(answer.status)
+        path = {"namespace": "io.tests", "flow_id": "f"}
+        call = Call(request=request, path=path, query={}, identity=SOMEBODY)
+        route = next(one for one in table(engine) if one.method == "PUT")
+        statuses.append((await answered(route, call)).status)
 
     async with Engine.open(MemoryStore()) as engine:
         await engine.register(flow("f"))

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
-from hookledger.journal.events import FlowRegistered
+from hookledger.actors import Engine
+from hookledger.api.flows_directory import FlowsDirectory
+from hookledger.journal.events import FlowRegistered, FlowRemoved
+from hookledger.journal.memory import MemoryStore
 
-from .site import USER, flow, open_site
+from .site import USER, Site, flow, open_site
 
 
 async def test_a_broken_file_does_not_stop_the_others(tmp_path: Path) -> None:
@@ -59,3 +62,82 @@ async def test_the_same_file_after_a_restart_is_no_new_revision(tmp_path: Path) 
     async with open_site(tmp_path) as site:
         shown = await site.client.get("/api/v1/main/flows/io.tests/f", auth=USER)
         assert shown.json()["revision"] == 1
+
+
+def removed(site: Site) -> list[tuple[str, str]]:
+    """Which flows the journal says were taken out of service, and by whom."""
+    return [(event.flow, event.by) for event in site.events("system") if isinstance(event, FlowRemoved)]
+
+
+async def test_a_deleted_file_takes_its_flow_out_of_service(tmp_path: Path) -> None:
+    """
+    Its webhook is unknown from then on and the journal says who removed it; written again, it is a new revision.
+    """
+    async with open_site(tmp_path, {"f": flow("f"), "g": flow("g")}) as site:
+        (site.flows / "f.yaml").unlink()
+        await site.line("removed io.tests/f: ")
+        assert (await site.call("f")).status_code == 404
+        assert (await site.call("g")).status_code == 200
+        assert removed(site) == [("f", "cli:serve")]
+        (site.flows / "f.yaml").write_text(flow("f"))
+        await site.line("loaded io.tests/f revision 2")
+        assert (await site.call("f")).status_code == 200
+
+
+async def test_a_file_deleted_while_nobody_served_it_is_noticed_at_the_start(tmp_path: Path) -> None:
+    """
+    What came from the directory and is not there at the next start is out of service before anything is answered.
+    """
+    async with open_site(tmp_path, {"f": flow("f"), "g": flow("g")}) as site:
+        (site.flows / "f.yaml").rename(site.flows / "moved.yaml")
+        (site.flows / "g.yaml").unlink()
+        await site.line("removed io.tests/g: ")
+    (tmp_path / "flows/moved.yaml").unlink()
+    (tmp_path / "flows/h.yaml").write_text(flow("h"))
+    async with open_site(tmp_path) as site:
+        assert (await site.call("f")).status_code == 404
+        assert (await site.call("h")).status_code == 200
+        assert removed(site) == [("g", "cli:serve"), ("f", "cli:serve")]
+
+
+async def test_only_what_no_file_holds_is_removed(tmp_path: Path) -> None:
+    """
+    A moved file keeps its flow, a broken save too; a flow that was overwritten by another is gone, and one whose newest
+    revision came through the API stays when its file goes.
+    """
+    files = {name: flow(name) for name in ("moved", "broken", "overwritten", "taken_over")}
+    async with open_site(tmp_path, files) as site:
+        changed = flow("taken_over", text="by the API")
+        answer = await site.client.put(
+            "/api/v1/main/flows/io.tests/taken_over", content=changed, auth=USER,
+            headers={"Content-Type": "application/x-yaml"},
+        )  # fmt: skip
+        assert answer.status_code == 200
+        (site.flows / "taken_over.yaml").unlink()
+        (site.flows / "moved.yaml").rename(site.flows / "elsewhere.yaml")
+        (site.flows / "broken.yaml").write_text("id: [")
+        (site.flows / "overwritten.yaml").write_text(flow("another"))
+        await site.line("removed io.tests/overwritten: ")
+        statuses = {name: (await site.call(name)).status_code for name in (*files, "another")}
+    assert statuses == {"moved": 200, "broken": 200, "taken_over": 200, "overwritten": 404, "another": 200}
+
+
+async def test_a_directory_that_vanishes_takes_nothing_with_it(tmp_path: Path) -> None:
+    """
+    Without the directory (unmounted, being replaced) nothing is known of its files, so every flow stays in service; a
+    file that was gone only for one look has lost nothing either.
+    """
+    async with Engine.open(MemoryStore()) as engine:
+        (tmp_path / "flows").mkdir()
+        (tmp_path / "flows/f.yaml").write_text(flow("f"))
+        directory = FlowsDirectory(engine, tmp_path / "flows")
+        assert len(await directory.load()) == 1
+        (tmp_path / "flows").rename(tmp_path / "away")
+        assert [await directory.load() for _ in range(3)] == [[], [], []]
+        (tmp_path / "away").rename(tmp_path / "flows")
+        (tmp_path / "flows/f.yaml").rename(tmp_path / "f.yaml")
+        assert await directory.load() == []
+        (tmp_path / "f.yaml").rename(tmp_path / "flows/f.yaml")
+        await directory.load()
+        assert await directory.load() == []
+        assert engine.flow("io.tests", "f").revision == 1

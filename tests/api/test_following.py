@@ -12,7 +12,7 @@ import trio
 import trio.testing
 
 from hookledger.actors.engine import Engine
-from hookledger.api.following import HEARTBEAT_SECONDS, states
+from hookledger.api.rest.following import HEARTBEAT_SECONDS, states
 from hookledger.journal.journal import Journal
 from hookledger.journal.memory import MemoryStore
 from hookledger.runtime.state import fold_all
@@ -105,6 +105,7 @@ async def test_a_client_that_goes_away_leaves_nothing_behind(tmp_path: Path) -> 
     """
     async with open_site(tmp_path, {"f": APPROVAL}) as site:
         execution = await started(site)
+        gc.collect()  # journals of other tests
         (journal,) = [one for one in gc.get_objects() if isinstance(one, Journal) and not one._closing]
         before = len(journal._followers)
         with trio.fail_after(SECONDS_MAX):

@@ -1,15 +1,19 @@
 """The webhook's core with plain values: no server, no framework, a store in memory."""
 
+import hmac
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
+import pytest
 import trio
 
-from hookledger.actors import Engine
+from hookledger.actors import Engine, Ports
 from hookledger.api.http import BodyTooSlow, HttpRequest, HttpResponse
 from hookledger.api.webhook.handler import WebhookHandler, WebhookLimits
 from hookledger.journal.events import TriggerReceived
 from hookledger.journal.memory import MemoryStore
+from hookledger.runtime.expressions import Ambient
 
 from .site import HOOK, flow
 
@@ -135,3 +139,58 @@ async def test_the_wait_limit_is_virtual_time_too(autojump_clock: trio.testing.M
         assert response.status == 504
         assert trio.current_time() - began >= 60
         assert await engine.events(json.loads(response.body)["executionId"])
+
+
+class Counting(Ports):
+    """Surroundings that count how often a template was rendered."""
+
+    rendered = 0
+
+    def ambient(self, *arguments: Any, **more: Any) -> Ambient:
+        """Every rendering asks for one."""
+        self.rendered += 1
+        return super().ambient(*arguments, **more)
+
+
+async def test_nothing_reachable_costs_the_same(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Whatever is unreachable, and however it is asked for, the same work is done: one rendering, one constant-time
+    comparison, and not a byte of the body is read.
+    """
+    compared: list[bytes] = []
+    real = hmac.compare_digest
+
+    def counting(given: bytes, known: bytes) -> bool:
+        compared.append(known)
+        return real(given, known)
+
+    ports = Counting(secrets={"HOOK": "from the vault"}.get)
+    async with Engine.open(MemoryStore(), ports=ports) as engine:
+        for name, key in (
+            ("fixed", "k"),
+            ("vault", "{{ secret('HOOK') }}"),
+            ("lost", "{{ secret('GONE') }}"),
+        ):
+            await engine.register(flow(name, key=key))
+        await engine.register(flow("bare").partition("triggers:")[0])
+        await engine.register(flow("off", trigger="    disabled: true\n"))
+        monkeypatch.setattr(hmac, "compare_digest", counting)
+        handler = WebhookHandler(engine, LIMITS)
+        costs: dict[tuple[str, str], tuple[int, int]] = {}
+        for path in UNREACHABLE:
+            for method in ("GET", "POST", "PUT", "HEAD", "OPTIONS", "DELETE"):
+                for body in (Body(), Body(b"x" * 1000)):
+                    ports.rendered, compared[:] = 0, []
+                    response = await handler.handle(request(path, body, method=method))
+                    assert (response.status, body.read) == (404, False), path
+                    costs[method, path] = (ports.rendered, len(compared))
+    assert set(costs.values()) == {(1, 1)}, costs
+
+
+UNREACHABLE = (
+    "io.tests/fixed/wrong", "io.tests/vault/wrong", "io.tests/lost/wrong", "io.tests/lost/", "io.tests/bare/k",
+    "io.tests/off/wrong", "io.tests/none/k", "io.none/fixed/k", "io.tests/fixed/k/", "io.tests/fixed/k/more",
+    "io.tests/fixed", "", "io.tests//k",
+)  # fmt: skip

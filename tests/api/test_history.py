@@ -117,7 +117,7 @@ async def test_what_a_person_started_is_replayed_with_its_inputs(tmp_path: Path)
 
 async def test_what_cannot_be_replayed_starts_nothing(tmp_path: Path) -> None:
     """
-    A task run is 422, a flow that is gone 409, a SECRET input 422: it is sealed for the first execution.
+    A task run that is not there is 422, a flow that is gone 409, a SECRET input 422: it is sealed for the first.
     """
     secret = flow("s", more="inputs:\n  - id: pin\n    type: SECRET\n")
     async with open_site(tmp_path, {"f": APPROVAL, "s": secret}, encryptionKey="k" * 32) as site:

@@ -62,17 +62,21 @@ async def test_everything_unreachable_looks_the_same(tmp_path: Path, monkeypatch
     ]  # fmt: skip
     async with open_site(tmp_path, flows) as site:
         answers = {
-            (method, path): visible(await site.client.request(method, f"{HOOK}/{path}", content=b"x"))
+            (method, path, body): visible(await site.client.request(method, f"{HOOK}/{path}", content=body))
             for path in paths
-            for method in ("GET", "POST", "PUT")
+            for method in ("GET", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
+            for body in (b"x", b"")
         }
+        heads = [visible(await site.client.head(f"{HOOK}/{path}")) for path in paths]
         assert site.executions() == set()
         assert (await site.call("f")).status_code == 200
-    first = answers["GET", paths[0]]
+    first = answers["GET", paths[0], b"x"]
     assert first[0] == 404
     assert ("content-type", PROBLEM) in first[2]
     assert b"wrong" not in first[1]
     assert {row: answer for row, answer in answers.items() if answer != first} == {}
+    assert [head for head in heads if head != heads[0]] == [], "HEAD is the same without its body"
+    assert heads[0][0] == 404
 
 
 async def test_other_methods_are_405_with_allow(tmp_path: Path) -> None:
@@ -158,10 +162,11 @@ async def test_a_silent_body_is_408(tmp_path: Path) -> None:
 
 async def test_silent_headers_close_the_connection(tmp_path: Path) -> None:
     """
-    A connection that says nothing, or never ends its headers, is closed after `server.idleTimeout`.
+    After `server.idleTimeout` a connection that says nothing is closed, and headers that never end get 408.
     """
     async with open_site(tmp_path, {"f": flow("f")}, server__idleTimeout="PT1S") as site:
-        assert await site.raw(b"GET /health HTTP/1.1\r\nHost:") == b""
+        assert await site.raw(b"") == b""
+        assert (await site.raw(b"GET /health HTTP/1.1\r\nHost:")).startswith(b"HTTP/1.1 408 ")
 
 
 async def test_a_client_that_wants_to_close_is_closed(tmp_path: Path) -> None:
@@ -181,7 +186,7 @@ async def test_every_error_is_a_problem_document(tmp_path: Path) -> None:
     Whatever goes wrong is application/problem+json with type, title and status (RFC 9457).
     """
     requests = [
-        ("GET", "/nothing", 404), ("GET", "/api/v1/main/nothing", 404), ("GET", "/api/v1/main/executions/search", 401),
+        ("GET", "/nothing", 404), ("GET", "/api/v1/main/nothing", 401), ("GET", "/api/v1/main/executions/search", 401),
         ("POST", "/health", 405), ("GET", f"{HOOK}/", 404), ("GET", "//", 404),
         ("DELETE", "/api/v1/main/executions/search", 405), ("GET", f"{HOOK}/io.tests/f/wrong", 404),
     ]  # fmt: skip

@@ -93,7 +93,7 @@ class Town:
 
 def started(reader: Reader, name: str) -> list[str]:
     """Executions of a flow, oldest first."""
-    return [row.execution for row in reader.rows(Query(flow=name, oldest_first=True))[0]]
+    return [row.execution for row in reader.rows(Query(flow=name, ascending=True))[0]]
 
 
 @asynccontextmanager

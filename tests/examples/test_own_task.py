@@ -39,15 +39,16 @@ def test_the_program_runs(tmp_path: Path) -> None:
     assert (tmp_path / "notes.txt").read_text().endswith(" ALICE was here\n")
 
 
-async def test_the_same_attempt_again_changes_nothing(tmp_path: Path) -> None:
+async def test_the_same_call_again_changes_nothing(tmp_path: Path) -> None:
     """
-    What declares itself idempotent is: twice under one attempt key is once, another attempt is another line.
+    What declares itself idempotent is: twice under one key is once, a retry included; another task adds a line.
     """
     note = made(note_type(), file=str(tmp_path / "notes.txt"), text="hello")
     assert note.effect_of() == "idempotent"
     assert await outputs_of(note, FakeContext(attempt=1)) == {"lines": 1}
     assert await outputs_of(note, FakeContext(attempt=1)) == {"lines": 1}
-    assert await outputs_of(note, FakeContext(attempt=2)) == {"lines": 2}
+    assert await outputs_of(note, FakeContext(attempt=2)) == {"lines": 1}
+    assert await outputs_of(note, FakeContext(task="other")) == {"lines": 2}
 
 
 async def test_its_failure_is_in_words(tmp_path: Path) -> None:

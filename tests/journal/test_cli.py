@@ -14,12 +14,13 @@ from click.testing import CliRunner, Result
 
 from hookledger.journal import errors
 from hookledger.journal.cli import journal as group
-from hookledger.journal.cli.text import aligned, body, duration, moment, shorten, size
+from hookledger.journal.cli.text import aligned
 from hookledger.journal.entry import leaf_hash
 from hookledger.journal.events import ExecutionFailed, Failure, TaskReturned, TaskStarted
 from hookledger.journal.journal import open_journal
 from hookledger.journal.sqlite import SqliteStore, partition_file
 from hookledger.journal.store import LogLine
+from hookledger.journal.text import body, duration, moment, shorten, size
 from hookledger.journal.verify import RULES
 
 from .builders import (
@@ -247,7 +248,7 @@ def test_verify_sees_index_columns(data: Path) -> None:
     """
     Recovery asks the index's columns, so a column that lies is a violation even when the row is right.
     """
-    sql(partition_file(data), "UPDATE execution SET open = 1")
+    sql(partition_file(data), "UPDATE execution SET ended = 0")
     assert {v["rule"] for v in json.loads(ask(data, "verify", "--json").stdout)["violations"]} == {"L14"}
 
 

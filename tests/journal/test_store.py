@@ -55,6 +55,14 @@ def entry(chain: Chain, position: int, *, epoch: int = 1) -> Entry:
     )
 
 
+def told(*executions: ExecutionRow) -> Batch:
+    """A batch in which these executions begin, as they stand after it."""
+    return Batch(
+        rows={row.execution: row for row in executions},
+        begun={row.execution: int(row.execution[1:]) for row in executions},
+    )
+
+
 def row(number: int, **fields: object) -> ExecutionRow:
     known = {
         "namespace": "n",
@@ -99,9 +107,8 @@ async def test_rows_are_paged_newest_first(store: Store) -> None:
     """
     A page holds the newest rows that match, with the number of all that do.
     """
-    rows = {f"x{n}": row(n) for n in range(5)}
-    rows["x9"] = row(9, namespace="other", flow="g", state="RUNNING", ended=0)
-    await store.commit(Batch(rows=rows))
+    running = row(9, namespace="other", flow="g", state="RUNNING", waits="RUNNING", ended=0)
+    await store.commit(told(*(row(n) for n in range(5)), running))
 
     async def ids(**query: object) -> tuple[list[str], int]:
         found, total = await store.ask(lambda reader: reader.rows(msgspec.convert(query, Query)))
@@ -118,7 +125,7 @@ async def test_a_row_is_replaced(store: Store, reopen: Reopen) -> None:
     """
     The index keeps the newest row of an execution.
     """
-    await store.commit(Batch(rows={"x1": row(1, state="RUNNING", ended=0)}))
+    await store.commit(told(row(1, state="RUNNING", ended=0)))
     await store.commit(Batch(rows={"x1": row(1)}))
     assert await reopen().ask(lambda reader: reader.row("x1")) == row(1)
     assert await reopen().ask(lambda reader: reader.row("x2")) is None

@@ -18,6 +18,7 @@ from hookledger.journal.events import (
     ExecutionFailed,
     ExecutionKilled,
     ExecutionPaused,
+    ExecutionRestarted,
     ExecutionResumed,
     Failure,
     KillRequested,
@@ -32,9 +33,11 @@ from hookledger.journal.events import (
 )
 from hookledger.runtime.decide import decide
 from hookledger.runtime.flow.model import Flow, Task
+from hookledger.runtime.locate import locate
 from hookledger.runtime.plan import (
     AwaitEvent,
     AwaitTime,
+    BeginDeadline,
     BeginWait,
     Command,
     EndAttempts,
@@ -47,10 +50,10 @@ from hookledger.runtime.plan import (
     StartAttempt,
     StartChild,
     TakeBranch,
-    locate,
 )
+from hookledger.runtime.restart import redone
 from hookledger.runtime.settle import settle
-from hookledger.runtime.state import State, fold
+from hookledger.runtime.state import State, below, fold
 
 STEPS_MAX: Final = 4000
 
@@ -89,6 +92,12 @@ class Driver:
                 self._pass_time(commands)
         raise AssertionError(f"no end after {STEPS_MAX} steps: {self.decide()}")
 
+    def restart(self) -> None:
+        """Open the ended execution again."""
+        paths, again = redone(self.flow, self.state)
+        fields = {"revision": 1, "source_sha256": self.flow.sha256, "paths": paths, "again": again}
+        self._record(ExecutionRestarted, by="user:me", generation=self.state.generation + 1, **fields)
+
     def decide(self) -> tuple[Command, ...]:
         """Ask, and check what holds of every answer: it is repeatable, and open executions wait for something."""
         commands = decide(self.flow, self.state, self.now)
@@ -126,7 +135,7 @@ class Driver:
             self._happens(self.chance.choice(awaited))
         elif due:
             self.now = min(due)
-        elif self.state.kill is not None:
+        elif any(isinstance(command, KillChildren) for command in commands):
             for path, started in self.state.children.items():
                 if started.wait and path not in self.state.returned:
                     self._record(ChildReturned, path=path, child=started.child, state="KILLED")
@@ -156,8 +165,11 @@ class Driver:
                 path = command.place.path(command.task)
                 fields = {"child": f"child of {path}", "namespace": "n", "flow": "f", "revision": 1}
                 self._record(ChildStarted, task=command.task.id, path=path, **fields)
+            case BeginDeadline():
+                path, due = command.place.path(command.task), self.now + self.chance.randint(1, 9_000_000)
+                self._record(TimerSet, path=path, due=due, origin="timeout")
             case FireTimer():
-                self._record(TimerFired, path=command.path, due=command.due)
+                self._fire(command)
             case EndWait():
                 choice = self.state.pauses[command.path].expiry
                 self._record(ExecutionResumed, path=command.path, by="engine:timer", choice=choice)
@@ -171,6 +183,13 @@ class Driver:
             case KillChildren() | AwaitEvent() | AwaitTime():
                 pass
 
+    def _fire(self, command: FireTimer) -> None:
+        for path in tuple(self.state.pauses) if command.late else ():
+            if below(path, command.path):
+                self._record(ExecutionResumed, path=path, by="engine:timer", choice="fail")
+        origin = "timeout" if command.late else "sleep"
+        self._record(TimerFired, path=command.path, due=command.due, origin=origin)
+
     def _start(self, command: StartAttempt) -> None:
         task, path = command.task, command.place.path(command.task)
         fields = {"task_type": task.type, "effect": "pure"}
@@ -179,7 +198,7 @@ class Driver:
             self._end_attempt(path, "skipped")
 
     def _end_attempt(self, path: str, outcome: Any) -> None:
-        found = locate(self.flow.walk(), self.state.branches, path)
+        found = locate(self.flow, self.state.branches, path)
         assert found is not None
         run = self.state.runs[path]
         exiting = outcome == "ok" and "Leaves" in found[0].type
@@ -214,7 +233,7 @@ class Driver:
             return {
                 "chosen": self.chance.choice([name for name in task.blocks if name != "errors"] or ["else"])
             }
-        if kind in ("ForEach", "EachParallel"):
+        if kind in ("ForEach", "EachSequential", "EachParallel"):
             return {"values": tuple(f"v{number}" for number in range(self.chance.randint(0, 3)))}
         if kind == "LoopUntil":
             if round_ == 0:

@@ -89,7 +89,7 @@ def test_the_index_row_of_a_finished_execution_says_what_the_fold_says(history: 
     The projection and the fold agree on state, labels and times once an execution has ended.
     """
     events = history[1]
-    row, state = project(None, "x", events), fold_all(events)
+    row, state = project("x", events), fold_all(events)
     assert (row.state, row.labels, row.ended) == (state.status, state.labels, events[-1].at)
 
 

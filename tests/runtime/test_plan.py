@@ -15,8 +15,9 @@ from hookledger.journal.events import (
 from hookledger.runtime.decide import decide
 from hookledger.runtime.flow.model import Flow
 from hookledger.runtime.flow.parse import parse_flow
-from hookledger.runtime.plan import Command, Finish, StartAttempt, below, locate, worst
-from hookledger.runtime.state import State, fold_all
+from hookledger.runtime.locate import locate
+from hookledger.runtime.plan import Command, Finish, StartAttempt, worst
+from hookledger.runtime.state import State, below, fold_all
 from tests.runtime.histories import REGISTRY, histories
 
 CORE = "io.kestra.plugin.core"
@@ -184,7 +185,7 @@ def test_every_run_can_be_found_again_by_its_path(history: tuple[Flow, list[Exec
     flow, events = history
     state = fold_all(events)
     for path, run in state.runs.items():
-        found = locate(flow.walk(), state.branches, path)
+        found = locate(flow, state.branches, path)
         assert found is not None
         assert found[0].id == run.task
         assert found[1].path(found[0]) == path

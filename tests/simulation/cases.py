@@ -27,10 +27,10 @@ class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     kill_after: float = 0.0
     pause_at: float = 0.0
     """When an operator pauses the whole execution, for ten seconds."""
+    restarts: int = 0
+    """How often an operator restarts what ended badly."""
     choice: str = "rerun"
     """What the operator says of an attempt in doubt."""
-    crashing: bool = True
-    """False when the case's own outcome depends on when things happen, so that a crash may change it."""
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):

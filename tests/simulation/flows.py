@@ -98,6 +98,8 @@ class FlowMaker:
     def _body(self, kind: str, depth: int, **more: Any) -> dict[str, Any]:
         made: dict[str, Any] = {"type": f"{CORE}.flow.{kind}", "tasks": self._tasks(depth), **more}
         if self._chance.random() < 0.15:
+            made["timeout"] = f"PT{self._chance.randint(1, 30)}S"
+        if self._chance.random() < 0.15:
             made["errors"] = self._tasks(3)
         return made
 

@@ -5,8 +5,9 @@ from contextlib import suppress
 from typing import Any, Final
 
 import trio
+import trio.testing
 
-from hookledger.actors import CommandRefused, Delivery, Engine, Kill, Pause, Resume
+from hookledger.actors import CommandRefused, Delivery, Engine, Kill, Pause, Restart, Resume
 from hookledger.journal.errors import JournalPoisoned
 from hookledger.journal.events import ExecutionPaused
 from hookledger.journal.store import Query
@@ -79,8 +80,29 @@ class Play:
 
     async def _all_ended(self, engine: Engine) -> None:
         """By looking again, as anybody outside has to."""
-        while (await engine.journal.ask(lambda reader: reader.rows(Query(open=True))))[1]:  # noqa: ASYNC110
+        while await self._restarted(engine) or await self._open(engine):  # noqa: ASYNC110
             await trio.sleep(1)
+
+    async def _open(self, engine: Engine) -> int:
+        await trio.testing.wait_all_tasks_blocked()  # what an end starts is there only when its entry is
+        return (await engine.journal.ask(lambda reader: reader.rows(Query(open=True))))[1]
+
+    async def _restarted(self, engine: Engine) -> bool:
+        """Open again what ended badly, where the script wants that; True when there was something."""
+        rows, _ = await engine.journal.ask(lambda reader: reader.rows(Query(open=False, limit=1000)))
+        found = False
+        for row in rows:
+            script = self._scripts.get(row.flow, Script())
+            state = await engine.replay(row.execution)
+            if (
+                state.terminal is not None
+                and state.generation < script.restarts
+                and state.status != "SUCCESS"
+            ):
+                found = True
+                with suppress(CommandRefused):
+                    await engine.command(row.execution, Restart(by=OPERATOR, reason="scripted"))
+        return found
 
     async def _operate(self, engine: Engine) -> None:
         """Look at what is open every second."""
@@ -97,7 +119,8 @@ class Play:
         now = self.world.clock.now()
         assert state.received is not None
         age = now - state.received.at
-        if script.kill_after and age >= script.kill_after * 1_000_000 and state.kill is None:
+        unkilled = state.kill is None and state.generation == 0
+        if script.kill_after and age >= script.kill_after * 1_000_000 and unkilled:
             await engine.command(execution, Kill(by=OPERATOR, reason="scripted"))
             return
         operated = "" in state.pauses or "" in state.resumed

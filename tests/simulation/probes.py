@@ -30,15 +30,22 @@ class Outside:
 
     def __init__(self, fate: Fate) -> None:
         self.effects: list[Effect] = []
+        self.orders: dict[str, bytes] = {}
+        """What was ordered, by idempotency key: a service outside does nothing twice under one."""
         self.under_way = 0
         self.most_under_way = 0
         self.fate = fate
         self.durable_attempts: set[tuple[str, str, int]] = set()
 
+    def attempts(self, execution: str, path: str) -> int:
+        """The newest attempt at a task whose beginning is on the disk; 0 for none."""
+        found = (number for one, place, number in self.durable_attempts if (one, place) == (execution, path))
+        return max(found, default=0)
+
     async def act(self, key: str, effect: EffectClass, seconds: float) -> None:
         """Take effect, then take a while to answer."""
         self.fate.step(EFFECT)
-        execution, path, attempt = key.split(":")
+        execution, *_, path, attempt = key.split(":")
         self.effects.append(
             Effect(
                 execution=execution,
@@ -68,6 +75,10 @@ class Probe(TaskKind, frozen=True, kw_only=True):
     seconds: float = 0.0
     fail_attempts: int = 0
     """How many attempts fail before one works."""
+    fail_generations: int = 0
+    """How often the execution is restarted before it works."""
+    hang_generations: int = 0
+    """How often the execution is restarted before it answers at all."""
     value: Any = None
     labels: Mapping[str, str] = {}
 
@@ -77,10 +88,17 @@ class Probe(TaskKind, frozen=True, kw_only=True):
     async def run(self, context: TaskContext) -> Outputs:
         outside: Outside = context.port("outside")
         attempt = int(context.attempt_key.rpartition(":")[2])
-        await outside.act(context.attempt_key, self.reach, self.seconds)
-        if attempt <= self.fail_attempts:
+        hangs = generation(context.attempt_key) < self.hang_generations
+        await outside.act(context.attempt_key, self.reach, 3600 if hangs else self.seconds)
+        if attempt <= self.fail_attempts or generation(context.attempt_key) < self.fail_generations:
             raise TaskFailed(f"attempt {attempt} was made to fail", kind="Probed")
         return Result(outputs={"value": self.value, "attempt": attempt}, labels=self.labels)
+
+
+def generation(key: str) -> int:
+    """How often the execution had been restarted, by one of its attempts' keys."""
+    _, *restart, _, _ = key.split(":")
+    return int(restart[0].rpartition("-")[2]) if restart else 0
 
 
 class Fails(TaskKind, frozen=True, kw_only=True):

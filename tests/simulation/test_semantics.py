@@ -1,15 +1,16 @@
 """The run-time rules of the flow language, each on a golden flow run through the real engine."""
 
+from collections import Counter
 from functools import cache
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from hookledger.journal.events import TaskReturned, TaskStarted
+from hookledger.journal.events import TaskReturned, TaskStarted, TimerFired
 from hookledger.runtime.state import State
 from tests.simulation import golden
-from tests.simulation.world import World
+from tests.simulation.world import SECRETS, World
 
 SECOND = 1_000_000
 
@@ -278,3 +279,198 @@ def test_sleep_lasts_as_long_as_it_says() -> None:
     """
     history = dict(_state("sleep").history)
     assert history["SUCCESS"] - history["CREATED"] == 3600 * SECOND
+
+
+def test_http_answers_are_outputs_and_redirects_are_followed() -> None:
+    """
+    `body`, `code` and the last `uri` are outputs; a redirect is followed by the task, not by the port.
+    """
+    assert _state("http_get").outputs == {"price": 12, "uri": "http://shop.sim/price"}
+
+
+def test_http_failures_end_as_the_flow_says() -> None:
+    """
+    A status of 400 or more fails unless `allowFailed`; a body beyond its limit and a silent service are failures that
+    `allowFailure` makes warnings.
+    """
+    assert _runs("http_failing") == {
+        "broken_but_allowed": "SUCCESS",
+        "huge": "WARNING",
+        "silent": "WARNING",
+        "broken": "FAILED",
+    }
+    assert _state("http_failing").outputs == {"code": 503}
+
+
+def test_a_retry_keeps_its_idempotency_key_and_an_iteration_has_its_own() -> None:
+    """
+    The service did what the first attempt asked although its answer was lost; the retry, under the same key, is told
+    so, and nothing is done twice. Each iteration of a loop is another call.
+    """
+    (execution,) = _world("http_retry").states()
+    assert list(_world("http_retry").outside.orders) == [f"{execution}:order"]
+    assert [effect.attempt for effect in _world("http_retry").outside.effects] == [1, 2]
+    assert _state("http_retry").outputs == {"item": "tea"}
+    (execution,) = _world("http_post").states()
+    places = ("order", "each[0]/more", "each[1]/more")
+    assert list(_world("http_post").outside.orders) == [f"{execution}:{place}" for place in places]
+
+
+def test_a_credential_stays_out_of_the_journal() -> None:
+    """
+    What a request authenticates itself with is sent, and stands nowhere in the journal.
+    """
+    stored = b"".join(entry.payload or b"" for entry in _world("http_post").entries())
+    assert b"secret('TOKEN')" in stored  # the flow's own source
+    assert SECRETS["TOKEN"].encode() not in stored
+
+
+def test_stored_values() -> None:
+    """
+    What Set stores Get reads until it is deleted or its time is over; without `overwrite` the first one stays.
+    """
+    assert _state("kv").outputs == {"state": "PAID", "expired": True, "deleted": True, "twice": False}
+    assert _runs("kv_taken") == {"first": "SUCCESS", "second": "FAILED", "tell": "SUCCESS"}
+    assert _state("kv_taken").outputs == {"holder": "mine"}
+
+
+def test_commands_print_their_outputs() -> None:
+    """
+    Marked lines are outputs, also of a command that fails then; the exit code decides, and a retry runs it again.
+    """
+    assert _state("commands").outputs == {"lines": 3, "net": 7, "noise": 1}
+    assert _state("commands_failing").outputs == {"code": 3}
+    assert _state("commands_failing").runs["second_time"].attempts == 2
+
+
+def test_older_loops_run_all_values_at_once() -> None:
+    """
+    EachParallel takes `value`, as flows of old write it.
+    """
+    assert _state("each_parallel").outputs == {"second": 4}
+    assert len({event.at for event in _events("each_parallel", TaskStarted)}) == 1
+
+
+def test_a_flow_may_be_retried_as_a_new_execution() -> None:
+    """
+    The next execution waits for its time, counts its attempt and names the first one.
+    """
+    first, second = [state.received for state in _world("retry_new_execution").states().values()]
+    assert first
+    assert second
+    assert (first.attempt, second.attempt) == (1, 2)
+    assert second.not_before - first.at == 60 * SECOND
+    assert second.original in _world("retry_new_execution").states()
+
+
+@pytest.mark.parametrize(
+    ("name", "again"),
+    [
+        ("restart_sequential", ["outer/inner/bad", "outer/inner/tidy", "last"]),
+        ("restart_for_each", ["loop[1]/only_b/bad"]),
+        ("restart_parallel", ["fan/bad", "fan/steps/two"]),
+        ("restart_dag", ["build/check"]),
+        ("restart_loop_until", ["loop[1]/at_the_second/bad"]),
+        ("restart_loop_check", []),
+        ("restart_killed", ["fan/slow"]),
+        ("restart_exit", ["stop"]),
+        ("restart_timeout", ["late/cut"]),
+    ],
+)
+def test_a_restart_runs_only_what_failed_and_what_follows(name: str, again: list[str]) -> None:
+    """
+    Wherever the failure stood, what had finished is begun once; what failed is begun a second time, together with the
+    `finally` around it. What an AllowFailure let pass, and blocks that had ended before, stay as they are.
+    """
+    begun = Counter(event.path for event in _events(name, TaskStarted))
+    assert [path for path, times in begun.items() if times > 1] == again
+    assert max(begun.values()) <= 2
+
+
+def test_a_restart_gives_loops_their_time_again() -> None:
+    """
+    A LoopUntil that goes on in the middle counts its rounds on, and its `maxDuration` from the restart.
+    """
+    assert _state("restart_loop_until").outputs == {"rounds": 3}
+    assert _state("restart_loop_check").outputs == {"rounds": 1}
+
+
+def test_a_restart_starts_only_the_children_it_waits_for() -> None:
+    """
+    A child that was killed with its parent is replaced by a new one; a child nobody waits for was started once.
+    """
+    children = [
+        state.status
+        for state in _world("restart_killed").states().values()
+        if state.received and state.received.flow == "child_naps_shortly"
+    ]
+    assert sorted(children) == ["KILLED", "SUCCESS", "SUCCESS"]
+
+
+def test_what_runs_behind_a_restart_has_keys_of_its_own() -> None:
+    """
+    Whoever remembers the failed call must not take the restarted one for its repetition.
+    """
+    keys = [effect.key for effect in _world("restart_for_each").outside.effects if "only_b" in effect.key]
+    execution = keys[0].partition(":")[0]
+    assert keys == [f"{execution}:loop[1]/only_b/bad:1", f"{execution}:restart-1:loop[1]/only_b/bad:1"]
+
+
+def test_a_block_has_to_be_done_within_its_timeout() -> None:
+    """
+    A block that is late stops what runs inside, waits for no sleep, answer or child any longer, and fails like any
+    other; what had ended inside stays. Late inside an AllowFailure is a warning. In time, nothing happens.
+    """
+    assert _state("timeout_block").status == "FAILED"
+    assert _runs("timeout_block") == {
+        "in_time/quick": "SUCCESS",
+        "late/done": "SUCCESS",
+        "late/slow": "KILLED",
+        "late/tell": "SUCCESS",
+    }
+    assert _state("timeout_block", "child_naps_shortly").status == "KILLED"
+    expired = [event.path for event in _events("timeout_block", TimerFired)]
+    assert expired == ["soft", "late"]
+
+
+def test_a_pause_that_times_out_has_failed() -> None:
+    """
+    `timeout` on a Pause is the longest wait for a person; then the task fails and `errors` runs.
+    """
+    state = _state("timeout_pause")
+    assert (state.status, list(state.runs)) == ("FAILED", ["nobody"])
+    assert state.terminal
+    assert state.terminal.at - state.history[0][1] == 30 * SECOND
+
+
+def test_an_end_says_why() -> None:
+    """
+    An execution that no task's error ended has a reason all the same.
+    """
+    reasons = {
+        name: _state(name).terminal.error.message  # type: ignore[union-attr]
+        for name in ("loop_until_gives_up", "pause_expires_fail", "restart_exit", "timeout_pause")
+    }
+    assert reasons == {
+        "loop_until_gives_up": "the condition of `poll` was not met within 3 rounds",
+        "pause_expires_fail": "`approve` ended without an answer in time",
+        "restart_exit": "`stop` ended the execution as FAILED",
+        "timeout_pause": "`approve` was not done within its timeout",
+    }
+
+
+def test_loops_in_loops_see_the_values_around_them() -> None:
+    """
+    `taskrun.value` is the nearest loop's, in blocks inside it too; `parent.taskrun.value` is that of the loop around
+    the parent, `taskrun.values` lists them all, and `currentEachOutput` finds what this iteration made.
+    """
+    assert _state("for_each_nested").outputs == {"made": "b1", "said": '2 ["a","2"] a2'}
+
+
+def test_a_child_that_is_left_alone_is_known_by_its_id() -> None:
+    """
+    A Subflow that does not wait outputs the new execution's id all the same.
+    """
+    world = _world("subflow_left_alone")
+    (line,) = [line for execution in world.states() for line in world.disk.logs(execution)]
+    assert line.message.removeprefix("after ") in world.states()

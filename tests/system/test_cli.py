@@ -1,6 +1,7 @@
 """The command line as a newcomer meets it."""
 
 import json
+import shlex
 import sqlite3
 import subprocess
 from pathlib import Path
@@ -21,16 +22,21 @@ def shell(line: str) -> str:
 
 def test_what_serve_prints_can_be_pasted(tmp_path: Path) -> None:
     """
-    The server prints its address, a curl line for every webhook and one for the API; each of them works as printed,
-    and where a sender's secret is not set, the answer says so.
+    The server prints its address, a curl line for every webhook and one for the API; each of them works as printed.
+    For a webhook that wants a signature it prints the URL and what makes the line; both say when a secret is not set.
     """
     with serving(EXAMPLES, tmp_path / "data") as server:
         *webhooks, search = server.curl_lines()
         answers = {line: json.loads(shell(line) or "{}") for line in webhooks}
         sources = [path.read_text() for path in EXAMPLES.glob("*.yaml")]
-        assert len(answers) == sum("core.trigger.Webhook" in source for source in sources)
-        signed = sum("signature:" in source for source in sources)
-        assert [answer.get("status") for answer in answers.values()].count(503) == signed
+        lines = [line.strip() for line in server.lines]
+        signed = [number for number, line in enumerate(lines) if line.startswith("hookledger webhook curl ")]
+        assert len(signed) == sum("signature:" in source for source in sources)
+        assert len(answers) + len(signed) == sum("core.trigger.Webhook" in source for source in sources)
+        for number in signed:
+            assert json.loads(shell(f"curl -sS -X POST {lines[number - 1]}"))["status"] == 503
+            made = hookledger(*shlex.split(lines[number])[1:])
+            assert (made.returncode, "HOOKLEDGER_SECRET_" in made.stderr) == (1, True)
         assert {"greeting": "Hello world!"} in answers.values()
         (started,) = [answer for line, answer in answers.items() if "/company.team/trigger/" in line]
         assert started["flowId"] == "trigger"

@@ -6,7 +6,10 @@ import apsw
 
 from hookledger.actors import Engine
 from hookledger.api.app import Settings, make_app
-from hookledger.api.credentials import Credentials, hashed
+from hookledger.api.identity.guard import open_guard
+from hookledger.api.identity.origins import Origins
+from hookledger.api.identity.passwords import hash_password
+from hookledger.api.identity.users import User, Users
 from hookledger.api.webhook.handler import WebhookHandler, WebhookLimits
 from hookledger.journal.sqlite import SqliteStore
 
@@ -65,8 +68,9 @@ async def test_a_waiting_webhook_is_one_fsync(tmp_path: Path) -> None:
         async with Engine.open(SqliteStore(tmp_path, vfs=vfs.name)) as engine:
             await engine.register(FLOW)
             handler = WebhookHandler(engine, WebhookLimits(body_bytes_max=1000, wait_seconds_max=60))
-            settings = Settings(realm="x", webhook_auth=False, idle_seconds_max=60)
-            app = make_app(engine, handler, Credentials(hashed("u", "p")), settings)
+            settings = Settings(webhook_auth=False, idle_seconds_max=60)
+            users = Users([User(name="u", password=hash_password("p"))])
+            app = make_app(engine, handler, await open_guard(engine, users, Origins()), settings)
             client = app.test_client()
             counts: list[int] = []
             for _ in range(DELIVERIES):

@@ -64,6 +64,7 @@ class Authenticate:
                 query=exchange.query,
                 now=exchange.seconds,
                 key_sets=self._key_sets.known,
+                behind_proxy=exchange.behind_proxy,
             )
             outcome = authenticate(ways, credentials)
             if not isinstance(outcome, NeedKeys):

@@ -66,7 +66,8 @@ class SchemaStep:
         self._schema = schema
 
     async def __call__(self, exchange: Exchange) -> None:
-        value = body_value(exchange.body, content_type(exchange.request.headers)) if exchange.body else None
+        kind, charset = content_type(exchange.request.headers), exchange.settings.charset
+        value = body_value(exchange.body, kind, charset) if exchange.body else None
         violations = self._schema.violations(value)
         if not violations:
             return
@@ -97,6 +98,7 @@ class CloudEventsStep:
             exchange.variables["events"] = events
             return
         exchange.variables["event"] = events[0]
+        exchange.body_is_data = found.mode is Mode.BINARY
         exchange.dedup_hint = exchange.dedup_hint or found.events[0].dedup_key
 
 

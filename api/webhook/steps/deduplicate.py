@@ -19,7 +19,7 @@ from hookledger.api.webhook.waiting import Waiting
 from hookledger.journal.deliveries import Claim, scope_of
 from hookledger.journal.errors import ExecutionUnknown
 from hookledger.runtime.expressions import ExpressionError
-from hookledger.runtime.triggers.webhook import Deduplication, WebhookSettings
+from hookledger.runtime.triggers.webhook import Deduplication, Redaction, WebhookSettings
 from hookledger.runtime.triggers.webhook.signatures import DedupSource
 
 KEY_CHARS_MAX: Final = 512
@@ -39,18 +39,38 @@ class Deduplicate:
         self._repetitions = repetitions
 
     async def __call__(self, exchange: Exchange) -> None:
-        key = self._key(exchange)
-        if not key:
-            if self._settings.required:
-                raise Refused(400, "idempotency-key-required", "no deduplication key")
+        self.identify(exchange)
+        if exchange.deduplication:
+            await self.settle(exchange)
+        if not exchange.claimed:
             return
-        exchange.deduplication, exchange.fingerprint = key, fingerprint(exchange)
+        if exchange.dry:
+            raise Answered(json_response({"id": exchange.claimed}), f"duplicate of {exchange.claimed}")
+        if exchange.original is None:
+            raise Answered(replayed(json_response({"id": exchange.claimed})), "duplicate")
+        response = await self._waiting.answer(exchange.original, exchange.settings, exchange.request)
+        raise Answered(replayed(response), "duplicate")
+
+    def identify(self, exchange: Exchange) -> None:
+        """Say which key a delivery has, if any."""
+        exchange.deduplication, exchange.fingerprint = self._key(exchange), fingerprint(exchange)
+        if not exchange.deduplication and self._settings.required:
+            raise Refused(400, "idempotency-key-required", "no deduplication key")
+
+    async def settle(self, exchange: Exchange) -> None:
+        """Reserve the key, or find the execution that answers for it: `claimed`, and `original` to be asked."""
         for _ in range(TRIES_MAX):
-            claim = await self._claim(exchange, key)
-            if claim is None:
+            claim = await self._claim(exchange, exchange.deduplication)
+            if claim is None or await self._found(exchange, claim):
                 return
-            await self._repeat(exchange, claim)
         raise Refused(503, "overloaded", "the claimed execution is gone", headers={"Retry-After": "1"})
+
+    def agree(self, exchange: Exchange, known: str, who: str) -> bool:
+        """True when it is the same body; otherwise 422, unless the author does not mind."""
+        same = known == exchange.fingerprint
+        if self._settings.fingerprint and not same:
+            raise Refused(422, "idempotency-mismatch", f"same key as {who}, another body")
+        return same
 
     async def _claim(self, exchange: Exchange, key: str) -> Claim | None:
         """None when this delivery is the first; then the right to start is the exchange's."""
@@ -64,21 +84,22 @@ class Deduplicate:
             return None
         return outcome
 
-    async def _repeat(self, exchange: Exchange, claim: Claim) -> None:
-        same = claim.fingerprint == exchange.fingerprint
-        if self._settings.fingerprint and not same:
-            self._note(exchange, claim, same, "mismatch")
-            raise Refused(422, "idempotency-mismatch", f"same key as {claim.execution}, another body")
-        if exchange.dry:
-            raise Answered(json_response({"id": claim.execution}), f"duplicate of {claim.execution}")
-        if self._settings.on_duplicate == "IGNORE":
+    async def _found(self, exchange: Exchange, claim: Claim) -> bool:
+        """False when the claim's execution is gone: then the key is free."""
+        try:
+            same = self.agree(exchange, claim.fingerprint, claim.execution)
+        except Refused:
+            self._note(exchange, claim, False, "mismatch")
+            raise
+        if exchange.dry or self._settings.on_duplicate == "IGNORE":
             self._note(exchange, claim, same, "ignored")
-            raise Answered(replayed(json_response({"id": claim.execution})), "duplicate")
+            exchange.claimed = claim.execution
+            return True
         try:
             execution = await exchange.engine.attach(claim.execution)
         except ExecutionUnknown:
             exchange.engine.claims.forget(claim)
-            return
+            return False
         if self._settings.on_duplicate == "REJECT" and not execution.ended:
             self._note(exchange, claim, same, "rejected")
             raise Refused(
@@ -86,10 +107,12 @@ class Deduplicate:
                 more={"executionId": claim.execution},
             )  # fmt: skip
         self._note(exchange, claim, same, "replayed" if execution.ended else "joined")
-        response = await self._waiting.answer(execution, exchange.settings, exchange.request)
-        raise Answered(replayed(response), "duplicate")
+        exchange.claimed, exchange.original = claim.execution, execution
+        return True
 
     def _note(self, exchange: Exchange, claim: Claim, same: bool, answered: str) -> None:
+        if exchange.dry or exchange.settings.record == "NONE":
+            return
         flow, trigger = exchange.match.flow, exchange.match.trigger
         command = Repeated(
             by=f"webhook:{flow.name}/{trigger.id}",
@@ -103,11 +126,23 @@ class Deduplicate:
     def _key(self, exchange: Exchange) -> str:
         if self._settings.key is not None:
             try:
-                return shortened(str(exchange.render_delivery(self._settings.key) or "").strip())
+                key = str(exchange.render_delivery(self._settings.key) or "").strip()
+                # The key is recorded, and may be made of the very thing that is not to be written down.
+                hidden = exchange.settings.redaction != Redaction()
+                return digest_of(key) if key and hidden else shortened(key)
             except ExpressionError as error:
                 raise Refused(422, "condition-error", f"deduplication.key: {error}") from error
-        known = exchange.dedup_hint or self._in_body(exchange) or idempotency_key(exchange)
-        return shortened(known)
+        own = exchange.dedup_hint or self._in_body(exchange)
+        return shortened(own or self._given(exchange))
+
+    @staticmethod
+    def _given(exchange: Exchange) -> str:
+        """What the sender says beside the body; it names a whole batch, so an item's place goes with it."""
+        whole = exchange.whole
+        if whole is None:
+            return idempotency_key(exchange)
+        known = whole.dedup_hint or idempotency_key(whole)
+        return f"{known}#{exchange.variables['batch']['index']}" if known else ""
 
     def _in_body(self, exchange: Exchange) -> str:
         """The delivery id that the preset's sender puts into the JSON body."""
@@ -132,13 +167,18 @@ def idempotency_key(exchange: Exchange) -> str:
 
 def shortened(key: str) -> str:
     """A long key is kept as its digest: keys are an index."""
-    if len(key) <= KEY_CHARS_MAX:
-        return key
+    return key if len(key) <= KEY_CHARS_MAX else digest_of(key)
+
+
+def digest_of(key: str) -> str:
+    """What stands for a key."""
     return "sha256:" + hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def fingerprint(exchange: Exchange) -> str:
-    """What must be the same in a repetition: the bytes of the body."""
+    """What must be the same in a repetition: the bytes of the body, of an item the item alone."""
+    if exchange.whole is not None:
+        return hashlib.sha256(exchange.body).hexdigest()
     return exchange.body_sha256 or hashlib.sha256(exchange.body).hexdigest()
 
 

@@ -20,7 +20,9 @@ class RateLimited:
     async def __call__(self, exchange: Exchange) -> None:
         if exchange.dry:
             return
-        allowed, wait = self._buckets.take(self._key(exchange), exchange.seconds)
+        key = self._key(exchange)
+        allowed, wait = self._buckets.take(key, exchange.seconds)
+        exchange.headers |= self._buckets.headers(key, exchange.seconds)
         if not allowed:
             raise Refused(
                 429, "rate-limited", f"rateLimit per {self._per}", headers={"Retry-After": str(wait)}

@@ -7,13 +7,12 @@ from hookledger.actors.ids import new_id
 from hookledger.actors.reception import Delivery
 from hookledger.api.http import HttpResponse
 from hookledger.api.webhook.exchange import Exchange
-from hookledger.api.webhook.redaction import redact_body, redact_path
+from hookledger.api.webhook.redaction import redact_fields, redact_path
 from hookledger.api.webhook.refusal import Answered, Refused
 from hookledger.journal.deliveries import Claim, scope_of
 
 if TYPE_CHECKING:
     from hookledger.api.webhook.files import Files
-    from hookledger.runtime.triggers.webhook import Mismatch
 
 
 class Admission:
@@ -25,13 +24,13 @@ class Admission:
         self._executions_max = executions_max
 
     async def __call__(self, exchange: Exchange) -> None:
-        live = exchange.engine.supervisor.live
-        if live >= self._executions_max:
+        live, wanted = exchange.engine.supervisor.live, len(exchange.items or (exchange,))
+        if live + wanted > self._executions_max:
             raise Refused(503, "overloaded", f"{live} live executions", headers={"Retry-After": "1"})
 
 
 class Trace:
-    """W3C traceparent: a valid one is carried through, any other is ignored."""
+    """W3C traceparent: a valid one is carried through and returned, any other is ignored."""
 
     name = "traceparent"
 
@@ -40,7 +39,8 @@ class Trace:
             from hookledger.runtime.triggers.webhook.admission.traceparent import read_trace
 
             trace = read_trace(exchange.request.headers)
-            exchange.traceparent = "" if trace is None else trace.header
+            if trace is not None:
+                exchange.traceparent = exchange.headers["traceparent"] = trace.header
 
 
 class Start:
@@ -61,7 +61,7 @@ class Start:
         except FlowUnusable as error:
             raise Refused(409, "flow-unusable", str(error), detail=str(error)) from error
         except DeliveryRefused as error:
-            raise refusal_of(error, exchange.settings.on_mismatch) from error
+            raise refusal_of(error, exchange) from error
 
     def _start(self, exchange: Exchange, delivery: Delivery) -> None:
         match, settings = exchange.match, exchange.settings
@@ -87,7 +87,7 @@ class Start:
             return ""
         from hookledger.api.webhook.files import Place
 
-        match, uri = exchange.match, ""
+        match, settings, uri = exchange.match, exchange.settings, ""
         place = Place(namespace=match.flow.namespace, flow=match.flow.id, execution=exchange.execution_id)
         # Asked before anything is moved: a delivery that is refused leaves nothing in the store.
         exchange.engine.examine(match.flow, match.trigger, delivery_of(exchange))
@@ -97,17 +97,14 @@ class Start:
         if exchange.parts is not None:
             exchange.variables |= {
                 "parts": await exchange.parts.keep(place),
-                "formFields": exchange.parts.fields,
+                "formFields": redact_fields(exchange.parts.fields, settings.redaction.parameters),
             }
         return uri
 
 
 def delivery_of(exchange: Exchange, uri: str = "") -> Delivery:
-    """The delivery as it is recorded: credentials replaced."""
-    request, settings = exchange.request, exchange.settings
-    body, sha256 = exchange.body, exchange.body_sha256
-    if settings.redaction.pointers and body:
-        body, sha256 = redacted(exchange)
+    """The delivery as it is recorded: credentials and what the author redacts replaced."""
+    request, settings, shown = exchange.request, exchange.settings, exchange.redacted()
     window = settings.deduplication.window if settings.deduplication and exchange.deduplication else 0
     return Delivery(
         id=exchange.delivery_id,
@@ -115,31 +112,22 @@ def delivery_of(exchange: Exchange, uri: str = "") -> Delivery:
         path=redact_path(request.raw_path),
         query=exchange.safe_query,
         headers=exchange.safe_headers,
-        body=body,
-        body_sha256=sha256,
-        body_bytes=exchange.body_bytes if sha256 else 0,
+        body=shown.body,
+        body_sha256=shown.body_sha256,
+        body_bytes=exchange.body_bytes if shown.body_sha256 else 0,
         body_uri=uri,
         raw_body=settings.raw_body,
+        charset=settings.charset,
         remote=exchange.remote,
-        variables=exchange.variables,
+        variables=shown.variables,
         deduplication=exchange.deduplication,
         deduplication_until=exchange.at + window if window else 0,
         fingerprint=exchange.fingerprint,
         verification=exchange.verification,
         traceparent=exchange.traceparent,
         public_url=exchange.link_base,
-        source="testEvent" if request.header("x-kestra-test-event") == "true" else "trigger",
+        source="testEvent" if (request.header("x-kestra-test-event") or "").lower() == "true" else "trigger",
     )
-
-
-def redacted(exchange: Exchange) -> tuple[bytes, str]:
-    """The body without what `redact.pointers` names, and the digest of the body as sent."""
-    import hashlib
-
-    body = redact_body(exchange.body, exchange.settings.redaction.pointers)
-    if body == exchange.body:
-        return body, exchange.body_sha256
-    return body, exchange.body_sha256 or hashlib.sha256(exchange.body).hexdigest()
 
 
 def claim_of(exchange: Exchange, delivery: Delivery) -> Claim:
@@ -156,10 +144,16 @@ def claim_of(exchange: Exchange, delivery: Delivery) -> Claim:
     )
 
 
-def refusal_of(error: DeliveryRefused, mismatch: "Mismatch | None") -> Refused | Answered:
-    """204 (or `onMismatch`) when a condition is false, 422 when a rule could not be evaluated."""
+def refusal_of(error: DeliveryRefused, exchange: Exchange) -> Refused | Answered:
+    """204 (or `onMismatch`) when a condition is false, 422 when something could not be evaluated or does not fit.
+
+    What does not fit is told to callers who proved who they are; everybody's reason is with the delivery.
+    """
+    mismatch = exchange.settings.on_mismatch
     if not error.unmet:
-        return Refused(422, "delivery-refused", str(error), detail=str(error))
+        slug = "condition-error" if error.condition else "delivery-refused"
+        shown = str(error) if exchange.authenticated and not error.condition else ""
+        return Refused(422, slug, str(error), detail=shown)
     if mismatch is None or (mismatch.code == 204 and not mismatch.body):
         return Unmet(HttpResponse(status=204), str(error))
     kind = (("Content-Type", "text/plain; charset=utf-8"),) if mismatch.body else ()

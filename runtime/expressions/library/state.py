@@ -30,12 +30,19 @@ def iteration_value(holder: Value) -> Value:
     return map_in(holder, "taskrun").get("value") if is_map(holder) else None
 
 
+def outer_values(variables: Variables) -> list[Value]:
+    """The values of the loops around the innermost one, the outermost first."""
+    values = map_in(variables, "taskrun").get("values")
+    if is_list(values):
+        return list(values)[:-1]
+    found = map(iteration_value, parents_outside_in(variables))
+    return [value for value in found if value is not None]
+
+
 def within_parents(outputs: Mapping[Value, Value], variables: Variables) -> Mapping[Value, Value]:
     """Go down by the value of each enclosing iteration."""
-    for parent in parents_outside_in(variables):
-        value = iteration_value(parent)
-        if value is not None:
-            outputs = map_in(outputs, value)
+    for value in outer_values(variables):
+        outputs = map_in(outputs, str(value))
     return outputs
 
 

@@ -1,4 +1,4 @@
-"""`flow.ForEach` and `flow.LoopUntil`: children again and again."""
+"""`flow.ForEach`, its older forms, and `flow.LoopUntil`: children again and again."""
 
 import json
 from typing import Annotated, Any, ClassVar
@@ -23,60 +23,73 @@ from hookledger.runtime.plan import (
 from hookledger.runtime.tasks.base import TaskFailed
 
 
-class ForEach(Flowable, frozen=True, kw_only=True):
-    """Once per distinct value, `concurrencyLimit` at a time (1: in order, a failure stops the rest; 0: all)."""
+class _Each(Flowable, frozen=True, kw_only=True):
+    """Once per distinct value: what the types have in common."""
 
-    types: ClassVar[tuple[str, ...]] = (
-        "io.kestra.plugin.core.flow.ForEach",
-        "io.kestra.plugin.core.flow.EachSequential",
-        "io.kestra.core.tasks.flows.EachSequential",
-    )
     blocks: ClassVar[tuple[str, ...]] = ("tasks", "errors", "finally")
+    limited_by: ClassVar[tuple[str, int]] = ("", 1)
+    """The property that says how many values at a time (0 for all), and what holds without it."""
 
-    values: Any
-    concurrency_limit: Annotated[int, Meta(ge=0)] = 1
+    def given(self) -> Any:
+        """The rendered values."""
+        raise NotImplementedError
 
     def choose(self, moment: Moment) -> Choice:
-        return Choice(values=tuple(dict.fromkeys(value_text(value) for value in _listed(self.values))))
+        return Choice(values=tuple(dict.fromkeys(value_text(value) for value in _listed(self.given()))))
 
     @classmethod
     def plan(cls, task: Task, place: Place, planner: Planner) -> Progress:
         taken = planner.branch(task, place)
         if taken is None:
             return Progress(commands=(TakeBranch(task=task, place=place),))
-        limit = task.setting("concurrencyLimit")
         parts = (
             planner.sequence(task.block("tasks"), place.inside(task, value=value, iteration=index))
             for index, value in enumerate(taken.values or ())
         )
-        at_once = limit if isinstance(limit, int) else 1
-        body = planner.together(parts, at_once=at_once, stop_at_failure=at_once == 1)
+        name, usual = cls.limited_by
+        limit = task.setting(name)
+        at_once = limit if isinstance(limit, int) else usual
+        body = planner.together(parts, at_once=at_once, stop_at_failure=at_once == usual == 1)
         return planner.guarded(task, place, body)
 
 
-class EachParallel(ForEach, frozen=True, kw_only=True):
-    """The older name of a ForEach without a limit."""
+class ForEach(_Each, frozen=True, kw_only=True):
+    """`concurrencyLimit` values at a time (1: in order, a failure stops the rest; 0: all)."""
+
+    types: ClassVar[tuple[str, ...]] = ("io.kestra.plugin.core.flow.ForEach",)
+    limited_by: ClassVar[tuple[str, int]] = ("concurrencyLimit", 1)
+
+    values: Any
+    concurrency_limit: Annotated[int, Meta(ge=0)] = 1
+
+    def given(self) -> Any:
+        return self.values
+
+
+class EachSequential(_Each, frozen=True, kw_only=True):
+    """The older form of a ForEach in order."""
+
+    types: ClassVar[tuple[str, ...]] = (
+        "io.kestra.plugin.core.flow.EachSequential",
+        "io.kestra.core.tasks.flows.EachSequential",
+    )
+
+    value: Any
+
+    def given(self) -> Any:
+        return self.value
+
+
+class EachParallel(EachSequential, frozen=True, kw_only=True):
+    """The older form of a ForEach without a limit."""
 
     types: ClassVar[tuple[str, ...]] = (
         "io.kestra.plugin.core.flow.EachParallel",
         "io.kestra.core.tasks.flows.EachParallel",
     )
+    limited_by: ClassVar[tuple[str, int]] = ("concurrent", 0)
 
     concurrent: Annotated[int, Meta(ge=0)] = 0
-
-    @classmethod
-    def plan(cls, task: Task, place: Place, planner: Planner) -> Progress:
-        taken = planner.branch(task, place)
-        if taken is None:
-            return Progress(commands=(TakeBranch(task=task, place=place),))
-        limit = task.setting("concurrent")
-        parts = (
-            planner.sequence(task.block("tasks"), place.inside(task, value=value, iteration=index))
-            for index, value in enumerate(taken.values or ())
-        )
-        return planner.guarded(
-            task, place, planner.together(parts, at_once=limit if isinstance(limit, int) else 0)
-        )
 
 
 class CheckFrequency(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -96,6 +109,7 @@ class LoopUntil(Flowable, frozen=True, kw_only=True):
     )
     blocks: ClassVar[tuple[str, ...]] = ("tasks", "errors", "finally")
     body_first: ClassVar[bool] = True
+    durations: ClassVar[tuple[str, ...]] = ("checkFrequency.interval", "checkFrequency.maxDuration")
 
     condition: str | bool | int | float | None
     fail_on_max_reached: bool = False
@@ -143,8 +157,14 @@ def _listed(values: Any) -> list[Any]:
             raise TaskFailed(
                 f"values must be a list or the JSON text of one: {error}", kind="InvalidValues"
             ) from None
+    if isinstance(values, dict):
+        raise TaskFailed(
+            "values must be a list, not a map; the filter `keys` lists its keys", kind="InvalidValues"
+        )
     if not isinstance(values, list):
-        raise TaskFailed(f"values must be a list, not {type(values).__name__}", kind="InvalidValues")
+        raise TaskFailed(
+            f"values must be a list or the JSON text of one, not `{values}`", kind="InvalidValues"
+        )
     return values
 
 

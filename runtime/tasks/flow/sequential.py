@@ -29,6 +29,7 @@ class AllowFailure(Flowable, frozen=True, kw_only=True):
         "io.kestra.core.tasks.flows.AllowFailure",
     )
     blocks: ClassVar[tuple[str, ...]] = ("tasks", "errors", "finally")
+    lenient: ClassVar[bool] = True
 
     @classmethod
     def plan(cls, task: Task, place: Place, planner: Planner) -> Progress:

@@ -26,6 +26,7 @@ class Sleep(Flowable, frozen=True, kw_only=True):
     """Go on after the duration."""
 
     types: ClassVar[tuple[str, ...]] = ("io.kestra.plugin.core.flow.Sleep",)
+    durations: ClassVar[tuple[str, ...]] = ("duration",)
 
     duration: str
 
@@ -52,6 +53,7 @@ class Pause(Flowable, frozen=True, kw_only=True):
         "io.kestra.plugin.core.flow.Pause",
         "io.kestra.core.tasks.flows.Pause",
     )
+    durations: ClassVar[tuple[str, ...]] = ("delay", "pauseDuration")
     blocks: ClassVar[tuple[str, ...]] = ("tasks", "errors", "finally")
 
     delay: str | None = None

@@ -34,6 +34,11 @@ class Request(TaskKind, frozen=True, kw_only=True):
         "io.kestra.core.tasks.http.Request",
     )
     effect: ClassVar[Effect] = "write"
+    durations: ClassVar[tuple[str, ...]] = (
+        "options.connectTimeout",
+        "options.readTimeout",
+        "options.timeout",
+    )
 
     uri: str
     method: Method = "GET"
@@ -56,7 +61,7 @@ class Request(TaskKind, frozen=True, kw_only=True):
         options = self.options
         if self.allow_failed:
             options = msgspec.structs.replace(options, allow_failed=True)
-        return await Exchange(port, options).run(self._request(context.attempt_key))
+        return await Exchange(port, options).run(self._request(context.idempotency_key))
 
     def _request(self, key: str) -> HttpRequest:
         content = content_of(self.body, self.form_data, self.content_type, key)

@@ -1,11 +1,13 @@
-"""Parsers of the blocks that only webhooks have: `deduplication`, `response`, `onMismatch`, `redact`, `previousKeys`.
+"""Parsers of the blocks that only webhooks have: `deduplication`, `batch`, `response`, `onMismatch`, `redact`,
+`previousKeys`.
 
 Each takes the block as YAML gave it and returns its settings with every problem found, like the parsers of
 `signatures`, `handshakes` and `admission`.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -26,6 +28,7 @@ from hookledger.runtime.triggers.webhook.responding import (
 from hookledger.runtime.triggers.webhook.settings import (
     COMPLETED,
     RECEIVED,
+    Batch,
     Deduplication,
     Mismatch,
     OnDuplicate,
@@ -68,6 +71,66 @@ def parse_deduplication(
         required=source.required,
     )
     return made, problems
+
+
+class BatchSource(Settings, frozen=True, kw_only=True):
+    """The `batch:` block."""
+
+    items: str | None = None
+    mode: Literal["SINGLE", "EACH"] = "EACH"
+
+
+def parse_batch(raw: object, *, path: str = "batch") -> tuple[Batch | None, list[Problem]]:
+    """Read `batch:`; `{}` takes every default."""
+    source, problems = read_settings(BatchSource, raw, path)
+    if source is None:
+        return None, problems
+    fixed = source.items is not None and not is_template(source.items)
+    check(
+        problems,
+        f"{path}.items",
+        fixed,
+        'is an expression that gives a list, e.g. "{{ trigger.body.entry }}"',
+    )
+    items = None if source.items is None else compile_tree(source.items)
+    return Batch(items=items, each=source.mode == "EACH"), problems
+
+
+class CloudEventsSource(Settings, frozen=True, kw_only=True):
+    """The `cloudEvents:` block; a mode alone may stand for it."""
+
+    mode: Literal["AUTO", "REQUIRED", "OFF"] = "AUTO"
+    allowed_origins: tuple[str, ...] = ()
+    allowed_rate: int | None = None
+
+    @property
+    def handshake(self) -> dict[str, Any] | None:
+        """The handshake that the origins imply."""
+        if self.mode == "OFF" or not self.allowed_origins:
+            return None
+        known = {"allowedOrigins": list(self.allowed_origins), "allowedRate": self.allowed_rate}
+        return {"type": "CLOUDEVENTS", **{name: value for name, value in known.items() if value is not None}}
+
+
+def parse_cloud_events(
+    raw: object, *, path: str = "cloudEvents"
+) -> tuple[CloudEventsSource | None, list[Problem]]:
+    """Read `cloudEvents:`, a mode or a block."""
+    if not isinstance(raw, str | Mapping):
+        return None, [Problem(path, "must be AUTO, REQUIRED, OFF or {mode: AUTO, allowedOrigins: [...]}")]
+    source, problems = read_settings(CloudEventsSource, {"mode": raw} if isinstance(raw, str) else raw, path)
+    if source is None:
+        return None, [_named(problem, path) for problem in problems] if isinstance(raw, str) else problems
+    rate = source.allowed_rate
+    check(problems, f"{path}.allowedRate", rate is not None and rate < 1, "must be at least 1 per minute")
+    lonely = rate is not None and not source.allowed_origins
+    check(problems, f"{path}.allowedRate", lonely, "goes with `allowedOrigins`; add them")
+    return source, problems
+
+
+def _named(problem: Problem, path: str) -> Problem:
+    """A mode that is written alone stands at the property itself."""
+    return msgspec.structs.replace(problem, path=path)
 
 
 class FailedSource(Settings, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from hookledger.runtime.flow.fields import Collector
+from hookledger.runtime.flow.fields import Collector, has_expression
 from hookledger.runtime.flow.problems import Path
 from hookledger.runtime.flow.templates import compile_tree
 from hookledger.runtime.triggers.webhook.settings import METHODS, WebhookSettings
@@ -21,6 +21,7 @@ _NEED_WAIT: Final = ("returnOutputs", "responseContentType", "responseCode", "ti
 def read_webhook(data: dict[str, Any], path: Path, found: Collector) -> WebhookSettings | None:
     """Check what concerns several properties at once, read the blocks and compile the texts."""
     before = len(found.problems)
+    data = _gathered(data, path, found)
     _check_key(data.get("key"), path, found)
     _check_wait(data, path, found)
     _check_code(data.get("responseCode"), path, found)
@@ -42,13 +43,31 @@ def read_webhook(data: dict[str, Any], path: Path, found: Collector) -> WebhookS
         response_code=compile_tree(data.get("responseCode")),
         raw_body=bool(data.get("rawBody", False)),
         strict_json=bool(data.get("strictJson", False)),
-        fetch=data.get("fetchType") or "FETCH",
-        cloud_events=data.get("cloudEvents") or "OFF",
+        correlation=compile_tree(data.get("correlation")),
         on_timeout=data.get("onTimeout") or "ACCEPTED",
         public_url=data.get("publicUrl") or "",
+        max_pending=data.get("maxPending") or 0,
         record=data.get("record") or "ALL",
         **blocks,
     )
+
+
+def _gathered(data: dict[str, Any], path: Path, found: Collector) -> dict[str, Any]:
+    """Properties that may stand beside their block or in it, in one place."""
+    origins = {name: data[name] for name in ("allowedOrigins", "allowedRate") if data.get(name) is not None}
+    events, limit = data.get("cloudEvents"), data.get("rateLimit")
+    gathered = dict(data)
+    if origins and isinstance(events, Mapping):
+        found.add(
+            (*path, "cloudEvents"), "its origins and rate stand in it or beside it, not both", on_key=True
+        )
+    elif "allowedRate" in origins and len(origins) == 1:
+        found.add((*path, "allowedRate"), "goes with `allowedOrigins`; add them")
+    elif origins:
+        gathered["cloudEvents"] = {"mode": events or "AUTO", **origins}
+    if isinstance(limit, Mapping) and limit.get("maxPending") is not None:
+        gathered.setdefault("maxPending", limit["maxPending"])
+    return gathered
 
 
 # --- blocks ---------------------------------------------------------------------------------------------
@@ -104,17 +123,31 @@ def _handshakes(data: Mapping[str, Any], path: Path, found: Collector) -> Any:
     if not isinstance(raw, list):
         return () if raw == "NONE" else _implied_handshakes(data)
     items = [{"type": item} if isinstance(item, str) else item for item in raw]
-    return tuple(compile_tree(item) for item in items)
+    named = any(item["type"] == "CLOUDEVENTS" for item in items if "type" in item)
+    return tuple(compile_tree(item) for item in (*items, *(() if named else _agreed_origins(data))))
 
 
 def _implied_handshakes(data: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What the preset's sender asks without being told."""
+    """What the preset's sender asks without being told, and what `cloudEvents` agrees to."""
+    agreed = _agreed_origins(data)
     preset = _preset(data)
     if preset is None:
-        return ()
+        return tuple(compile_tree(item) for item in agreed)
     from hookledger.runtime.triggers.webhook.handshakes.config import IMPLIED
 
-    return tuple(compile_tree({"type": kind.value}) for kind in IMPLIED.get(preset, ()))
+    implied = ({"type": kind.value} for kind in IMPLIED.get(preset, ()))
+    return tuple(compile_tree(item) for item in (*implied, *agreed))
+
+
+def _agreed_origins(data: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
+    """The handshake that `cloudEvents.allowedOrigins` stands for."""
+    if not isinstance(data.get("cloudEvents"), Mapping):
+        return ()
+    from hookledger.runtime.triggers.webhook.blocks import parse_cloud_events
+
+    source, _ = parse_cloud_events(data["cloudEvents"])
+    implied = source.handshake if source is not None else None
+    return () if implied is None else (implied,)
 
 
 def _preset(data: Mapping[str, Any]) -> str | None:
@@ -197,6 +230,20 @@ def _timeout(data: Mapping[str, Any], path: Path, found: Collector) -> Any:
     return timeout
 
 
+def _fetch(data: Mapping[str, Any], path: Path, found: Collector) -> Any:
+    """Kestra takes it in either case."""
+    return str(data["fetchType"]).upper()
+
+
+def _charset(data: Mapping[str, Any], path: Path, found: Collector) -> Any:
+    name = str(data["charset"])
+    try:
+        "".encode(name)
+    except (LookupError, UnicodeError, ValueError):
+        found.add(path, f"`{name}` is no charset; write for example UTF-8, ISO-8859-1 or windows-1252")
+    return name
+
+
 def _deduplication(data: Mapping[str, Any], path: Path, found: Collector) -> Any:
     from hookledger.runtime.triggers.webhook.blocks import parse_deduplication
 
@@ -211,6 +258,39 @@ def _response(data: Mapping[str, Any], path: Path, found: Collector) -> Any:
     made, problems = parse_response(data["response"], wait=bool(data.get("wait", False)))
     _told(problems, path, found)
     return made
+
+
+def _cloud_events(data: Mapping[str, Any], path: Path, found: Collector) -> Any:
+    from hookledger.runtime.triggers.webhook.blocks import parse_cloud_events
+
+    source, problems = parse_cloud_events(data["cloudEvents"])
+    _told(problems, path, found)
+    return None if source is None else source.mode
+
+
+def _batch(data: Mapping[str, Any], path: Path, found: Collector) -> Any:
+    from hookledger.runtime.triggers.webhook.blocks import parse_batch
+
+    made, problems = parse_batch(data["batch"])
+    _told(problems, path, found)
+    if made is not None and made.each:
+        _check_each(data, path, found)
+    return made
+
+
+def _check_each(data: Mapping[str, Any], path: Path, found: Collector) -> None:
+    """One delivery, several executions, one answer: nobody can wait for it, and each keeps its own item only."""
+    if data.get("wait") is True:
+        found.add(
+            path,
+            "mode EACH starts several executions and their caller gets one answer; remove `wait: true`, "
+            "or use `mode: SINGLE`",
+            on_key=True,
+        )
+    if data.get("rawBody") is True:
+        found.add(
+            (*path[:-1], "rawBody"), "`rawBody` is the whole delivery; remove it, or use `mode: SINGLE`"
+        )
 
 
 def _mismatch(data: Mapping[str, Any], path: Path, found: Collector) -> Any:
@@ -250,6 +330,10 @@ _READERS: Final[dict[str, tuple[str, BlockReader]]] = {
     "bodyLimit": ("body_limit", _body_limit),
     "timeout": ("timeout", _timeout),
     "deduplication": ("deduplication", _deduplication),
+    "cloudEvents": ("cloud_events", _cloud_events),
+    "fetchType": ("fetch", _fetch),
+    "batch": ("batch", _batch),
+    "charset": ("charset", _charset),
     "response": ("response", _response),
     "onMismatch": ("on_mismatch", _mismatch),
     "redact": ("redaction", _redact),
@@ -283,13 +367,15 @@ def _check_wait(data: dict[str, Any], path: Path, found: Collector) -> None:
 
 
 def _check_code(code: object, path: Path, found: Collector) -> None:
-    if isinstance(code, int) and not isinstance(code, bool) and not 200 <= code <= 599:
+    if code is None or has_expression(code):
+        return
+    if not str(code).isdecimal() or not 200 <= int(str(code)[:4]) <= 599:
         found.add((*path, "responseCode"), f"{code} cannot end a request; use a status from 200 to 599")
 
 
 def _check_together(data: dict[str, Any], path: Path, found: Collector) -> None:
-    if data.get("fetchType") in ("STORE", "NONE"):
-        for name in ("schema", "strictJson", "rawBody"):
+    if str(data.get("fetchType") or "FETCH").upper() in ("STORE", "NONE"):
+        for name in ("schema", "strictJson", "rawBody", "batch", "charset"):
             if data.get(name) not in (None, False):
                 found.add(
                     (*path, name), f"`{name}` needs the body in memory; use `fetchType: FETCH`", on_key=True

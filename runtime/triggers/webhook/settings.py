@@ -74,6 +74,15 @@ class Redaction(msgspec.Struct, frozen=True, kw_only=True):
     pointers: tuple[tuple[str, ...], ...] = ()
 
 
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """`batch`: deliveries that carry several items."""
+
+    items: Tree = None
+    """None: the events of a CloudEvents batch, else the elements of a body that is a JSON array."""
+    each: bool = True
+    """One execution for each item, or a single one that sees them all."""
+
+
 class PreviousKey(msgspec.Struct, frozen=True, kw_only=True):
     """A key that is still taken until `expires`, microseconds since 1970."""
 
@@ -97,13 +106,20 @@ class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True):
     body_limit: int | None = None
     fetch: Literal["FETCH", "STORE", "NONE"] = "FETCH"
     raw_body: bool = False
+    charset: str = ""
+    """Of text whose sender names none; empty: UTF-8."""
     accept: tuple[str, ...] = ()
     strict_json: bool = False
     schema: "Schema | None" = None
     cloud_events: Literal["AUTO", "REQUIRED", "OFF"] = "OFF"
+    batch: Batch | None = None
     deduplication: Deduplication | None = None
     rate_limit: "RateLimit | None" = None
+    max_pending: int = 0
+    """Requests under way at once; 0 leaves it to the server's limit."""
     on_mismatch: Mismatch | None = None
+    correlation: Tree = None
+    """What the label `system.correlationId` says; None or empty: the execution's id."""
     wait: bool = False
     timeout: int = 0
     """Microseconds; 0 leaves it to the server's limit."""
@@ -113,4 +129,4 @@ class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True):
     response_code: Tree = None
     response: ResponseSettings | None = None
     redaction: Redaction = Redaction()
-    record: Literal["ALL", "ACCEPTED"] = "ALL"
+    record: Literal["ALL", "ACCEPTED", "NONE"] = "ALL"

@@ -4,6 +4,7 @@ Blocks with a language of their own (`signature:`, `response:`, ...) are plain d
 them to the parser that lists everything wrong with it.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
@@ -20,6 +21,13 @@ class WebhookSource(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         "io.kestra.core.models.triggers.types.Webhook",
     )
 
+    @classmethod
+    def blocks(cls) -> "Mapping[str, Any]":
+        """What may stand in the properties that are plain data here."""
+        from hookledger.runtime.triggers.webhook.editing import BLOCKS
+
+        return BLOCKS
+
     key: Annotated[str, Meta(max_length=KEY_LENGTH_MAX)]
     previous_keys: Any = None
     """Keys that are still taken for a while: `[{key, expires}]`."""
@@ -33,16 +41,23 @@ class WebhookSource(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The URL senders call, where a proxy changes it; overrides `server.publicUrl` for this trigger."""
 
     body_limit: int | str | None = None
-    fetch_type: Literal["FETCH", "STORE", "NONE"] = "FETCH"
+    fetch_type: Literal["FETCH", "STORE", "NONE", "fetch", "store", "none"] = "FETCH"
     raw_body: bool = False
+    charset: str | None = None
     accept: list[str] | None = None
     strict_json: bool = False
     schema: Any = None
-    cloud_events: Literal["AUTO", "REQUIRED", "OFF"] = "OFF"
+    cloud_events: Any = None
+    """AUTO, REQUIRED, OFF or `{mode, allowedOrigins, allowedRate}`."""
+    allowed_origins: list[str] | None = None
+    allowed_rate: int | None = None
+    batch: Any = None
 
     deduplication: Any = None
     rate_limit: Any = None
+    max_pending: Annotated[int, Meta(ge=1)] | None = None
     on_mismatch: Any = None
+    correlation: str | None = None
 
     wait: bool = False
     timeout: str | None = None
@@ -53,4 +68,4 @@ class WebhookSource(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     response: Any = None
 
     redact: Any = None
-    record: Literal["ALL", "ACCEPTED"] = "ALL"
+    record: Literal["ALL", "ACCEPTED", "NONE"] = "ALL"

@@ -67,7 +67,10 @@ async def test_every_refusal_looks_the_same(tmp_path: Path) -> None:
             await house.send(content=body, headers=doubled),
         ]
         assert {answer.status_code for answer in refused} == {401}
-        assert len({answer.content for answer in refused}) == 1
+        bodies = [answer.json() for answer in refused]
+        named = [body.pop("instance").rpartition(":")[2] for body in bodies]
+        assert named == [answer.headers["x-delivery-id"] for answer in refused]
+        assert all(body == bodies[0] for body in bodies)
         reasons = [event.reason for event in await house.settled(3, DeliveryRejected)]
         assert reasons == ["signature-missing", "signature-mismatch", "signature-duplicate"]
 

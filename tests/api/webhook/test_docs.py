@@ -2,26 +2,25 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
-import pytest
+import httpx
 
 from hookledger.runtime.flow.parse import parse_flow
 from hookledger.runtime.triggers.webhook import WebhookSettings, WebhookSource
-from hookledger.runtime.triggers.webhook.signatures import Draft, sign
 
+from ...runtime.triggers.webhook.handshakes.test_sns import PEM  # noqa: TID252
+from ...runtime.triggers.webhook.handshakes.test_sns import URL as SNS_URL  # noqa: TID252
 from .house import HOOK, Clock, open_house
+from .senders import DELIVERIES, NOW, PAIR, TEXT, hmac_of
 
 PAGES = Path(__file__).parents[3] / "docs" / "webhooks"
 SENDERS = sorted(page.stem for page in PAGES.glob("*.md") if page.stem not in ("README", "signatures"))
-SEED = bytes(range(32)).hex()
-PUBLIC = "03a107bff3ce10be1d70dd18e74bc09967e4d6309ba50d5f1ddc8664125531b8"
-WHSEC = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 SECRETS = {"HOOK_KEY": "hook-key", "VERIFY_TOKEN": "verify-token", "CLIENT_STATE": "client-state"}
-BODY = b'{"id":"evt_1","value":[{"clientState":"client-state"}],"event":{"id":"e"}}'
-HEADERS = {
-    "github": {"X-GitHub-Event": "push"},
-    "cloudevents": {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/s", "ce-type": "t"},
-}
+PRESETS = {
+    "GITHUB", "STRIPE", "SLACK", "SHOPIFY", "STANDARD_WEBHOOKS", "SVIX", "GITLAB", "BITBUCKET", "TWILIO", "DISCORD",
+    "META", "ZOOM", "HUBSPOT", "PAGERDUTY", "RFC9421",
+}  # fmt: skip
 
 
 def source_of(page: str) -> str:
@@ -30,32 +29,104 @@ def source_of(page: str) -> str:
     return str(found)
 
 
-@pytest.mark.parametrize("page", [page for page in SENDERS if page != "sns"])
-async def test_the_flow_of_a_page_works_as_it_stands(tmp_path: Path, page: str) -> None:
-    """
-    The flow is served unchanged; a delivery signed as the page's sender signs is accepted, one more byte is not.
-    """
-    source = source_of(page)
+def webhook_of(source: str) -> WebhookSettings:
+    """The settings of a flow's webhook."""
     settings = parse_flow(source).triggers[0].settings
     assert isinstance(settings, WebhookSettings)
-    preset = settings.signature.scheme.recipe.preset if settings.signature else ""
-    signing = SEED if preset == "DISCORD" else WHSEC
-    known = {**SECRETS, "SENDER_SECRET": PUBLIC if preset == "DISCORD" else WHSEC}
-    async with open_house(tmp_path, source, secrets=known, clock=Clock()) as house:
-        path = f"{HOOK}/company.team/{page}/hook-key"
-        headers = {"Content-Type": "application/json", **HEADERS.get(page, {})}
-        if settings.signature is not None:
-            base = settings.public_url or str(house.client.base_url).rstrip("/")
-            draft = Draft(
-                body=BODY, now=1_700_000_000, url=base + path, headers=(("Content-Type", "application/json"),)
-            )
-            made = sign(settings.signature.scheme, signing, draft)
-            headers |= dict(made.headers)
-            path += f"?{made.url.partition('?')[2]}" if "?" in made.url else ""
-        accepted = await house.client.post(path, content=BODY, headers=headers)
-        assert accepted.status_code == 200, accepted.text
-        if settings.signature is not None:
-            assert (await house.client.post(path, content=BODY + b" ", headers=headers)).status_code == 401
+    return settings
+
+
+def started(answer: httpx.Response) -> list[str]:
+    """The executions an answer names: one, or one for each item of a batch."""
+    told = answer.json()
+    return [one["id"] for one in told] if isinstance(told, list) else [told["id"]]
+
+
+async def no_fetch(url: str) -> bytes:
+    """Only Amazon's certificate may be asked for, and is there."""
+    assert url == SNS_URL
+    return PEM
+
+
+async def test_the_flows_of_the_pages_work_as_they_stand(tmp_path: Path) -> None:
+    """
+    Every page's flow, served unchanged, accepts what its sender's own library or documentation signs, gives a
+    repetition the first answer where the page says so, and refuses the delivery once a byte of it is another.
+    """
+    sources = [source_of(page) for page in SENDERS]
+    settings = {page: webhook_of(source) for page, source in zip(SENDERS, sources, strict=True)}
+    services = {"fetch": no_fetch}
+    async with open_house(tmp_path, *sources, secrets=SECRETS, clock=Clock(), services=services) as house:
+        for page, how, make in DELIVERIES:
+            path = f"{HOOK}/company.team/{page}/hook-key"
+            base = settings[page].public_url or str(house.client.base_url).rstrip("/")
+            sent = make(base + path)
+            house.secrets["SENDER_SECRET"] = sent.secret
+            url = f"{path}?{sent.query}" if sent.query else path
+            headers = httpx.Headers({"Content-Type": "application/json"})
+            headers.update(sent.headers)
+            accepted = await house.client.post(url, content=sent.body, headers=headers)
+            assert accepted.status_code == 200, (page, how, accepted.text)
+            again = await house.client.post(url, content=sent.body, headers=headers)
+            known = settings[page].deduplication is not None
+            assert (again.headers.get("idempotency-replayed") == "true") == known, (page, how)
+            assert (started(again) == started(accepted)) == known, (page, how)
+            if settings[page].signature is not None and how != "token":
+                altered = await house.client.post(url, content=sent.body + b" ", headers=headers)
+                assert altered.status_code == 401, (page, how)
+            if settings[page].signature is not None:
+                bare = await house.client.post(url, content=sent.body, headers={"Content-Type": "text/plain"})
+                assert bare.status_code == 401, (page, how)
+
+
+async def test_the_questions_of_the_pages_are_answered(tmp_path: Path) -> None:
+    """
+    Ping and validation, as the pages promise: GitHub 204, Meta, Graph and CloudEvents their handshake, Slack, Discord
+    and Zoom by themselves; none of them starts anything.
+    """
+    pages = ("github", "meta", "graph", "cloudevents", "slack", "discord", "zoom")
+    async with open_house(tmp_path, *(source_of(page) for page in pages), secrets=SECRETS) as house:
+
+        async def ask(page: str, method: str = "POST", tail: str = "", **more: Any) -> httpx.Response:
+            return await house.client.request(method, f"{HOOK}/company.team/{page}/hook-key{tail}", **more)
+
+        house.secrets["SENDER_SECRET"] = TEXT
+        body = b'{"zen":"x"}'
+        signed = {"X-Hub-Signature-256": "sha256=" + hmac_of(body).hex(), "X-GitHub-Event": "ping"}
+        assert (await ask("github", content=body, headers=signed)).status_code == 204
+        query = {"hub.mode": "subscribe", "hub.challenge": "115", "hub.verify_token": "verify-token"}
+        assert (await ask("meta", "GET", params=query)).text == "115"
+        assert (await ask("meta", "GET", params={**query, "hub.verify_token": "x"})).status_code == 403
+        assert (await ask("graph", tail="?validationToken=a%20b")).text == "a b"
+        agreed = await ask("cloudevents", "OPTIONS", headers={"WebHook-Request-Origin": "events.example.com"})
+        assert agreed.headers["webhook-allowed-origin"] == "events.example.com"
+        body = b'{"type":"url_verification","challenge":"c-1"}'
+        signed = {"X-Slack-Request-Timestamp": str(NOW)}
+        signed["X-Slack-Signature"] = "v0=" + hmac_of(f"v0:{NOW}:", body).hex()
+        assert (await ask("slack", content=body, headers=signed)).text == "c-1"
+        body = b'{"event":"endpoint.url_validation","payload":{"plainToken":"p-1"}}'
+        signed = {
+            "x-zm-request-timestamp": str(NOW),
+            "x-zm-signature": "v0=" + hmac_of(f"v0:{NOW}:", body).hex(),
+        }
+        assert (await ask("zoom", content=body, headers=signed)).json()["encryptedToken"] == hmac_of(
+            "p-1"
+        ).hex()
+        house.secrets["SENDER_SECRET"] = bytes(PAIR.verify_key).hex()
+        body = b'{"type":1}'
+        made = PAIR.sign(str(NOW).encode() + body).signature.hex()
+        signed = {"X-Signature-Ed25519": made, "X-Signature-Timestamp": str(NOW)}
+        assert (await ask("discord", content=body, headers=signed)).json() == {"type": 1}
+        assert house.executions() == []
+
+
+def test_every_sender_of_ours_has_a_page() -> None:
+    """
+    Each page has a delivery above, and each preset we promise has a page that uses it.
+    """
+    assert {page for page, _, _ in DELIVERIES} == set(SENDERS)
+    found = {webhook_of(source_of(page)).signature for page in SENDERS}
+    assert {one.scheme.recipe.preset for one in found if one is not None} == PRESETS
 
 
 def test_every_page_is_linked_and_every_flow_loads() -> None:

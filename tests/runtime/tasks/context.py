@@ -12,8 +12,11 @@ K = TypeVar("K", bound=TaskKind)
 class FakeContext:
     """Implements `TaskContext`."""
 
-    def __init__(self, *, attempt: int = 1, namespace: str = "company.team", **ports: Any) -> None:
-        self.attempt_key = f"exec1:task:{attempt}"
+    def __init__(
+        self, *, task: str = "task", attempt: int = 1, namespace: str = "company.team", **ports: Any
+    ) -> None:
+        self.idempotency_key = f"exec1:{task}"
+        self.attempt_key = f"{self.idempotency_key}:{attempt}"
         self.execution = "exec1"
         self.namespace = namespace
         self.lines: list[tuple[str, str]] = []

@@ -118,14 +118,14 @@ async def test_the_effect_follows_the_method_or_the_author(
     http: HttpClient, method: str, declared: str | None, effect: str
 ) -> None:
     """
-    The method says what a request does unless the author does; what changes something carries the attempt key.
+    The method says what a request does unless the author does; what changes something carries the idempotency key.
     """
     more = {"effect": declared} if declared else {}
     assert made(Request, uri="http://a", method=method, **more).effect_of() == effect
     async with answering(answer()) as server:
         await asked(http, server.uri(), method=method, **more)
     key = head_of(server.requests[0]).get("idempotency-key")
-    assert key == (None if effect == "read" else "exec1:task:1")
+    assert key == (None if effect == "read" else "exec1:task")
 
 
 async def test_the_authors_headers_win(http: HttpClient) -> None:

@@ -156,7 +156,7 @@ async def test_without_overwrite_the_first_value_stays() -> None:
     async with World().opened() as (_, values):
         await made(Set, key="k", value=1).run(FakeContext(kv=values))
         failure = await failure_of(
-            made(Set, key="k", value=2, overwrite=False), FakeContext(attempt=2, kv=values)
+            made(Set, key="k", value=2, overwrite=False), FakeContext(task="other", kv=values)
         )
         assert failure.kind == "KeyTaken"
         assert await value_of(values, "k") == 1
@@ -164,7 +164,7 @@ async def test_without_overwrite_the_first_value_stays() -> None:
 
 async def test_an_attempt_that_runs_again_does_nothing_twice() -> None:
     """
-    Set and Delete are idempotent under their attempt key, also after a crash: the answers are the first ones.
+    Set and Delete are idempotent under their key, after a crash and in a retry: the answers are the first ones.
     """
     world = World()
     first = made(Set, key="k", value=1, overwrite=False)
@@ -172,14 +172,25 @@ async def test_an_attempt_that_runs_again_does_nothing_twice() -> None:
         await first.run(FakeContext(kv=values))
     async with world.opened() as (_, values):
         assert await outputs_of(first, FakeContext(kv=values)) == {}
-        gone = await outputs_of(made(Delete, key="k"), FakeContext(attempt=2, kv=values))
+        assert await outputs_of(first, FakeContext(attempt=2, kv=values)) == {}
+        gone = await outputs_of(made(Delete, key="k"), FakeContext(task="forget", kv=values))
     async with world.opened() as (journal, values):
-        again = await outputs_of(made(Delete, key="k"), FakeContext(attempt=2, kv=values))
+        again = await outputs_of(made(Delete, key="k"), FakeContext(task="forget", attempt=2, kv=values))
         assert gone == again == {"deleted": True}
         changes = [
             event for event in await journal.read(SYSTEM) if isinstance(event, KeyValueSet | KeyValueDeleted)
         ]
         assert len(changes) == 2
+
+
+async def test_a_retry_may_store_another_value() -> None:
+    """
+    A retry whose value came out differently replaces what the attempt before stored, also without `overwrite`.
+    """
+    async with World().opened() as (_, values):
+        await made(Set, key="k", value="attempt 1", overwrite=False).run(FakeContext(kv=values))
+        await made(Set, key="k", value="attempt 2", overwrite=False).run(FakeContext(attempt=2, kv=values))
+        assert await value_of(values, "k") == "attempt 2"
 
 
 async def test_values_are_derived_from_the_journal() -> None:
@@ -244,7 +255,7 @@ async def test_a_change_is_durable_when_the_task_returns() -> None:
             if isinstance(event, KeyValueSet)
         )
         assert (event.namespace, event.key, event.value) == ("company.team", "k", 1)
-        assert (event.by, event.expires) == ("exec1:task:1", world.clock.time + SECOND)
+        assert (event.by, event.expires) == ("exec1:task", world.clock.time + SECOND)
 
 
 async def test_a_value_is_a_copy() -> None:
@@ -282,7 +293,7 @@ async def test_the_port_refuses_to_replace() -> None:
 
 async def test_effects() -> None:
     """
-    Set and Delete may happen twice under one attempt key; Get only asks.
+    Set and Delete may happen twice under one idempotency key; Get only asks.
     """
     assert made(Set, key="k", value=1).effect_of() == "idempotent"
     assert made(Delete, key="k").effect_of() == "idempotent"

@@ -37,6 +37,7 @@ class AuthType(StrEnum):
     HEADER = "HEADER"
     QUERY = "QUERY"
     JWT = "JWT"  # RFC 7519 as a bearer token
+    MTLS = "MTLS"  # the client certificate that a trusted proxy hands on (RFC 9440)
 
 
 class Authentication(Settings, frozen=True, kw_only=True):
@@ -56,6 +57,10 @@ class Authentication(Settings, frozen=True, kw_only=True):
     algorithms: tuple[str, ...] = ()
     leeway: str = "PT1M"
     claims: dict[str, Any] = msgspec.field(default_factory=dict[str, Any])
+    header: str = "Client-Cert"
+    subjects: tuple[str, ...] = ()
+    sans: tuple[str, ...] = ()
+    fingerprints: tuple[str, ...] = ()
 
 
 class AuthVerdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +87,7 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
     query: tuple[tuple[str, str], ...] = ()
     now: float = 0.0  # seconds since 1970-01-01 UTC
     key_sets: Mapping[str, JwksEntry] = {}
+    behind_proxy: bool = False  # the connection comes from one of `server.trustedProxies`
 
     def header(self, name: str) -> str | None:
         """Return a header that is there exactly once."""
@@ -114,6 +120,7 @@ REQUIRED: dict[AuthType, tuple[str, ...]] = {
     AuthType.HEADER: ("name", "value"),
     AuthType.QUERY: ("name", "value"),
     AuthType.JWT: ("issuer", "audience", "algorithms"),
+    AuthType.MTLS: (),
 }
 
 
@@ -138,6 +145,8 @@ def _read(raw: object, path: str) -> tuple[Authentication | None, list[Problem]]
     check_duration(problems, f"{path}.leeway", entry.leeway)
     if kind is AuthType.JWT:
         _check_jwt(problems, entry, path)
+    unpinned = kind is AuthType.MTLS and not (entry.subjects or entry.sans or entry.fingerprints)
+    check(problems, path, unpinned, "takes anybody's certificate; name `subjects`, `sans` or `fingerprints`")
     return (None if problems else entry), problems
 
 
@@ -256,6 +265,24 @@ def _jwt(way: Authentication, credentials: Credentials) -> Outcome:
     return AuthVerdict(accepted=False, status=status, reason=checked.reason)
 
 
+def _mtls(way: Authentication, credentials: Credentials) -> AuthVerdict:
+    """Anybody can write a header: it counts only on a connection from one of our own proxies."""
+    from hookledger.runtime.triggers.webhook.admission.client_cert import pinned, read_certificate
+
+    text = credentials.header(way.header)
+    if not credentials.behind_proxy or text is None:
+        reason = "credentials-missing" if credentials.behind_proxy else "no-trusted-proxy"
+        return AuthVerdict(accepted=False, status=401, reason=reason)
+    certificate = read_certificate(text)
+    if certificate is None:
+        return AuthVerdict(accepted=False, status=401, reason="certificate-malformed")
+    if not certificate.begins <= credentials.now <= certificate.ends:
+        return AuthVerdict(accepted=False, status=401, reason="certificate-expired")
+    if not pinned(certificate, way.subjects, way.sans, way.fingerprints):
+        return AuthVerdict(accepted=False, status=403, reason=f"certificate of {certificate.subject}")
+    return AuthVerdict(accepted=True, type=AuthType.MTLS, principal=certificate.subject)
+
+
 def rules_of(way: Authentication) -> JwtRules:
     """Return the rules for tokens of a JWT entry."""
     return JwtRules(
@@ -275,4 +302,5 @@ CHECKS: dict[AuthType, Callable[[Authentication, Credentials], Outcome]] = {
     AuthType.HEADER: _header,
     AuthType.QUERY: _query,
     AuthType.JWT: _jwt,
+    AuthType.MTLS: _mtls,
 }

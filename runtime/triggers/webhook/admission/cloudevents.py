@@ -56,8 +56,13 @@ class CloudEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def dedup_key(self) -> str:
-        """Source and id together identify an event (core, section 3.1)."""
-        return f"{self.source}\n{self.id}"
+        """What identifies the event."""
+        return dedup_key(self.source, self.id)
+
+
+def dedup_key(source: str, event_id: str) -> str:
+    """Source and id together identify an event (core, section 3.1)."""
+    return f"{source}\n{event_id}"
 
 
 class CloudEvents(msgspec.Struct, frozen=True):

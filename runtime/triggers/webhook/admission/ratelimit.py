@@ -99,6 +99,28 @@ class Buckets:
     def __len__(self) -> int:
         return len(self._buckets)
 
+    def left(self, key: str, now: float) -> tuple[int, int]:
+        """Whole tokens left for a key, and the seconds until its bucket is full again."""
+        bucket = self._buckets.get(key) or Bucket(self._rate.burst, now)
+        gained = max(0.0, now - bucket.at) * self._rate.per_second
+        tokens = min(self._rate.burst, bucket.tokens + gained)
+        return int(tokens), math.ceil((self._rate.burst - tokens) / self._rate.per_second)
+
+    def headers(self, key: str, now: float) -> dict[str, str]:
+        """What a caller may know of his limit.
+
+        The fields of draft-ietf-httpapi-ratelimit-headers-10, and the three that came before them.
+        """
+        remaining, reset = self.left(key, now)
+        limit, window = int(self._rate.burst), math.ceil(self._rate.burst / self._rate.per_second)
+        return {
+            "RateLimit-Policy": f'"webhook";q={limit};w={window}',
+            "RateLimit": f'"webhook";r={remaining};t={reset}',
+            "RateLimit-Limit": str(limit),
+            "RateLimit-Remaining": str(remaining),
+            "RateLimit-Reset": str(reset),
+        }
+
     def take(self, key: str, now: float) -> tuple[bool, int]:
         """Take one from the key's bucket; whether it was allowed, and seconds to wait."""
         bucket, allowed, wait = take(self._buckets.pop(key, None), now, self._rate)

@@ -54,7 +54,10 @@ class Schema:
 def parse_schema(raw: object, *, path: str = "schema") -> tuple[Schema | None, list[Problem]]:
     """Read a `schema:` block; with the schema, or None and what is wrong with it."""
     if not isinstance(raw, Mapping | bool):
-        return None, [Problem(path, "must be a JSON Schema: a mapping, true or false")]
+        advice = (
+            "; paste the schema, for a revision of a flow is its source alone" if isinstance(raw, str) else ""
+        )
+        return None, [Problem(path, f"must be a JSON Schema: a mapping, true or false{advice}")]
     document = cast("Mapping[str, Any] | bool", raw)
     try:
         Draft202012Validator.check_schema(cast(Any, document))

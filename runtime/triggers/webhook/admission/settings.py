@@ -12,6 +12,8 @@ from typing import Any, TypeVar, cast, get_type_hints
 
 import msgspec
 
+from hookledger.runtime.flow.fields import one_of
+
 DURATION = re.compile(
     r"P(?:(?P<weeks>[0-9]{1,6})W|(?:(?P<days>[0-9]{1,7})D)?"
     r"(?:T(?:(?P<hours>[0-9]{1,9})H)?(?:(?P<minutes>[0-9]{1,9})M)?(?:(?P<seconds>[0-9]{1,9}(?:\.[0-9]{1,6})?)S)?)?)"
@@ -53,7 +55,7 @@ def read_settings(kind: type[S], raw: object, path: str) -> tuple[S | None, list
             try:
                 values[field.name] = msgspec.convert(given[name], hints[field.name])
             except msgspec.ValidationError as error:
-                problems.append(Problem(_join(path, name), _explain(error)))
+                problems.append(Problem(_join(path, name), _explain(error) + one_of(hints[field.name])))
         elif field.required:
             problems.append(Problem(_join(path, name), "is required; add it"))
     return (None, problems) if problems else (kind(**values), [])

@@ -6,6 +6,7 @@ sender's documentation; CloudEvents HTTP Webhook 1.0.2 section 4.
 
 import base64
 import hmac
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -22,6 +23,7 @@ from hookledger.runtime.triggers.webhook.handshakes.model import (
 )
 
 Outcome = Answer | Refusal | None
+VISIBLE = re.compile(r"[!-~]{1,256}")
 EVENT_GRID_VALIDATION = "Microsoft.EventGrid.SubscriptionValidationEvent"
 
 
@@ -102,12 +104,41 @@ def x_crc(request: HandshakeRequest, settings: Handshake, secret: str) -> Outcom
     return json_answer(HandshakeType.X, {"response_token": f"sha256={digest}"})
 
 
-def dropbox(request: HandshakeRequest, settings: Handshake, secret: str) -> Outcome:
-    """GET ?challenge=: echo it as plain text."""
-    challenge = request.parameter("challenge")
-    if request.method != "GET" or challenge is None:
+def challenge(request: HandshakeRequest, settings: Handshake, secret: str) -> Outcome:
+    """GET ?challenge= (Dropbox, Nylas): echo it as plain text."""
+    given = request.parameter("challenge")
+    if request.method != "GET" or given is None:
         return None
-    return text_answer(HandshakeType.DROPBOX, challenge)
+    return text_answer(settings.type, given)
+
+
+def asana(request: HandshakeRequest, settings: Handshake, secret: str) -> Outcome:
+    """POST with X-Hook-Secret: give the header back. Whoever asked Asana for the webhook gets the secret too."""
+    given = request.header("x-hook-secret")
+    if request.method != "POST" or given is None:
+        return None
+    if VISIBLE.fullmatch(given) is None:
+        return Refusal(kind=HandshakeType.ASANA, reason="secret-length")
+    return Answer(kind=HandshakeType.ASANA, headers=(("X-Hook-Secret", given), *SAFE))
+
+
+def websub(request: HandshakeRequest, settings: Handshake, secret: str) -> Outcome:
+    """GET with hub.mode: agree to subscribe to our topics, and to unsubscribe from all others."""
+    mode, topic = request.parameter("hub.mode"), request.parameter("hub.topic")
+    if request.method != "GET" or mode not in ("subscribe", "unsubscribe", "denied") or topic is None:
+        return None
+    if mode == "denied":
+        return Answer(kind=HandshakeType.WEBSUB)
+    if (mode == "subscribe") != (topic in settings.topics):
+        return Refusal(kind=HandshakeType.WEBSUB, reason=f"{mode}: topic", status=404)
+    return text_answer(HandshakeType.WEBSUB, request.parameter("hub.challenge") or "")
+
+
+def github(request: HandshakeRequest, settings: Handshake, secret: str) -> Outcome:
+    """The event `ping`, which says that the webhook was made and nothing else."""
+    if request.method != "POST" or request.header("x-github-event") != "ping":
+        return None
+    return Answer(kind=HandshakeType.GITHUB, status=204)
 
 
 def okta(request: HandshakeRequest, settings: Handshake, secret: str) -> Outcome:
@@ -142,7 +173,10 @@ UNSIGNED: dict[HandshakeType, Handler] = {
     HandshakeType.GRAPH: graph,
     HandshakeType.CLOUDEVENTS: cloudevents,
     HandshakeType.X: x_crc,
-    HandshakeType.DROPBOX: dropbox,
+    HandshakeType.DROPBOX: challenge,
+    HandshakeType.NYLAS: challenge,
+    HandshakeType.ASANA: asana,
+    HandshakeType.WEBSUB: websub,
     HandshakeType.OKTA: okta,
 }
 # Asked only once the signature is right.
@@ -151,6 +185,7 @@ SIGNED: dict[HandshakeType, Handler] = {
     HandshakeType.DISCORD: discord,
     HandshakeType.ZOOM: zoom,
     HandshakeType.EVENT_GRID: event_grid,
+    HandshakeType.GITHUB: github,
 }
 
 

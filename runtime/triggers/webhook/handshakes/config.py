@@ -11,11 +11,13 @@ IMPLIED: dict[str, tuple[HandshakeType, ...]] = {
     "SLACK": (HandshakeType.SLACK,),
     "DISCORD": (HandshakeType.DISCORD,),
     "ZOOM": (HandshakeType.ZOOM,),
+    "GITHUB": (HandshakeType.GITHUB,),
 }
 REQUIRED: dict[HandshakeType, tuple[str, str]] = {
     HandshakeType.META: ("verify_token", "verifyToken"),
     HandshakeType.CLOUDEVENTS: ("allowed_origins", "allowedOrigins"),
     HandshakeType.SNS: ("topic_arns", "topicArns"),
+    HandshakeType.WEBSUB: ("topics", "topics"),
     HandshakeType.CUSTOM: ("when", "when"),
 }
 CONTENT_TYPES = ("text/plain", "application/json")

@@ -29,6 +29,10 @@ class HandshakeType(StrEnum):
     DROPBOX = "DROPBOX"
     OKTA = "OKTA"
     EVENT_GRID = "EVENT_GRID"
+    GITHUB = "GITHUB"
+    ASANA = "ASANA"
+    NYLAS = "NYLAS"
+    WEBSUB = "WEBSUB"
     CUSTOM = "CUSTOM"
 
 
@@ -43,6 +47,7 @@ class Handshake(Settings, frozen=True, kw_only=True):
     topic_arns: tuple[str, ...] = ()  # SNS
     confirm: bool = False  # SNS: whether we may call SubscribeURL
     allow_sha1: bool = False  # SNS: accept SignatureVersion 1
+    topics: tuple[str, ...] = ()  # WEBSUB: what we subscribe to
     when: str | None = None  # CUSTOM: an expression; the caller evaluates it
     code: int = 200  # CUSTOM
     content_type: str = "text/plain"  # CUSTOM

@@ -29,15 +29,41 @@ WRONG = [
     ("methods: []", "no request at all"),
     ("bodyLimit: a lot", "is not a size"),
     ("accept: [json]", "is not a media type"),
+    ("schema: order.schema.json", "paste the schema"),
     ("schema: {type: thing}", "`type`"),
     ("cors: {origins: ['*'], credentials: true}", "cannot be true with origin *"),
     ("rateLimit: {limit: 0}", "must be at least 1"),
     ("deduplication: {window: soon}", "is not an ISO-8601 duration"),
     ("deduplication: {onDuplicate: MAYBE}", "onDuplicate"),
+    ("handshake: [WEBSUB]", "`topics` is required"),
+    ("authentication: [{type: MTLS}]", "takes anybody's certificate"),
+    ("authentication: [{type: MTLS, subject: [CN=a]}]", "did you mean `subjects`"),
+    ("handshake: [{type: METTA}]", "META, SLACK"),
     ("handshake: [{type: META}]", "`verifyToken` is required"),
     ("onMismatch: {code: 99}", "from 200 to 499"),
     ("redact: {pointers: [card]}", "begins with /"),
     ("previousKeys: [{key: a, expires: tomorrow}]", "is not a time"),
+    ("previousKeys: [{key: k, expires: '2030-01-01T00:00:00Z'}]", "has the same key"),
+    ("batch: {items: entry}", "is an expression that gives a list"),
+    ('batch: {item: "{{ trigger.body }}"}', "did you mean `items`"),
+    ("batch: {mode: MANY}", "SINGLE or EACH"),
+    ("batch: [1]", "expected a mapping"),
+    ("charset: latin-99", "`latin-99` is no charset"),
+    ("cloudEvents: MAYBE", "AUTO, REQUIRED or OFF"),
+    ("cloudEvents: {mode: AUTO, alowedOrigins: [a]}", "did you mean `allowedOrigins`"),
+    ("allowedRate: 5", "goes with `allowedOrigins`"),
+    ("allowedOrigins: [a]\n    cloudEvents: {mode: AUTO}", "not both"),
+    ("maxPending: 0", "1"),
+    ("cloudEvents: {allowedRate: 5}", "goes with `allowedOrigins`"),
+    ('correlation: "{{ trigger. }}"', ""),
+    ("labels: {system.from: me}", "set by the engine"),
+    ("wait: '{{ trigger.body }}'", "must be true or false"),
+    ("disabled: '{{ true }}'", "must be true or false"),
+    ("wait: true\n    responseCode: '700'", "from 200 to 599"),
+    ("wait: true\n    batch: {items: '{{ trigger.body }}'}", "or use `mode: SINGLE`"),
+    ("rawBody: true\n    batch: {}", "the whole delivery"),
+    ("fetchType: store\n    batch: {mode: SINGLE}", "needs the body in memory"),
+    ("record: SOME", "known here: ACCEPTED, ALL, NONE"),
     ("timeout: PT5S", "needs the answer to wait"),
     ("response: {on: COMPLETED}", "add `wait: true`"),
     ("response: {code: 99}", "from 200 to 599"),
@@ -80,6 +106,33 @@ def test_a_responder_must_exist() -> None:
         (2, "there is no task `b`; known here: COMPLETED, RECEIVED, a")
     ]
     parse_flow(HEAD + "    wait: true\n    response: {on: a}\n")
+
+
+def test_yes_and_no_may_be_texts() -> None:
+    """
+    A quoted `'false'` is false, and names of `fetchType` are taken in either case, as they are elsewhere.
+    """
+    text = HEAD + "    wait: 'false'\n    disabled: 'false'\n    rawBody: 'true'\n    fetchType: fetch\n"
+    trigger = parse_flow(text).triggers[0]
+    assert isinstance(trigger.settings, WebhookSettings)
+    assert (trigger.disabled, trigger.settings.wait, trigger.settings.raw_body) == (False, False, True)
+    assert trigger.settings.fetch == "FETCH"
+
+
+def test_what_other_triggers_have_is_taken_with_a_warning() -> None:
+    """
+    Properties of Kestra's triggers that mean nothing for a webhook load, and a warning says what to use.
+    """
+    lines = (
+        "failOnTriggerError: true",
+        "allowConcurrent: false",
+        "minLogLevel: INFO",
+        "version: '1'",
+        "assets: {}",
+    )
+    flow = parse_flow(HEAD + "".join(f"    {line}\n" for line in lines))
+    places = sorted(int(warning.split(":")[1]) - FIRST for warning in flow.warnings)
+    assert places == [0, 1, 2, 3, 4]
 
 
 def test_a_plain_webhook_has_the_defaults() -> None:

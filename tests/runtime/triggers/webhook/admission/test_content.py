@@ -173,7 +173,7 @@ def test_inflating_is_the_inverse(body: bytes, size: int) -> None:
     """
     raw = zlib.compressobj(wbits=-15)
     assert inflate("gzip", gzip.compress(body), size) == body
-    assert inflate("gzip", gzip.compress(body) + gzip.compress(b"more"), size) == body + b"more"
+    assert inflate("gzip", gzip.compress(body) + gzip.compress(b"more", mtime=0), size) == body + b"more"
     assert inflate("deflate", zlib.compress(body), size) == body
     assert inflate("deflate", raw.compress(body) + raw.flush(), size) == body
 
@@ -207,7 +207,7 @@ def test_a_bomb_ends_early() -> None:
 
 @pytest.mark.parametrize(
     ("coding", "data"),
-    [("gzip", b"junk"), ("gzip", gzip.compress(b"x")[:-1]), ("deflate", zlib.compress(b"x") + b"y")],
+    [("gzip", b"junk"), ("gzip", gzip.compress(b"x", mtime=0)[:-1]), ("deflate", zlib.compress(b"x") + b"y")],
 )
 def test_broken_compression_is_malformed(coding: str, data: bytes) -> None:
     """

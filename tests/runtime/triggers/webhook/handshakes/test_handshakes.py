@@ -19,7 +19,13 @@ from hookledger.runtime.triggers.webhook.handshakes import (
 )
 
 EVERY = tuple(
-    Handshake(type=kind, verify_token="vt", secret="webhook-secret", allowed_origins=("sender.example",))
+    Handshake(
+        type=kind,
+        verify_token="vt",
+        secret="webhook-secret",
+        allowed_origins=("sender.example",),
+        topics=("/t",),
+    )
     for kind in HandshakeType
 )
 
@@ -42,6 +48,7 @@ def only(kind: str) -> tuple[Handshake, ...]:
 
 
 META = {"hub_mode": "subscribe", "hub_verify_token": "vt", "hub_challenge": "<script>1</script>"}
+WEBSUB = {"hub_topic": "/t", "hub_challenge": "c", "hub_lease_seconds": "60"}
 OPTIONS = HandshakeRequest(method="OPTIONS", headers=(("WebHook-Request-Origin", "Sender.example"),))
 EVIL = HandshakeRequest(method="OPTIONS", headers=(("webhook-request-origin", "evil"),))
 GRAPH = HandshakeRequest(method="POST", query=(("validationToken", "a b<c>"),))
@@ -66,6 +73,12 @@ ANSWERS: list[tuple[str, HandshakeRequest, bool, int, bytes]] = [
     ("OKTA", HandshakeRequest(method="GET", headers=(("X-Okta-Verification-Challenge", "c"),)), False, 200,
      b'{"verification":"c"}'),
     ("EVENT_GRID", post(EVENT_GRID), True, 200, b'{"validationResponse":"c-1"}'),
+    ("GITHUB", post({"zen": "z"}, headers=(("x-github-event", "ping"),)), True, 204, b""),
+    ("ASANA", HandshakeRequest(method="POST", headers=(("X-Hook-Secret", "b537"),)), False, 200, b""),
+    ("NYLAS", get(challenge="c"), False, 200, b"c"),
+    ("WEBSUB", get(**{**WEBSUB, "hub_mode": "subscribe"}), False, 200, b"c"),
+    ("WEBSUB", get(**{**WEBSUB, "hub_mode": "unsubscribe", "hub_topic": "/other"}), False, 200, b"c"),
+    ("WEBSUB", get(**{**WEBSUB, "hub_mode": "denied"}), False, 200, b""),
 ]  # fmt: skip
 
 
@@ -96,6 +109,9 @@ def test_each_sender_gets_the_answer_it_wants(
         ("CLOUDEVENTS", EVIL, False, 405),
         ("SLACK", post({"type": "url_verification", "challenge": ["c"]}), True, 403),
         ("ZOOM", post({"event": "endpoint.url_validation"}), True, 403),
+        ("ASANA", HandshakeRequest(method="POST", headers=(("X-Hook-Secret", "x" * 257),)), False, 403),
+        ("WEBSUB", get(**{**WEBSUB, "hub_mode": "subscribe", "hub_topic": "/other"}), False, 404),
+        ("WEBSUB", get(**{**WEBSUB, "hub_mode": "unsubscribe"}), False, 404),
     ],
 )  # fmt: skip
 def test_refusals(kind: str, request_: HandshakeRequest, verified: bool, status: int) -> None:
@@ -168,7 +184,7 @@ def test_configuration() -> None:
     """
     assert [one.type for one in parse_handshakes(None, preset="SLACK")[0]] == ["SLACK"]
     assert parse_handshakes("NONE", preset="SLACK") == ((), ())
-    assert parse_handshakes("AUTO", preset="GITHUB") == ((), ())
+    assert parse_handshakes("AUTO", preset="STRIPE") == ((), ())
     good, none = parse_handshakes(["GRAPH", {"type": "META", "verifyToken": "t"}])
     assert [one.type for one in good] == ["GRAPH", "META"]
     assert none == ()

@@ -1,0 +1,1 @@
+"""Pages of flows: lists, the editor, triggers, starting, revisions, deliveries."""

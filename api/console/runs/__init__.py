@@ -1,0 +1,1 @@
+"""Pages of executions: the list, and one of them as story, timeline, topology, logs, outputs and journal."""

@@ -1,0 +1,216 @@
+"""Connections as a stranger may treat them: asking first, dripping, not reading; raw bytes on loopback."""
+
+from pathlib import Path
+
+import pytest
+import trio
+
+from .site import HOOK, USER, Site, flow, open_site
+
+SIGNED = "    signature: {preset: GITHUB, secret: s}\n"
+BASIC = "    authentication: [{type: BASIC, username: u, password: pass-word}]\n"
+INTERIM = b"HTTP/1.1 100 "
+
+
+def asking(
+    name: str, key: str = "a-secret-key", *, method: str = "POST", size: int = 5, more: str = ""
+) -> bytes:
+    """The head of a request whose sender waits to be told that the body may come."""
+    return (
+        f"{method} {HOOK}/io.tests/{name}/{key} HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n"
+        f"{more}Expect: 100-continue\r\n\r\n"
+    ).encode()
+
+
+async def head_of(stream: trio.SocketStream, end: bytes = b"\r\n\r\n") -> bytes:
+    """What comes, up to the end of a head or of something else."""
+    found = b""
+    with trio.fail_after(10):
+        while not found.endswith(end):
+            more = await stream.receive_some()
+            assert more, found
+            found += more
+    return found
+
+
+async def asked(site: Site, head: bytes) -> bytes:
+    """What comes back for a head alone, until the server closes or invites the body."""
+    async with await trio.open_tcp_stream("127.0.0.1", site.port) as stream:
+        await stream.send_all(head)
+        return await head_of(stream)
+
+
+async def test_a_body_is_invited_when_it_is_wanted(tmp_path: Path) -> None:
+    """
+    `Expect: 100-continue` gets its 100 once key, method, size and the head's credentials are right, and the answer
+    after the body; the next request on the connection likewise.
+    """
+    async with open_site(tmp_path, {"f": flow("f")}) as site:
+        async with await trio.open_tcp_stream("127.0.0.1", site.port) as stream:
+            for body in (b"hello", b"again"):
+                await stream.send_all(asking("f"))
+                assert await head_of(stream) == b"HTTP/1.1 100 \r\n\r\n"
+                await stream.send_all(body)
+                answer = await head_of(stream, b'"}}')
+                assert answer.startswith(b"HTTP/1.1 200 ")
+                assert INTERIM not in answer
+                assert b'"body":"' + body in answer
+        assert len(site.executions()) == 2
+
+
+async def test_a_refused_body_is_not_invited(tmp_path: Path) -> None:
+    """
+    Wrong key, wrong method, too large, no credentials, no signature: the refusal is the first thing said, at once.
+    """
+    flows = {"f": flow("f"), "s": flow("s", trigger=SIGNED), "b": flow("b", trigger=BASIC)}
+    rows = [
+        (asking("f", "wrong"), b"404"), (asking("f", method="PATCH"), b"405"), (asking("f", size=2000), b"413"),
+        (asking("b"), b"401"), (asking("s"), b"401"), (asking("s", more="X-Hub-Signature-256: sha256=zz\r\n"), b"401"),
+        (asking("b", more="Authorization: Basic dTpwYXNzLXdvcmQ=\r\n", size=2000), b"413"),
+    ]  # fmt: skip
+    async with open_site(tmp_path, flows, server__bodyLimit=1000) as site:
+        began = trio.current_time()
+        for head, status in rows:
+            answer = await site.raw(head)
+            assert answer.startswith(b"HTTP/1.1 " + status), head
+            assert INTERIM not in answer
+        assert trio.current_time() - began < 1.5, "a sender who waits is not waited for"
+        good = asking("b", more="Authorization: Basic dTpwYXNzLXdvcmQ=\r\n")
+        assert (await asked(site, good)).startswith(INTERIM)
+        signed = asking("s", more=f"X-Hub-Signature-256: sha256={'0' * 64}\r\n")
+        assert (await asked(site, signed)).startswith(INTERIM), (
+            "the signature is judged when the body is there"
+        )
+        assert site.executions() == set()
+
+
+async def test_who_does_not_wait_is_not_invited(tmp_path: Path) -> None:
+    """
+    A body that came with its head needs no invitation, HTTP/1.0 knows none, and the API invites as it always did.
+    """
+    async with open_site(tmp_path, {"f": flow("f")}) as site:
+        at_once = asking("f", more="Connection: close\r\n") + b"hello"
+        assert (await site.raw(at_once)).startswith(b"HTTP/1.1 200 ")
+        old = asking("f").replace(b"HTTP/1.1", b"HTTP/1.0") + b"hello"
+        assert (await site.raw(old)).startswith(b"HTTP/1.1 200 ")
+        curl = await site.client.post(
+            "/api/v1/main/flows/validate", content=b"id: x", auth=USER, headers={"Expect": "100-continue"}
+        )
+        assert curl.status_code in (200, 415, 422)
+
+
+async def test_a_dripping_head_is_408(tmp_path: Path) -> None:
+    """
+    Slow loris: a head that grows byte by byte and never ends gets 408 within `server.idleTimeout`, and is closed.
+    """
+    async with open_site(tmp_path, {"f": flow("f")}, server__idleTimeout="PT1S") as site:
+        with trio.fail_after(5):
+            async with (
+                await trio.open_tcp_stream("127.0.0.1", site.port) as stream,
+                trio.open_nursery() as nursery,
+            ):
+                await stream.send_all(b"GET /health HTTP/1.1\r\nX-Drip: ")
+                nursery.start_soon(drip, stream)
+                answer = b"".join([chunk async for chunk in stream])
+                nursery.cancel_scope.cancel()
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"application/problem+json" in answer
+
+
+async def drip(stream: trio.SocketStream) -> None:
+    """A byte now and then, for as long as somebody takes them."""
+    while True:
+        await trio.sleep(0.05)
+        try:
+            await stream.send_all(b"x")
+        except trio.BrokenResourceError:
+            return
+
+
+async def test_a_dripping_body_is_408(tmp_path: Path) -> None:
+    """
+    Slow loris: a body of a few bytes a second is never silent, and still gets 408; others are served meanwhile.
+    """
+    head = f"POST {HOOK}/io.tests/f/a-secret-key HTTP/1.1\r\nHost: x\r\nContent-Length: 9999\r\n\r\n".encode()
+    async with open_site(tmp_path, {"f": flow("f")}, server__idleTimeout="PT0.5S") as site:
+        with trio.fail_after(5):
+            async with (
+                await trio.open_tcp_stream("127.0.0.1", site.port) as stream,
+                trio.open_nursery() as nursery,
+            ):
+                await stream.send_all(head)
+                nursery.start_soon(drip, stream)
+                assert (await site.call("f")).status_code == 200
+                answer = b"".join([chunk async for chunk in stream])
+                nursery.cancel_scope.cancel()
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert len(site.executions()) == 1
+
+
+@pytest.mark.parametrize("count", [60])
+async def test_many_silent_connections_hold_up_nobody(tmp_path: Path, count: int) -> None:
+    """
+    Connections that say half a head each are all closed in time, and a delivery between them is answered at once.
+    """
+    ended: list[bytes] = []
+    async with open_site(tmp_path, {"f": flow("f")}, server__idleTimeout="PT1S") as site:
+
+        async def one() -> None:
+            ended.append(await site.raw(b"POST / HTTP/1.1\r\nHo"))
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(count):
+                nursery.start_soon(one)
+            began = trio.current_time()
+            assert (await site.call("f")).status_code == 200
+            assert trio.current_time() - began < 1
+    assert {answer[:12] for answer in ended} == {b"HTTP/1.1 408"}
+    assert len(ended) == count
+
+
+async def test_what_is_no_request_is_a_problem_document(tmp_path: Path) -> None:
+    """
+    Bytes that are no HTTP, and heads that are too large, are refused as everything is.
+    """
+    async with open_site(tmp_path) as site:
+        for sent, status in (
+            (b"\x16\x03\x01\r\n\r\n", b"400"),
+            (b"GET / HTTP/1.1\r\nX: " + b"x" * 40_000, b"431"),
+        ):
+            answer = await site.raw(sent)
+            assert answer.startswith(b"HTTP/1.1 " + status)
+            assert b"application/problem+json" in answer
+
+
+async def test_who_does_not_read_is_cut_off(tmp_path: Path) -> None:
+    """
+    A client that never takes its answer loses the connection after `server.idleTimeout`; the server can stop.
+    """
+    async with open_site(tmp_path, {"f": flow("f")}, server__idleTimeout="PT1S") as site:
+        socket = trio.socket.socket()
+        socket.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_RCVBUF, 4096)
+        await socket.connect(("127.0.0.1", site.port))
+        async with trio.SocketStream(socket) as stream:
+            body = b"x" * 8_000_000
+            head = f"POST {HOOK}/io.tests/f/a-secret-key HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+            await stream.send_all(head.encode() + body)
+            await site.until(lambda: len(site.executions()) == 1)
+            with trio.fail_after(10):
+                await drip(stream)
+
+
+async def test_the_end_waits_for_nobody_who_does_not_read(tmp_path: Path) -> None:
+    """
+    The server ends although a client still has most of an answer to take.
+    """
+    with trio.fail_after(20):
+        async with open_site(tmp_path, {"f": flow("f")}) as site:
+            socket = trio.socket.socket()
+            socket.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_RCVBUF, 4096)
+            await socket.connect(("127.0.0.1", site.port))
+            stream = trio.SocketStream(socket)
+            body = b"x" * 8_000_000
+            head = f"POST {HOOK}/io.tests/f/a-secret-key HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+            await stream.send_all(head.encode() + body)
+            await site.until(lambda: len(site.executions()) == 1)
+    await stream.aclose()
