@@ -1,6 +1,8 @@
 """What `hookledger serve` prints once it listens: the address, ready curl lines, where the credentials are."""
 
 import shlex
+import shutil
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -66,7 +68,13 @@ def _try_it(engine: "Engine", revision: "Revision", trigger: "Trigger", address:
         return
     yield url
     file = registered.file or f"{registered.flow}.yaml"
-    yield shlex.join(["hookledger", "webhook", "curl", file, "--trigger", trigger.id, "--address", address])
+    yield shlex.join([_program(), "webhook", "curl", file, "--trigger", trigger.id, "--address", address])
+
+
+def _program() -> str:
+    """What was typed to start this, such as `.venv/bin/hookledger` in a clone: the printed line can be pasted."""
+    typed = sys.argv[0]
+    return typed if typed.endswith("/hookledger") and not shutil.which("hookledger") else "hookledger"
 
 
 def _credentials(first: "First", address: str) -> Iterator[str]:
