@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from hookledger.api.console.dashboard import STATES, chart_of, table_of
+from hookledger.journal.events import AccessRecorded, DeliveryRejected
 from hookledger.journal.figures import MINUTE, MinuteCount
+from tests.api.identity.people import recorded
 from tests.api.site import flow
 
 from .house import console, person, text_of, words
@@ -85,7 +87,7 @@ async def test_the_dashboard_says_how_it_goes(tmp_path: Path) -> None:
         await run(admin.site)
         bad, waiting = await run(admin.site, "bad"), await run(admin.site, "ask", 2)
         assert (await admin.site.call("f", key="wrong")).status_code == 404
-        await admin.site.until(lambda: b"has this key" in admin.site.journal_bytes())
+        await recorded(admin.site, DeliveryRejected, 1)
         page = (await admin.get(HOME)).text
         day = (await admin.get(f"{HOME}?window=day")).text
     shown = words(page)
@@ -112,7 +114,9 @@ async def test_the_audit_says_who_did_what(tmp_path: Path) -> None:
             execution = await run(auditor.site, "ask", 2)
             await operator.goes(f"{page_of(execution, 'ask')}/kill", reason="enough")
             assert (await operator.get("/ui/main/audit", headers={"accept": "text/html"})).status_code == 403
-            await auditor.site.until(lambda: b"forbidden" in auditor.site.journal_bytes())
+            await recorded(
+                auditor.site, AccessRecorded, 3
+            )  # two logins and the refusal, which nobody waits for
         everything = words((await auditor.get("/ui/main/audit")).text)
         theirs = (await auditor.get("/ui/main/audit?by=the-operator")).text
         flows = words((await auditor.get("/ui/main/audit?kind=FlowRegistered")).text)
