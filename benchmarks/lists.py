@@ -146,7 +146,7 @@ def row_after(execution: str) -> Callable[[list[Any]], Any]:
     rows: list[Any] = [None]
 
     def follow(events: list[Any]) -> Any:
-        old: Any = index.project
+        old: Any = vars(index)["project"]  # which is all that such a checkout has
         rows[0] = old(rows[0], execution, events)
         return rows[0]
 

@@ -258,11 +258,6 @@ class Projection:
         self.naps = ()
 
 
-def project(execution: str, events: Iterable[AnyEvent]) -> ExecutionRow:
-    """Return the index row of an execution with these events."""
-    return Projection(execution).follow(events)
-
-
 _NOT_BEGUN: Final = frozenset({"CREATED", "RESTARTED"})
 _PERSONS: Final = frozenset({"PAUSED", "IN_DOUBT"})
 _RANK: Final[Mapping[Waits, int]] = {

@@ -9,10 +9,11 @@ from typing import Final
 
 from hookledger.actors.engine import Engine
 from hookledger.api.identity.limits import network_of
+from hookledger.api.sampling import Sampling
 from hookledger.journal.errors import JournalPoisoned
 from hookledger.journal.events import AccessRecorded
 from hookledger.journal.journal import Ticket
-from hookledger.runtime.triggers.webhook.admission.ratelimit import Buckets, Rate
+from hookledger.runtime.triggers.webhook.admission.ratelimit import Rate
 
 PER_ADDRESS: Final = Rate(per_second=0.1, burst=20.0)
 TOGETHER: Final = Rate(per_second=1.0, burst=200.0)
@@ -26,9 +27,7 @@ class Recording:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._per_address = Buckets(PER_ADDRESS)
-        self._together = Buckets(TOGETHER)
-        self._suppressed: dict[str, int] = {}
+        self._sampling = Sampling(engine.ports.clock, each=PER_ADDRESS, together=TOGETHER)
 
     async def done(self, by: str, action: str, *, remote: str = "") -> None:
         """Somebody did something; returns once that is durable.
@@ -40,10 +39,9 @@ class Recording:
 
     def refused(self, by: str, action: str, resource: str, outcome: str, *, remote: str) -> None:
         """Somebody was not let do something; never waits, and writes nothing once the buckets are empty."""
-        if not self._room(f"{action} {network_of(remote)}"):
-            self._suppressed[action] = self._suppressed.get(action, 0) + 1
+        suppressed = self._sampling.admit(f"{action} {network_of(remote)}", action)
+        if suppressed is None:
             return
-        suppressed = self._suppressed.pop(action, 0)
         try:
             self._append(by, action, resource[:RESOURCE_CHARS_MAX], outcome, remote, suppressed)
         except JournalPoisoned:
@@ -65,7 +63,3 @@ class Recording:
             ),
             actor=by,
         )
-
-    def _room(self, scope: str) -> bool:
-        now = self._engine.ports.clock.now() / 1_000_000
-        return self._per_address.take(scope, now)[0] and self._together.take("", now)[0]

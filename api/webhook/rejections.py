@@ -9,12 +9,13 @@ from typing import Final
 
 from hookledger.actors.engine import Engine
 from hookledger.api.http import HttpRequest
+from hookledger.api.sampling import Sampling
 from hookledger.api.webhook.exchange import Exchange
 from hookledger.api.webhook.refusal import Refused
 from hookledger.journal.errors import JournalPoisoned
 from hookledger.journal.events import DeliveryRejected, HandshakeAnswered
 from hookledger.journal.journal import Ticket
-from hookledger.runtime.triggers.webhook.admission.ratelimit import Buckets, Rate
+from hookledger.runtime.triggers.webhook.admission.ratelimit import Rate
 
 PER_TRIGGER: Final = Rate(per_second=0.2, burst=50.0)
 TOGETHER: Final = Rate(per_second=2.0, burst=500.0)
@@ -28,9 +29,7 @@ class Rejections:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._per_trigger = Buckets(PER_TRIGGER)
-        self._together = Buckets(TOGETHER)
-        self._suppressed: dict[str, int] = {}
+        self._sampling = Sampling(engine.ports.clock, each=PER_TRIGGER, together=TOGETHER)
 
     def unreachable(self, request: HttpRequest, delivery_id: str) -> None:
         """A request that named no webhook; nothing of its path is kept, for it may be half a key."""
@@ -89,10 +88,9 @@ class Rejections:
         body_bytes: int = 0,
         body_sha256: str = "",
     ) -> None:
-        if not self._room(scope):
-            self._suppressed[scope] = self._suppressed.get(scope, 0) + 1
+        suppressed = self._sampling.admit(scope, scope)
+        if suppressed is None:
             return
-        suppressed = self._suppressed.pop(scope, 0)
         try:
             self._engine.journal.append_system(
                 lambda sequence, at: DeliveryRejected(
@@ -114,10 +112,6 @@ class Rejections:
             )
         except JournalPoisoned:
             return  # the refusal stands; the handler says that the journal has stopped
-
-    def _room(self, scope: str) -> bool:
-        now = self._engine.ports.clock.now() / 1_000_000
-        return self._per_trigger.take(scope, now)[0] and self._together.take("", now)[0]
 
 
 def bounded(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:

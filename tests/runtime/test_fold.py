@@ -8,7 +8,7 @@ from msgspec.structs import asdict
 
 from hookledger.journal.errors import JournalGap
 from hookledger.journal.events import ExecutionEvent, Observation, OperatorNote, decode_events, encode_events
-from hookledger.journal.index import project
+from hookledger.journal.index import Projection
 from hookledger.runtime.flow.model import Flow
 from hookledger.runtime.state import State, fold, fold_all
 from tests.runtime.driving import renumbered
@@ -89,7 +89,7 @@ def test_the_index_row_of_a_finished_execution_says_what_the_fold_says(history: 
     The projection and the fold agree on state, labels and times once an execution has ended.
     """
     events = history[1]
-    row, state = project("x", events), fold_all(events)
+    row, state = Projection("x").follow(events), fold_all(events)
     assert (row.state, row.labels, row.ended) == (state.status, state.labels, events[-1].at)
 
 

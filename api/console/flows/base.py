@@ -12,7 +12,6 @@ from hookledger.api.console.desk import ConsoleDesk
 from hookledger.api.console.pages import HOME, flow_path
 from hookledger.api.console.problem_pages import not_found
 from hookledger.api.http import HttpResponse
-from hookledger.api.permissions import Permission
 from hookledger.journal.figures import FlowKey
 
 TABS: Final = (
@@ -111,8 +110,3 @@ def namespace_path(namespace: str) -> str:
     from urllib.parse import urlencode
 
     return f"{FLOWS}?{urlencode({'namespace': namespace})}"
-
-
-def may(call: Call, permission: Permission) -> bool:
-    """Whether whoever asks may do something."""
-    return call.identity.may(permission)

@@ -14,7 +14,7 @@ import trio
 
 from hookledger.actors.flows import Revision
 from hookledger.api.call import Call
-from hookledger.api.console.flows.base import FLOWS, Desk, may
+from hookledger.api.console.flows.base import FLOWS, Desk
 from hookledger.api.console.flows.diff import Difference, difference
 from hookledger.api.console.forms import form_of
 from hookledger.api.console.pages import done, flow_path
@@ -152,7 +152,7 @@ def editor_page(desk: Desk, call: Call, source: str, outcome: Outcome) -> HttpRe
         faults=faults,
         conflict=outcome.conflict,
         file=newest.registered.file,
-        editable=may(call, Permission.EDIT),
+        editable=call.identity.may(Permission.EDIT),
         saved=outcome.status == 200,
     )
 

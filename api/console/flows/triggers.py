@@ -8,7 +8,7 @@ import msgspec
 
 from hookledger.actors.flows import Revision
 from hookledger.api.call import Call
-from hookledger.api.console.flows.base import Desk, may
+from hookledger.api.console.flows.base import Desk
 from hookledger.api.console.flows.list import kind_of
 from hookledger.api.console.flows.sending import (
     MEDIA_TYPES,
@@ -186,7 +186,7 @@ def webhook_view(desk: Desk, call: Call, flow: Flow, trigger: Trigger) -> Webhoo
         secrets = desk.engine.ports.secrets
         missing = tuple(name for name in secret_names(settings.key) if secrets(name) is None)
         return WebhookView(hidden_url=shown, problem=str(error), missing=missing)
-    return WebhookView(hidden_url=shown, url=target.url if may(call, Permission.OPERATE) else "")
+    return WebhookView(hidden_url=shown, url=target.url if call.identity.may(Permission.OPERATE) else "")
 
 
 def delivery_view(row: DeliveryRow) -> DeliveryView:

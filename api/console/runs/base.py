@@ -13,7 +13,6 @@ from hookledger.api.console.problem_pages import not_found
 from hookledger.api.console.runs.reading import History, read_history
 from hookledger.api.html import see_other
 from hookledger.api.http import HttpResponse
-from hookledger.api.permissions import Permission
 from hookledger.runtime.flow.model import Flow
 from hookledger.runtime.state import State
 
@@ -144,11 +143,6 @@ async def located(desk: Desk, call: Call, show: Shown, *, end: str = "", check: 
     if (call.path.get("namespace"), call.path.get("flow")) != (row.namespace, row.flow):
         return see_other(execution_path(row.namespace, row.flow, row.execution, end))
     return await show(call, history)
-
-
-def may_operate(call: Call) -> bool:
-    """Whether whoever asks may act on executions."""
-    return call.identity.may(Permission.OPERATE)
 
 
 def parameter(call: Call, name: str) -> str:

@@ -19,7 +19,7 @@ from hookledger.api.console.runs.tree import json_text, tree
 from hookledger.api.http import HttpResponse
 from hookledger.journal.store import LogLine
 from hookledger.journal.verify import RULES
-from hookledger.runtime.flow.graph import Graph, Node, graph_of
+from hookledger.runtime.flow.graph import Graph, graph_of
 from hookledger.runtime.variables import iso_time
 
 LEVELS: Final = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
@@ -62,11 +62,6 @@ def framed(graph: Graph, known: Mapping[str, Standing]) -> Mapping[str, Standing
 def _urgency(standing: Standing) -> int:
     order = ("RUNNING", "PAUSED", "RETRYING", "KILLED", "FAILED", "WARNING", "SUCCESS")
     return order.index(standing.state) if standing.state in order else len(order)
-
-
-def node_type(node: Node) -> str:
-    """The short name of a task's type."""
-    return node.type.rpartition(".")[2]
 
 
 async def logs_tab(desk: Desk, call: Call, history: History) -> HttpResponse:
