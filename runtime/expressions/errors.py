@@ -6,9 +6,10 @@ here; callers add them with `at()`.
 """
 
 import copy
+import copyreg
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import ClassVar, Self
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
 
 ADVICE = {
     "E001": "correct the template at this place",
@@ -18,6 +19,8 @@ ADVICE = {
     "E005": "make the template do less, or raise the limit",
     "E006": "set it where the engine runs (a secret is HOOKLEDGER_SECRET_NAME), or hand in an Ambient that has it",
 }
+
+HIDDEN = "***"  # stands where the value of a secret would show
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,6 +33,18 @@ class Problem:
     column: int = 1  # 1-based, in characters
     name: str | None = None
     nearest: str | None = None
+
+    def hidden(self, secrets: Iterable[str]) -> Self:
+        """The same problem without the values of secrets."""
+        shown = self
+        for secret in secrets:
+            shown = replace(
+                shown,
+                message=shown.message.replace(secret, HIDDEN),
+                name=shown.name and shown.name.replace(secret, HIDDEN),
+                nearest=shown.nearest and shown.nearest.replace(secret, HIDDEN),
+            )
+        return shown
 
     def __str__(self) -> str:
         hint = f"; did you mean `{self.nearest}`?" if self.nearest else ""
@@ -68,12 +83,17 @@ class ExpressionError(Exception):
         twin.where = where
         return twin
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy the facts without calling `__init__`: each subclass takes arguments of its own."""
+        return copyreg.__newobj__, (type(self), *self.args), vars(self)  # type: ignore[attr-defined]
+
     def hide(self, secrets: Iterable[str]) -> None:
-        """Keep the values of secrets out of the message."""
+        """Keep the values of secrets out of all that is told."""
         for secret in secrets:
-            self.message = self.message.replace(secret, "***")
-            self.name = self.name.replace(secret, "***") if self.name else self.name
-            self.nearest = self.nearest.replace(secret, "***") if self.nearest else self.nearest
+            self.message = self.message.replace(secret, HIDDEN)
+            self.template = self.template.replace(secret, HIDDEN) if self.template else self.template
+            self.name = self.name.replace(secret, HIDDEN) if self.name else self.name
+            self.nearest = self.nearest.replace(secret, HIDDEN) if self.nearest else self.nearest
         self.args = (self.message,)
 
     def problem(self) -> Problem:
@@ -111,6 +131,12 @@ class ExpressionSyntaxError(ExpressionError):
         super().__init__(first.message + more, name=first.name, nearest=first.nearest)
         self.problems = problems
         self.template, self.line, self.column = template, first.line, first.column
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Keep the values of secrets out of every problem too."""
+        known = tuple(secrets)
+        super().hide(known)
+        self.problems = tuple(one.hidden(known) for one in self.problems)
 
 
 class MissingValue(ExpressionError):

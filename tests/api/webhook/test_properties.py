@@ -266,3 +266,27 @@ async def test_a_delivery_with_a_charset_is_the_same_when_sent_again(tmp_path: P
         first, second = house.events(TriggerReceived)
         assert again.status_code == 200
         assert (first.charset, second.charset) == ("ISO-8859-1", "ISO-8859-1")
+
+
+async def test_a_mistake_in_rendered_data_refuses_the_delivery(tmp_path: Path) -> None:
+    """
+    A text of the sender's with a syntax mistake, rendered by a rule of the trigger: 422, recorded with the reason.
+    """
+    rule, inputs = "{{ render(trigger.body.name) }}", "inputs:\n  - {id: x, type: STRING}\n"
+    given = (
+        "inputs:\n  - {id: y, type: STRING}\n  - {id: x, type: STRING, defaults: '{{ render(inputs.y) }}'}\n"
+    )
+    rules = {
+        "when": (f'when: "{rule}"', ""),
+        "inputs": (f'inputs: {{x: "{rule}"}}', inputs),
+        "labels": (f'labels: {{x: "{rule}"}}', ""),
+        "correlation": (f'correlation: "{rule}"', ""),
+        "defaults": ('inputs: {y: "{{ trigger.body.name }}"}', given),
+        "key": (f'deduplication: {{key: "{rule}"}}', ""),
+        "rate": (f'rateLimit: {{limit: 1, period: PT1M, per: "{rule}"}}', ""),
+    }
+    sources = (flow(text, name=name, more=more) for name, (text, more) in rules.items())
+    async with open_house(tmp_path, *sources) as house:
+        for number, name in enumerate(rules, 1):
+            assert (await house.send(flow=name, json={"name": "{{ oops() }}"})).status_code == 422, name
+            assert "E001" in (await house.settled(number, DeliveryRejected))[-1].reason, name

@@ -1,11 +1,17 @@
 """Errors say what is wrong, where, and what was probably meant."""
 
+import copy
+import pickle
+from collections.abc import Callable
+
 import pytest
 
 from hookledger.runtime.expressions import (
+    Ambient,
     ExpressionError,
     ExpressionSyntaxError,
     MissingValue,
+    Ports,
     WrongValue,
     check,
     render,
@@ -148,3 +154,37 @@ def test_an_error_never_shows_a_foreign_object() -> None:
             text = str(error)
         assert "object at" not in text
         assert "0x" not in text
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ oops() }}",
+        "{{ ghost }}",
+        "{{ 1 | nosuch }}",
+        "{% if %}",
+        "{{ 'a' * 2 }}",
+        "{{ 1..9999999 }}",
+        "{{ uuid() }}",
+    ],
+)
+@pytest.mark.parametrize("twin", [copy.copy, lambda error: pickle.loads(pickle.dumps(error))])
+def test_every_error_can_be_copied(template: str, twin: Callable[[ExpressionError], ExpressionError]) -> None:
+    """
+    An error is told where its template stands by a copy: each kind of it can be copied, with all it knows.
+    """
+    with pytest.raises(ExpressionError) as caught:
+        render(template, VARIABLES)
+    assert vars(twin(caught.value)) == vars(caught.value)
+    assert str(caught.value.at("orders.yaml:7:3")).count("(orders.yaml:7:3)") == 1
+
+
+def test_no_problem_tells_a_secret() -> None:
+    """
+    A secret with a syntax mistake in it, rendered: neither message, template nor list of problems shows it.
+    """
+    ambient = Ambient(Ports(secret=lambda _name, _namespace: "{{ hush9() }}"))
+    with pytest.raises(ExpressionSyntaxError) as caught:
+        render("{{ render(secret('S')) }}", {}, ambient)
+    caught.value.hide(["hush9"])
+    assert "hush9" not in str(caught.value) + repr(caught.value.problems) + repr(caught.value)
