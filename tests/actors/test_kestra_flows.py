@@ -1,0 +1,357 @@
+"""Flows with recorded outcomes of Kestra's engines (tests/data/kestra-flows.yaml), played here on a clock that jumps.
+
+The head of that file explains a case. Comparisons in `LATER` wait for task runs and histories as the API shows them;
+what a case says of them stays in the file and is compared once its name is taken out of `LATER`.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import trio
+import yaml
+from trio.testing import MockClock
+
+from hookledger.actors import (
+    CommandRefused,
+    Delivery,
+    DeliveryRefused,
+    Engine,
+    Execution,
+    Kill,
+    Restart,
+    Resume,
+)
+from hookledger.api.views import execution_view
+from hookledger.journal.events import TaskStarted
+from hookledger.journal.memory import MemoryStore
+from hookledger.journal.store import LogLine
+from hookledger.runtime.flow.model import Flow
+from hookledger.runtime.state import State, fold_all
+from tests.actors.conftest import OpenEngine
+
+DATA: Final = Path(__file__).parent.parent / "data" / "kestra-flows.yaml"
+PATIENCE_SECONDS: Final = 120
+"""Virtual."""
+DIALECTS: Final = ("both", "1.3")
+ENDED: Final = ("SUCCESS", "WARNING", "FAILED", "KILLED", "CANCELLED", "RETRIED")
+LATER: Final = frozenset(
+    {"histories", "attempts", "main_runs", "parents", "iterations", "count", "order", "flowables"}
+)
+"""What is shown by the API and is not compared yet; `flowables` are states and outputs of tasks without an attempt."""
+OTHER_DIALECT: Final[Mapping[str, str]] = {
+    "kf-workdir": "task type WorkingDirectory",
+    "kf-foreachitem": "task types ForEachItem and storage.Write",
+    "kf-sla-assertion-error": "flow property sla",
+    "kf-sla-several": "flow property sla",
+    "kf-sla-then-nothing": "flow property sla",
+}
+"""Cases whose task type, property or type of input belongs to the issue on dialects."""
+PENDING: Final[Mapping[str, str]] = {
+    "kf-finally-fails-keeps-state": "E2",
+    "kf-outputs-unrenderable": "E3",
+    "kf-exit-in-a-block": "E4, E5",
+    "kf-exit-then-after": "E4, E5",
+    "kf-exit-failed": "E4, E5",
+    "kf-exit-cancelled": "E4, E5",
+    "kf-killed-is-not-restarted": "E6",
+    "kf-kill-while-retrying": "R24",
+    "kf-retry-new-execution": "R26",
+    "kf-foreach-nested": "E22",
+    "kf-foreach-failure-ends-it": "E13",
+    "kf-parallel-failure": "E14",
+    "kf-pause-tasks": "M10",
+    "kf-pause-both": "E15",
+    "kf-pause-fail-lists": "M10",
+    "kf-pause-warn-lists": "M10",
+    "kf-pause-cancel-lists": "M10",
+    "kf-onpause-once": "M10",
+    "kf-pauses-in-parallel": "E16",
+    "kf-until-max": "R6",
+    "kf-until-condition-count": "R6",
+    "kf-until-at-once": "R6",
+    "kf-subflow-labels": "E23, R11",
+    "kf-inputs-typed": "E18",
+    "kf-outputs-typed": "E18",
+    "kf-null-in-the-body": "E19",
+    "kf-anchors-and-nulls": "E26",
+    "kf-runif-truth": "E20",
+}
+"""Cases that do not pass yet, with their rows in docs/faults.md; one may pass before its row is done."""
+
+
+def _cases() -> Iterator[Any]:
+    for case in yaml.safe_load(DATA.read_text(encoding="utf-8")):
+        if case["dialect"] in DIALECTS:
+            name, marks = case["id"], []
+            for table, words in ((OTHER_DIALECT, "left to the dialects"), (PENDING, "open")):
+                if name in table:
+                    marks = [
+                        pytest.mark.xfail(reason=f"{words}: {table[name]}", strict=table is OTHER_DIALECT)
+                    ]
+            yield pytest.param(case, id=name, marks=marks)
+
+
+class Stage:
+    """One case's engine, its flows and what came of them."""
+
+    def __init__(self, case: Mapping[str, Any], engine: Engine, store: MemoryStore) -> None:
+        self.case = case
+        self.engine = engine
+        self.store = store
+        self.flows: list[Flow] = []
+        self.started: list[str] = []
+
+    async def register(self) -> None:
+        """The others first: the flow under test may name them."""
+        sources = [self.case["flow"]] if "flow" in self.case else self.case["flows"]
+        for source in reversed(sources):
+            self.flows.insert(0, await self.engine.register(source))
+
+    async def start(self) -> None:
+        """Call the webhook, as `start` says."""
+        start = self.case.get("start") or {}
+        for name in start.get("sequence", ()):
+            flow = next(flow for flow in self.flows if flow.id == name)
+            await self._ended(self.call(flow, {}))
+        for number, body in enumerate(start.get("burst", () if "sequence" in start else [start.get("json")])):
+            await trio.sleep(start.get("gap", 0) if number else 0)
+            self.started.append(self.call(self.flows[0], body).id)
+        await trio.sleep(0.01)
+        if "sequence" in start:
+            await trio.sleep(1)
+            self.started = self.of_flow(self.flows[0].id)[-1:]
+
+    def call(self, flow: Flow, body: Any) -> Execution:
+        """One delivery to the flow's webhook."""
+        trigger = next(one for one in flow.triggers if one.type.endswith(".Webhook"))
+        delivery = Delivery(
+            method="POST",
+            headers=(("Content-Type", "application/json"),),
+            body=b"" if body is None else json.dumps(body).encode(),
+        )
+        return self.engine.deliver(flow, trigger, delivery, actor="caller:test")
+
+    async def step(self, step: Mapping[str, Any]) -> None:
+        """What somebody does meanwhile."""
+        execution = self.started[step.get("of", 0)]
+        match step:
+            case {"await_state": wanted}:
+                await self.until(lambda: self.states()[execution].status == wanted)
+            case {"await_running": seconds}:
+                await trio.sleep(seconds)
+                assert self.states()[execution].terminal is None
+            case {"sleep": seconds}:
+                await trio.sleep(seconds)
+            case {"kill": _}:
+                await self.engine.command(execution, Kill(by="user:test"))
+            case {"resume": given}:
+                await self.engine.command(execution, Resume(by="user:test", inputs=given.get("inputs", {})))
+            case {"restart": _, "status": _}:
+                with pytest.raises(CommandRefused):
+                    await self.engine.command(execution, Restart(by="user:test"))
+            case {"restart": _}:
+                await self.engine.command(execution, Restart(by="user:test"))
+            case _:
+                raise AssertionError(f"a step nobody knows: {step}")
+
+    async def rest(self) -> None:
+        """Wait until all has ended that begins by itself."""
+        await self.until(lambda: all(state.terminal is not None for state in self.states().values()))
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """By looking again: an outsider is told nothing."""
+        with trio.fail_after(PATIENCE_SECONDS):
+            while not holds():  # noqa: ASYNC110
+                await trio.sleep(0.05)
+
+    async def _ended(self, execution: Execution) -> None:
+        with trio.fail_after(PATIENCE_SECONDS):
+            await execution.finished()
+
+    def states(self) -> dict[str, State]:
+        """Every execution in the journal, in the order of their starts."""
+        found: dict[str, list[Any]] = {}
+        for entry in self.store.scan():
+            found.setdefault(entry.header.exec, []).extend(entry.events())
+        found.pop("system", None)
+        return {execution: fold_all(events) for execution, events in found.items()}
+
+    def of_flow(self, name: str) -> list[str]:
+        """Executions of a flow, oldest first."""
+        return [
+            execution
+            for execution, state in self.states().items()
+            if state.received is not None and state.received.flow == name
+        ]
+
+    def logs(self, execution: str) -> list[LogLine]:
+        """All log lines of an execution."""
+        return self.store.logs(execution)
+
+
+@pytest.mark.parametrize("case", list(_cases()))
+async def test_a_flow_does_what_the_engines_do(
+    autojump_clock: MockClock, open_engine: OpenEngine, store: MemoryStore, case: Mapping[str, Any]
+) -> None:
+    """
+    States, values, logs and children of a recorded flow are those of the engines, but where they differ on purpose.
+    """
+    async with open_engine() as engine:
+        stage = Stage(case, engine, store)
+        await stage.register()
+        if case["expect"].get("valid"):
+            return
+        try:
+            await stage.start()
+        except DeliveryRefused:
+            assert case["expect"].get("no_execution"), "nothing was started"
+            return
+        for step in case.get("steps") or ():
+            await stage.step(step)
+        await stage.rest()
+        expected = case["expect"].get("each") or [case["expect"]]
+        for execution, expect in zip(stage.started, expected, strict=False):
+            compare(stage, execution, expect)
+
+
+def compare(stage: Stage, execution: str, expect: Mapping[str, Any]) -> None:
+    """Hold one execution against what is expected of it."""
+    state = stage.states()[execution]
+    for name, wanted in expect.items():
+        if name not in LATER:
+            _COMPARISONS[name](stage, execution, state, wanted)
+
+
+def _state(stage: Stage, execution: str, state: State, wanted: str) -> None:
+    assert state.status == wanted
+
+
+def _outputs(stage: Stage, execution: str, state: State, wanted: Mapping[str, Any]) -> None:
+    assert dict(state.outputs) == wanted
+
+
+def _no_outputs(stage: Stage, execution: str, state: State, wanted: bool) -> None:
+    assert not state.outputs
+
+
+def _inputs(stage: Stage, execution: str, state: State, wanted: Mapping[str, Any]) -> None:
+    assert state.received is not None
+    assert differing(wanted, state.received.inputs) == []
+
+
+def _labels(stage: Stage, execution: str, state: State, wanted: Mapping[str, Any]) -> None:
+    assert differing(wanted, state.labels) == []
+
+
+def _tasks(stage: Stage, execution: str, state: State, wanted: Mapping[str, Any]) -> None:
+    runs = runs_of(stage, execution, state)
+    for key, expected in wanted.items():
+        run = runs.get(key)
+        reached = expected["state"] if isinstance(expected, Mapping) else expected
+        if reached == "ABSENT":
+            assert run is None, f"{key} ran"
+        elif run is not None or "flowables" not in LATER:
+            assert run is not None, f"{key} never ran"
+            assert run.state.current == reached, key
+            if isinstance(expected, Mapping) and "attempts" not in LATER:
+                assert len(run.attempts) == expected["attempts"], key
+
+
+def _task_outputs(stage: Stage, execution: str, state: State, wanted: Mapping[str, Any]) -> None:
+    runs = runs_of(stage, execution, state)
+    for key, expected in wanted.items():
+        if key in runs or "flowables" not in LATER:
+            assert differing(expected, runs[key].outputs, key) == []
+
+
+def _started(stage: Stage, execution: str, state: State, wanted: Mapping[str, int]) -> None:
+    begun = [
+        event.task
+        for entry in stage.store.entries(execution)
+        for event in entry.events()
+        if isinstance(event, TaskStarted)
+    ]
+    assert {name: begun.count(name) for name in wanted} == wanted
+
+
+def _logs(stage: Stage, execution: str, state: State, wanted: list[Mapping[str, Any]]) -> None:
+    lines = stage.logs(execution)
+    for one in wanted:
+        found = [
+            line
+            for line in lines
+            if line.path.rpartition("/")[2] == one["task"]
+            and one.get("has", "") in line.message
+            and line.level == one.get("level", line.level)
+        ]
+        assert found, f"no line {one} among {[line.message for line in lines]}"
+
+
+def _executions(stage: Stage, execution: str, state: State, wanted: Mapping[str, Any]) -> None:
+    states = stage.states()
+    for name, expect in wanted.items():
+        found = stage.of_flow(name)
+        assert len(found) == expect.get("count", len(found)), name
+        if "states" in expect:
+            assert sorted(states[one].status for one in found) == sorted(expect["states"])
+        for one in found[1:] if "label_on_retries" in expect else ():
+            assert differing(expect["label_on_retries"], states[one].labels) == []
+        views = [execution_view(one, states[one]) for one in found]
+        if expect.get("same_original_id"):
+            assert {view.original_id for view in views} == {found[0]}
+        if expect.get("last_has_parent"):
+            assert views[-1].parent_id == found[-2]
+
+
+_COMPARISONS: Final[Mapping[str, Callable[[Stage, str, State, Any], None]]] = {
+    "state": _state,
+    "outputs": _outputs,
+    "outputs_absent": _no_outputs,
+    "inputs": _inputs,
+    "labels": _labels,
+    "tasks": _tasks,
+    "task_outputs": _task_outputs,
+    "started": _started,
+    "logs": _logs,
+    "executions": _executions,
+}
+
+
+def runs_of(stage: Stage, execution: str, state: State) -> dict[str, Any]:
+    """Task runs by task and the values of the loops around it: `cell[a][1]`."""
+    view = execution_view(execution, state)
+    found: dict[str, Any] = {}
+    for run in view.task_run_list:
+        values = state.runs[run.id.partition(":")[2]].values
+        found[run.task_id + "".join(f"[{value}]" for value in values)] = run
+    return found
+
+
+def differing(wanted: Any, found: Any, where: str = "") -> list[str]:
+    """Where `found` is not what is wanted; a map is a subset, and matchers are as in the head of the file."""
+    match wanted:
+        case {"$absent": True}:
+            return [f"{where}: {found!r} is there"]
+        case {"$any": choices}:
+            return [] if any(not differing(one, found) for one in choices) else [f"{where}: {found!r}"]
+        case {"$re": pattern}:
+            return [] if re.search(pattern, str(found)) else [f"{where}: {found!r}"]
+        case {"$between": [low, high]}:
+            return [] if low <= found <= high else [f"{where}: {found!r}"]
+        case {"$execution_id": True}:
+            return [] if isinstance(found, str) and found else [f"{where}: {found!r}"]
+        case Mapping():
+            return [problem for name, one in wanted.items() for problem in _member(name, one, found, where)]
+        case _:
+            return [] if wanted == found else [f"{where}: {found!r} is not {wanted!r}"]
+
+
+def _member(name: str, wanted: Any, found: Any, where: str) -> list[str]:
+    inside = f"{where}.{name}"
+    if not isinstance(found, Mapping) or name not in found:
+        return [] if wanted == {"$absent": True} else [f"{inside} is missing in {found!r}"]
+    return differing(wanted, found[name], inside)
