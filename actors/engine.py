@@ -73,6 +73,8 @@ class Engine:
         self.registry = registry
         self.supervisor = supervisor
         self.claims = Claims(journal)
+        self.ready = trio.Event()
+        """Set once every execution that was open is taken up again."""
         self._reception = reception
         self._schedules = schedules
         self._registering = trio.Lock()
@@ -85,6 +87,7 @@ class Engine:
         *,
         ports: Ports | None = None,
         registry: TaskRegistry | None = None,
+        recover_in_background: bool = False,
     ) -> "AsyncGenerator[Engine]":
         """Own a journal until the block ends. Executions that were open go on at once.
 
@@ -92,6 +95,7 @@ class Engine:
             data: A directory (made when missing), or a store of your own.
             ports: The outside world; the real one by default.
             registry: Task types; the built-in and installed ones by default.
+            recover_in_background: Begin the block before open executions are taken up; `ready` says when they are.
 
         Raises:
             JournalLocked: Another process has the directory.
@@ -106,11 +110,20 @@ class Engine:
                 open_journal(store, clock=ports.clock, entropy=ports.entropy, writer=ports.writer) as journal,
                 trio.open_nursery() as nursery,
             ):
-                engine = await _started(cls, journal, ports, registry, nursery)
+                engine = await _opened(cls, journal, ports, registry, nursery)
+                if recover_in_background:
+                    nursery.start_soon(engine._recover, nursery)
+                else:
+                    await engine._recover(nursery)
                 yield engine
                 nursery.cancel_scope.cancel()
         finally:
             store.close()
+
+    @property
+    def quarantined(self) -> Mapping[str, str]:
+        """Open executions that cannot be taken up, by id, each with the reason; everything else runs."""
+        return self.supervisor.quarantined
 
     async def register(
         self,
@@ -321,6 +334,13 @@ class Engine:
         renderer = make_renderer(flow, execution_id, state.received, self.ports, Masker())
         return renderer.whole(state, tree)
 
+    async def _recover(self, nursery: trio.Nursery) -> None:
+        await self.supervisor.recover()
+        self.ready.set()
+        if self.journal.crashed:
+            await _follow_up_again(self.journal, self.supervisor)
+        nursery.start_soon(self._schedules.run)
+
     async def _register(self, flow: Flow, file: str, by: str) -> Flow:
         flow = msgspec.structs.replace(flow, revision=self.flows.next_revision(flow.namespace, flow.id))
         made: list[FlowRegistered] = []
@@ -348,7 +368,7 @@ class Engine:
         return flow
 
 
-async def _started(
+async def _opened(
     cls: type[Engine], journal: Journal, ports: Ports, registry: TaskRegistry, nursery: trio.Nursery
 ) -> Engine:
     flows = FlowBook(registry)
@@ -362,10 +382,6 @@ async def _started(
     supervisor = Supervisor(journal, flows, ports, reception, nursery)
     schedules = Schedules(journal, flows, reception, ports, supervisor)
     nursery.start_soon(supervisor.run_timers)
-    await supervisor.recover()
-    if journal.crashed:
-        await _follow_up_again(journal, supervisor)
-    nursery.start_soon(schedules.run)
     return cls(journal, flows, ports, registry, supervisor, reception, schedules)
 
 

@@ -67,6 +67,8 @@ class Supervisor:
         self._timers = Timers(ports.clock)
         self._actors: dict[str, ExecutionActor] = {}
         self._handles: dict[str, Execution] = {}
+        self.quarantined: dict[str, str] = {}
+        """Open executions that cannot be taken up, each with the reason."""
         self._recoveries = trio.CapacityLimiter(RECOVERIES_MAX)
         self._reopening = trio.Lock()
 
@@ -155,7 +157,7 @@ class Supervisor:
         """Take up every open execution, oldest first; returns how many there were."""
         found = await self._journal.ask(_open_executions)
         for execution_id in found:
-            await self._wake(execution_id)
+            await self._take_up(execution_id)
         return len(found)
 
     async def follow_up(self, execution_id: str) -> None:
@@ -167,7 +169,20 @@ class Supervisor:
     async def run_timers(self) -> None:
         """Wake what is due, for ever."""
         while True:
-            await self._wake(await self._timers.next())
+            await self._take_up(await self._timers.next())
+
+    async def _take_up(self, execution_id: str) -> None:
+        """Wake an execution whose turn it is; one that cannot be woken stops nobody else."""
+        try:
+            await self._wake(execution_id)
+        except JournalPoisoned:
+            raise
+        except Exception as error:
+            self._quarantine(execution_id, error)
+
+    def _quarantine(self, execution_id: str, error: Exception) -> None:
+        self.quarantined[execution_id] = f"{type(error).__name__}: {error}"
+        logger.error("execution %s is quarantined: %s", execution_id, error, exc_info=error)
 
     async def _resumed(self, execution_id: str) -> tuple[Recorder, Sequence[Entry]]:
         entries = await self._journal.entries(execution_id)

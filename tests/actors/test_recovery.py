@@ -1,0 +1,83 @@
+"""What an engine does with what an earlier process left open."""
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from hookledger.actors import Engine, Ports
+from hookledger.journal.entry import Entry
+from hookledger.journal.memory import MemoryStore
+
+from .conftest import OpenEngine, TrioClock
+
+NAP = """
+id: nap
+namespace: company.team
+tasks:
+  - id: sleep
+    type: io.kestra.plugin.core.flow.Sleep
+    duration: PT1M
+"""
+
+
+def broken(entry: Entry, how: str) -> list[Entry]:
+    """What damage leaves of an entry."""
+    if how == "missing":
+        return []
+    payload = None if how == "erased" else (entry.payload or b"")[:-5]
+    return [Entry(header=entry.header, raw=entry.raw, leaf=entry.leaf, payload=payload, salt=entry.salt)]
+
+
+def damage(store: MemoryStore, execution: str, how: str) -> None:
+    """Damage the first entry of an execution on the disk."""
+    first, *rest = store._by_execution[execution]
+    store._by_execution[execution] = [*broken(first, how), *rest]
+
+
+async def test_the_block_begins_before_recovery_where_that_is_wanted(
+    autojump_clock: MockClock, store: MemoryStore
+) -> None:
+    """
+    With `recover_in_background` the block begins at once, and `ready` is set when open executions are taken up.
+    """
+    async with Engine.open(store, ports=Ports(clock=TrioClock())) as engine:
+        assert engine.ready.is_set()
+        await engine.register(NAP)
+        execution = await engine.trigger("company.team", "nap")
+    async with Engine.open(store, ports=Ports(clock=TrioClock()), recover_in_background=True) as engine:
+        assert not engine.ready.is_set()
+        await engine.ready.wait()
+        state = await (await engine.attach(execution.id)).finished()
+    assert state.status == "SUCCESS"
+
+
+@pytest.mark.parametrize("how", ["truncated", "erased", "missing"])
+async def test_a_damaged_execution_stops_nobody_else(
+    autojump_clock: MockClock, open_engine: OpenEngine, store: MemoryStore, how: str
+) -> None:
+    """
+    An execution whose entries are damaged is named as quarantined; the engine opens and everything else goes on.
+    """
+    async with open_engine(NAP) as engine:
+        bad, good = [await engine.trigger("company.team", "nap") for _ in range(2)]
+        await trio.sleep(1)
+    damage(store, bad.id, how)
+    async with open_engine() as engine:
+        assert list(engine.quarantined) == [bad.id]
+        state = await (await engine.attach(good.id)).finished()
+    assert state.status == "SUCCESS"
+
+
+async def test_damage_to_a_sleeper_is_found_when_it_is_due(
+    autojump_clock: MockClock, open_engine: OpenEngine, store: MemoryStore
+) -> None:
+    """
+    An execution that is damaged while it sleeps is quarantined when it is due, and its neighbours go on.
+    """
+    async with open_engine(NAP) as engine:
+        bad, good = [await engine.trigger("company.team", "nap") for _ in range(2)]
+        await trio.sleep(1)
+        damage(store, bad.id, "truncated")
+        assert (await good.finished()).status == "SUCCESS"
+        await trio.sleep(1)
+        assert list(engine.quarantined) == [bad.id]
