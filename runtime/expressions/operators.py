@@ -5,6 +5,7 @@ lists, `==` compares numbers by value. An operation never changes its operands.
 """
 
 import math
+import re
 import struct
 from collections.abc import Callable, Mapping
 from decimal import ROUND_HALF_EVEN, Context, Decimal, DecimalException
@@ -86,14 +87,32 @@ EXACT: Final[Mapping[str, Arithmetic]] = {
 
 
 def arithmetic(operator: str, left: Value, right: Value) -> Value:
-    """Compute with two numbers; the wider kind of the two decides how."""
+    """Compute with two numbers, or texts that are numbers; the wider kind of the two decides how."""
     if not is_number(left) or not is_number(right):
-        raise WrongValue(f"`{operator}` needs numbers, not {kind(left)} and {kind(right)}")
+        return arithmetic(operator, *(operand(operator, one) for one in (left, right)))
     if isinstance(left, Decimal) or isinstance(right, Decimal):
         return exact(operator, left, right)
     if isinstance(left, float) or isinstance(right, float):
         return floating(operator, left, right)
     return wrapped(LONG[operator](wrapped(left), wrapped(right)))
+
+
+LONG_TEXT: Final = re.compile(r"[+-]?\d+")  # digits of any script, as Java reads them
+DOUBLE_TEXT: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+NUMBER_CHARS_MAX: Final = 1000
+
+
+def operand(operator: str, value: Value) -> int | float | Decimal:
+    """A number, or the number that a text is: query parameters, headers and forms are always text."""
+    if is_number(value):
+        return value
+    text = value if isinstance(value, str) and len(value) <= NUMBER_CHARS_MAX else ""
+    if LONG_TEXT.fullmatch(text) and LONG_MIN <= (number := int(text)) <= LONG_MAX:
+        return number
+    if DOUBLE_TEXT.fullmatch(text) and not LONG_TEXT.fullmatch(text):
+        return float(text)
+    wrong = "this text is none" if isinstance(value, str) else f"not {kind(value)}"
+    raise WrongValue(f"`{operator}` needs numbers, or text that is a number; {wrong}")
 
 
 def floating(operator: str, left: float, right: float) -> float:

@@ -15,7 +15,7 @@ from hookledger.runtime.expressions.errors import LimitExceeded, WrongValue
 
 DIGITS = re.compile(r"[#0,.]+")
 EXPONENT = re.compile(r"E(0+)")
-AFFIX = re.compile(r"'([^']*)'|([^'#0,.;])|(')")
+AFFIX = re.compile(r"'([^']*)'|(\u00a4\u00a4|[^'#0,.;])|(')")
 PATTERN_CHARS_MAX: Final = 200
 DIGITS_MAX: Final = 1000
 EXACT: Final = Context(prec=2000, rounding=ROUND_HALF_EVEN)
@@ -56,12 +56,18 @@ def literal(matched: re.Match[str]) -> str:
     """The text one part of an affix stands for."""
     if matched[1] is not None:
         return matched[1] or "'"
-    return "$" if matched[2] == "\u00a4" else matched[2]
+    return {"\u00a4\u00a4": "XXX"}.get(matched[2], matched[2])  # no country is set, so no currency either
+
+
+# What an empty pattern means: commas, and as many decimals as there are.
+GENERAL: Final = Pattern("", "", ("-", ""), 0, 0, 0, 0, 340, 3, 0, False)
 
 
 @lru_cache(maxsize=256)
 def parse(text: str) -> Pattern:
     """Take a pattern apart."""
+    if not text:
+        return GENERAL
     if len(text) > PATTERN_CHARS_MAX:
         raise LimitExceeded(f"a number pattern has more than {PATTERN_CHARS_MAX} characters")
     prefix, position, before = affix(text, 0)
@@ -79,12 +85,12 @@ def negative_part(text: str, position: int, prefix: str, suffix: str) -> tuple[s
     """Prefix and suffix of negative numbers; a minus sign unless the pattern says more."""
     if position >= len(text):
         return "-" + prefix, suffix
-    if text[position] != ";":
+    if text[position] != ";" or position == 0:
         raise WrongValue(f"`{text[:60]}` is no number pattern")
     first, position, _ = affix(text, position + 1)
     digits = DIGITS.match(text, position)
     if digits is None:
-        return "-" + prefix, suffix
+        return (first, "") if first else ("-" + prefix, suffix)
     exponent = EXPONENT.match(text, digits.end())
     last, position, _ = affix(text, exponent.end() if exponent else digits.end())
     if position < len(text):

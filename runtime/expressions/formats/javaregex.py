@@ -44,12 +44,35 @@ POSIX: Final[Mapping[str, str]] = {
     "javaUpperCase": r"\p{Lu}",
     "javaWhitespace": r"\s",
 }
+# The same under the flag U; a class that is not listed stays what it is.
+UNICODE_CLASSES: Final[Mapping[str, str]] = {
+    "d": r"\p{Nd}",
+    "w": r"\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\u200c\u200d",
+    "s": r"\p{White_Space}",
+}
+UNICODE_POSIX: Final[Mapping[str, str]] = {
+    "Lower": r"\p{Lowercase}",
+    "Upper": r"\p{Uppercase}",
+    "Alpha": r"\p{Alphabetic}",
+    "Digit": r"\p{Nd}",
+    "Alnum": r"\p{Alphabetic}\p{Nd}",
+    "Punct": r"\p{P}",
+    "Space": r"\p{White_Space}",
+}
+# An accent belongs to the letter it stands on.
+WORD: Final = r"[A-Za-z0-9_\p{Mn}]"
+BOUNDARIES: Final[Mapping[str, str]] = {
+    "b": f"(?:(?<={WORD})(?!{WORD})|(?<!{WORD})(?={WORD}))",
+    "B": f"(?:(?<={WORD})(?={WORD})|(?<!{WORD})(?!{WORD}))",
+}
+NEVER: Final = "(?!)"
 ANCHORS: Final[Mapping[str, str]] = {"z": r"\Z", "Z": r"(?=\n?\Z)", "e": r"\x1b", "a": r"\x07"}
 SAME: Final = frozenset("bBAGtnrfRX\\0123456789")
 QUOTED = re.compile(r"\\Q(.*?)(?:\\E|\Z)", re.DOTALL)
 PROPERTY = re.compile(r"\\([pP])(?:\{(\^?)([^}]*)\}|([A-Z]))")
 CODE_POINT = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|x\{([0-9A-Fa-f]{1,6})\})")
 BACKREFERENCE = re.compile(r"\\k<(\w+)>")
+NUMBERED = re.compile(r"\\([1-9][0-9]{0,3})")
 CONTROL = re.compile(r"\\c(.)", re.DOTALL)
 REPEAT = re.compile(r"\{[0-9]+(,[0-9]*)?\}")
 FLAGS = re.compile(r"\(\?([imsxuUd]*)(?:-([imsxuUd]+))?([:)])")
@@ -60,13 +83,19 @@ REFERENCE = re.compile(r"\\(.)|\$(?:(\d+)|\{(\w+)\}|(.?))|\\\Z", re.DOTALL)
 class Translator:
     """Turns one pattern into the notation of the `regex` package."""
 
-    def __init__(self, pattern: str) -> None:
+    def __init__(self, pattern: str, groups: int = 0) -> None:
+        """`groups`: how many groups the pattern is known to have."""
         self.pattern, self.position = pattern, 0
         self.depth = 0  # of character classes
+        self.unicode = [False]  # the flag U, one for each open group
+        self.known, self.groups = groups, 0
 
     def run(self) -> str:
-        """Translate the whole pattern."""
-        return "".join(self.pieces())
+        """Translate the whole pattern; once more when it refers to groups and their number is known."""
+        translated = "".join(self.pieces())
+        if NEVER in translated and self.groups > self.known:
+            return Translator(self.pattern, self.groups).run()
+        return translated
 
     def pieces(self) -> Iterator[str]:
         while self.position < len(self.pattern):
@@ -90,7 +119,10 @@ class Translator:
     def letter(self, letter: str) -> str:
         """Translate a backslash and one letter."""
         if letter.lower() in CLASSES:
-            return self.group_of(CLASSES[letter.lower()], negated=letter.isupper())
+            known = {**CLASSES, **UNICODE_CLASSES} if self.unicode[-1] else CLASSES
+            return self.group_of(known[letter.lower()], negated=letter.isupper())
+        if letter in BOUNDARIES and not self.unicode[-1]:
+            return self.outside(BOUNDARIES[letter])
         if letter in ANCHORS:
             return ANCHORS[letter]
         if letter in SAME:
@@ -110,7 +142,8 @@ class Translator:
         name = matched[3] if matched[4] is None else matched[4]
         negated = (matched[1] == "P") != (matched[2] == "^")
         if name in POSIX:
-            return self.group_of(POSIX[name], negated=negated)
+            known = {**POSIX, **UNICODE_POSIX} if self.unicode[-1] else POSIX
+            return self.group_of(known[name], negated=negated)
         name = re.sub(r"^(Is|In)(?=[A-Z])", "", name)
         return f"\\{'P' if negated else 'p'}{{{name}}}"
 
@@ -119,6 +152,19 @@ class Translator:
         if value > 0x10FFFF:
             raise WrongValue("a regular expression names a character that does not exist")
         return regex.escape(chr(value), special_only=False)
+
+    def outside(self, piece: str) -> str:
+        """What may not stand in a class of characters."""
+        if self.depth:
+            raise WrongValue("a class of characters in a regular expression has a boundary or a group in it")
+        return piece
+
+    def numbered(self, matched: re.Match[str]) -> str:
+        """A group by number: as many digits as still name one; a group that is nowhere matches nothing."""
+        digits = matched[1]
+        used = next((end for end in range(len(digits), 1, -1) if int(digits[:end]) <= self.known), 1)
+        self.position -= len(digits) - used
+        return self.outside(f"(?:\\{digits[:used]})" if int(digits[:used]) <= self.known else NEVER)
 
     def backreference(self, matched: re.Match[str]) -> str:
         return f"(?P={matched[1]})"
@@ -136,6 +182,10 @@ class Translator:
         if mark == "(" and self.pattern.startswith("(?", self.position):
             return self.group()
         self.position += 1
+        if mark == "(":
+            self.opened(captures=True)
+        elif mark == ")" and len(self.unicode) > 1:
+            self.unicode.pop()
         self.depth += mark == "["
         return self.class_start() if mark == "[" else mark
 
@@ -166,14 +216,23 @@ class Translator:
             raise WrongValue("a regular expression has a `{` that repeats nothing")
         return self.take(matched).group()
 
+    def opened(self, *, captures: bool) -> None:
+        """A group begins, under the flags around it."""
+        self.unicode.append(self.unicode[-1])
+        self.groups += captures
+
     def group(self) -> str:
         """Let Java's groups pass; flags it has and the package has not are left out."""
         if matched := GROUP.match(self.pattern, self.position):
+            self.opened(captures=matched.group()[2] == "<" and matched.group()[3] not in "=!")
             return self.take(matched).group()
         matched = FLAGS.match(self.pattern, self.position)
         if matched is None:
             raise WrongValue("a regular expression has an unknown group")
         self.take(matched)
+        if matched[3] == ":":
+            self.opened(captures=False)
+        self.unicode[-1] = ("U" in matched[1] or self.unicode[-1]) and "U" not in (matched[2] or "")
         on, off = (re.sub("[uUd]", "", one or "") for one in (matched[1], matched[2]))
         off = f"-{off}" if off else ""
         return f"(?{on}{off}{matched[3]}" if on or off or matched[3] == ":" else ""
@@ -184,6 +243,7 @@ ESCAPES: Final[tuple[tuple[re.Pattern[str], Callable[[Translator, re.Match[str]]
     (PROPERTY, Translator.property),
     (CODE_POINT, Translator.code_point),
     (BACKREFERENCE, Translator.backreference),
+    (NUMBERED, Translator.numbered),
     (CONTROL, Translator.control),
 )
 

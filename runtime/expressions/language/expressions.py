@@ -25,9 +25,9 @@ COMPARISONS: Final = {
     "isIn": "is_in",
     "..": "span",
 }
-# A missing value inside these is an error which nothing catches.
-HARD: Final = frozenset({"==", "equals", "!=", "<", "<=", ">", ">="})
-BOOLEAN_OPERATORS: Final = HARD | {"contains", "isIn"}
+# A missing value inside these is an error which nothing catches; those that order let it through.
+HARD: Final = frozenset({"==", "equals", "!="})
+BOOLEAN_OPERATORS: Final = HARD | {"<", "<=", ">", ">=", "contains", "isIn"}
 SPINE_MAX: Final = 20  # operators of one kind in a row written as nested calls; more are written flat
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from hookledger.runtime.expressions.errors import WrongValue
-from hookledger.runtime.expressions.library.arguments import integer_of, list_of, text_of, truncated
+from hookledger.runtime.expressions.library.arguments import list_of, text_of, truncated
 from hookledger.runtime.expressions.library.registry import FILTERS
 from hookledger.runtime.expressions.operators import as_double, code_units, equal
 from hookledger.runtime.expressions.run import Run
@@ -66,6 +66,8 @@ def rsort(run: Run, value: Value) -> Value:
 
 def ordered(run: Run, values: list[Value], *, descending: bool = False) -> list[Value]:
     """Sort values of one kind; text by code unit."""
+    if len(values) == 1:
+        return values  # of any kind: there is nothing to compare
     run.spend(len(values) * max(1, len(values).bit_length()) >> 3)
     for test, key in ORDERS:
         if all(test(one) for one in values):
@@ -145,7 +147,7 @@ def chunk(run: Run, value: Value, size: Value) -> Value:
     """A list of lists of that size; the last may be shorter."""
     if value is None:
         return None
-    elements, width = list_of(value, "`chunk`"), integer_of(size, "the size of `chunk`")
+    elements, width = list_of(value, "`chunk`"), truncated(size, "the size of `chunk`")
     if width <= 0:
         raise WrongValue("the size of `chunk` must be positive")
     run.spend(len(elements))

@@ -16,6 +16,7 @@ from hookledger.runtime.expressions.values import Float32, Value, is_integer, is
 
 INTEGER = re.compile(r"[+-]?(0[xX][0-9a-fA-F]+|#[0-9a-fA-F]+|[0-9]+)")
 DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+NOT_FINITE = re.compile(r"[+-]?(?:NaN|Infinity)")
 INT_MAX: Final = 2**31 - 1
 NUMBER_CHARS_MAX: Final = 1000
 DEFAULT_PATTERN: Final = "#,##0.###"
@@ -88,7 +89,7 @@ def bounded(bits: int) -> Callable[[str], int]:
 def read_double(text: str) -> float:
     """Read a double."""
     stripped = text.strip().removesuffix("d").removesuffix("D").removesuffix("f").removesuffix("F")
-    if not DECIMAL.fullmatch(stripped):
+    if not DECIMAL.fullmatch(stripped) and not NOT_FINITE.fullmatch(text.strip()):
         raise not_a_number(text, "number")
     return float(stripped)
 
@@ -112,10 +113,11 @@ def read_any(text: str) -> Value:
     """Read a number of the narrowest kind that holds it."""
     if not text.strip():
         raise not_a_number(text, "number")
+    text = text.removeprefix("+") or text
     suffix = SUFFIXES.get(text[-1])
     if suffix is not None and not text.lower().startswith(("0x", "-0x", "#", "-#")):
         return suffix(text[:-1])
-    if INTEGER.fullmatch(text) and text[0] != "+":
+    if INTEGER.fullmatch(text):
         return read_integer(text)
     return narrowest(read_decimal(text), text)
 

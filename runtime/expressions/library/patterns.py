@@ -19,11 +19,19 @@ def split(run: Run, value: Value, delimiter: Value, limit: Value = None) -> Valu
     return split_at(run, text_of(delimiter, "`split`"), text_of(value, "`split`"), count)
 
 
+def as_pattern(run: Run, value: Value, name: str) -> str:
+    """A regular expression or replacement; anything but null is written as text first."""
+    if value is None:
+        raise WrongValue(f"`{name}` cannot look for null")
+    return string_of(run, value)
+
+
 @FILTERS("regexMatch", "regex")
 def regex_match(run: Run, value: Value, pattern: Value) -> bool:
     """Whether a regular expression matches anywhere."""
     return (
-        value is not None and find(run, text_of(pattern, "`regexMatch`"), string_of(run, value)) is not None
+        value is not None
+        and find(run, as_pattern(run, pattern, "regexMatch"), string_of(run, value)) is not None
     )
 
 
@@ -32,8 +40,8 @@ def regex_replace(run: Run, value: Value, pattern: Value, replacement: Value) ->
     """Replace every match; `$1` is the first group."""
     if value is None:
         return None
-    new = text_of(replacement, "the replacement of `regexReplace`")
-    return replace_all(run, text_of(pattern, "`regexReplace`"), new, string_of(run, value))
+    new = as_pattern(run, replacement, "regexReplace")
+    return replace_all(run, as_pattern(run, pattern, "regexReplace"), new, string_of(run, value))
 
 
 @FILTERS("regexExtract", "regex", "group?")
@@ -41,7 +49,7 @@ def regex_extract(run: Run, value: Value, pattern: Value, group: Value = None) -
     """The first match, or one of its groups; null when there is none."""
     if value is None:
         return None
-    expression = text_of(pattern, "`regexExtract`")
+    expression = as_pattern(run, pattern, "regexExtract")
     number = 0 if group is None else truncated(group, "the group of `regexExtract`")
     matched = find(run, expression, string_of(run, value))
     if matched is None:

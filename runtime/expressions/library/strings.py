@@ -9,13 +9,14 @@ from typing import Final
 from urllib.parse import quote_plus, unquote_plus
 
 from hookledger.runtime.expressions.errors import WrongValue
+from hookledger.runtime.expressions.formats.javaformat import format_text
 from hookledger.runtime.expressions.formats.javaregex import replace_all
 from hookledger.runtime.expressions.library.arguments import boolean_of, integer_of, map_of, text_of
 from hookledger.runtime.expressions.library.checks import CONTROL_AND_SPACE, empty
 from hookledger.runtime.expressions.library.registry import FILTERS
 from hookledger.runtime.expressions.run import Run
 from hookledger.runtime.expressions.text import string_of
-from hookledger.runtime.expressions.values import MISSING, Value, is_list, is_map, is_number
+from hookledger.runtime.expressions.values import MISSING, Value, is_list, is_map
 
 ELLIPSIS: Final = "..."
 
@@ -39,7 +40,7 @@ def capitalize(_run: Run, value: Value) -> Value:
         return None
     text = text_of(value, "`capitalize`")
     start = len(text) - len(text.lstrip())
-    return text[:start] + text[start : start + 1].title() + text[start + 1 :]
+    return text[:start] + title_letter(text[start : start + 1]) + text[start + 1 :]
 
 
 @FILTERS("title")
@@ -94,15 +95,11 @@ def replace(run: Run, value: Value, pairs: Value, regexp: Value = None) -> Value
 
 
 def replace_texts(run: Run, text: str, table: Mapping[str, str]) -> str:
-    """Replace in one pass: what was put in is not looked at again."""
-    if not table:
-        return text
-    pattern = re.compile("|".join(map(re.escape, table)))
-    longest = max(map(len, table.values()))
-    run.room_for(len(text) if longest <= 1 else 0)
-    count = sum(1 for _ in pattern.finditer(text)) if longest > 1 else 0
-    run.room_for(len(text) + count * longest)
-    return pattern.sub(lambda matched: table[matched.group()], text)
+    """Replace one pair after the other: a later one also finds what an earlier one has put in."""
+    for old, new in table.items():
+        run.room_for(len(text) + text.count(old) * max(0, len(new) - len(old)))
+        text = text.replace(old, new)
+    return text
 
 
 def replace_patterns(run: Run, text: str, table: Mapping[str, str]) -> str:
@@ -200,11 +197,11 @@ def urldecode(_run: Run, value: Value) -> Value:
 
 
 @FILTERS("base64encode")
-def base64encode(_run: Run, value: Value) -> Value:
-    """The Base64 of the text in UTF-8."""
+def base64encode(run: Run, value: Value) -> Value:
+    """The Base64 of the text in UTF-8; anything is written as text first."""
     if value is None:
         return None
-    return base64.b64encode(text_of(value, "`base64encode`").encode("utf-8", "replace")).decode()
+    return base64.b64encode(string_of(run, value).encode("utf-8", "replace")).decode()
 
 
 @FILTERS("base64decode")
@@ -223,66 +220,82 @@ def base64decode(_run: Run, value: Value) -> Value:
 @FILTERS("substringBefore", "separator")
 def substring_before(run: Run, value: Value, separator: Value) -> Value:
     """What stands before the first separator, or everything."""
-    return cut(run, value, separator, lambda text, mark: text.partition(mark)[0])
+    return cut(run, value, separator, lambda text, mark: text.partition(mark)[0] if mark else "")
 
 
 @FILTERS("substringAfter", "separator")
 def substring_after(run: Run, value: Value, separator: Value) -> Value:
     """What stands after the first separator, or nothing."""
-    return cut(run, value, separator, lambda text, mark: text.partition(mark)[2])
+    return cut(run, value, separator, lambda text, mark: text.partition(mark)[2] if mark else text)
 
 
 @FILTERS("substringBeforeLast", "separator")
 def substring_before_last(run: Run, value: Value, separator: Value) -> Value:
     """What stands before the last separator, or everything."""
-    return cut(run, value, separator, lambda text, mark: text.rpartition(mark)[0] if mark in text else text)
+    return cut(
+        run, value, separator, lambda text, mark: text.rpartition(mark)[0] if mark and mark in text else text
+    )
 
 
 @FILTERS("substringAfterLast", "separator")
 def substring_after_last(run: Run, value: Value, separator: Value) -> Value:
     """What stands after the last separator, or nothing."""
-    return cut(run, value, separator, lambda text, mark: text.rpartition(mark)[2] if mark in text else "")
+    return cut(
+        run, value, separator, lambda text, mark: text.rpartition(mark)[2] if mark and mark in text else ""
+    )
 
 
 def cut(run: Run, value: Value, separator: Value, pick: Callable[[str, str], str]) -> Value:
-    """Cut a text at a separator; an empty one is found nowhere."""
+    """Cut a text at a separator; null is found nowhere, and empty text at the beginning or the end."""
     if value is None:
         return None
-    mark = text_of(separator, "the separator")
+    mark = NOWHERE if separator is None else text_of(separator, "the separator")
     text = string_of(run, value)
-    return pick(text, mark) if mark else text
+    return pick(text, mark)
+
+
+NOWHERE: Final = "\ud800"  # half a character: no text has it
 
 
 @FILTERS("startsWith", "value")
 def starts_with(run: Run, value: Value, wanted: Value) -> bool:
-    """Whether a text begins with another."""
-    return not_null(run, value, "startsWith").startswith(not_null(run, wanted, "startsWith"))
+    """Whether a text begins with another; null begins with nothing."""
+    return value is not None and string_of(run, value).startswith(not_null(run, wanted, "startsWith"))
 
 
 @FILTERS("endsWith", "value")
 def ends_with(run: Run, value: Value, wanted: Value) -> bool:
-    """Whether a text ends with another."""
-    return not_null(run, value, "endsWith").endswith(not_null(run, wanted, "endsWith"))
+    """Whether a text ends with another; null ends with nothing."""
+    return value is not None and string_of(run, value).endswith(not_null(run, wanted, "endsWith"))
 
 
 def not_null(run: Run, value: Value, name: str) -> str:
     """A value as text, but not null."""
     if value is None:
-        raise WrongValue(f"`{name}` does not work on null")
+        raise WrongValue(f"`{name}` cannot look for null")
     return string_of(run, value)
 
 
 @FILTERS("string")
 def string(run: Run, value: Value) -> Value:
-    """A number, or text that is one, as text."""
+    """Anything as text; null stays null."""
+    return None if value is None else string_of(run, value)
+
+
+@FILTERS("format", "*")
+def format_(run: Run, value: Value, *values: Value) -> Value:
+    """Values filled into a format string such as `%5.2f`."""
+    return None if value is None else format_text(run, string_of(run, value), values)
+
+
+@FILTERS("nl2br")
+def nl2br(run: Run, value: Value) -> Value:
+    """Line ends as `<br />`."""
     if value is None:
         return None
-    if is_number(value):
-        return string_of(run, value)
-    text = text_of(value, "`string`")
-    if not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text, re.ASCII):
-        raise WrongValue("`string` takes numbers, and text that is a number")
-    return text.removeprefix("+")
+    text = text_of(value, "`nl2br`")
+    run.room_for(len(text) + 6 * (text.count("\n") + text.count("\r")))
+    return re.sub(r"\r\n|\n|\r", "<br />", text)
 
 
 @FILTERS("condense")
