@@ -42,10 +42,10 @@ class JournalPoisoned(JournalError):
 
     code = "J003"
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, advice: str = "free the disk or repair it") -> None:
         super().__init__(
             f"the journal stopped because a commit failed ({reason}); "
-            "free the disk or repair it, then start again: every acknowledged execution is recovered"
+            f"{advice}, then start again: every acknowledged execution is recovered"
         )
 
 
@@ -75,3 +75,15 @@ class JournalUnreadable(JournalError):
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"{path} cannot be read as a journal: {reason}")
+
+
+class JournalUnwritable(JournalError):
+    """The data directory is there but cannot be written as a journal must be."""
+
+    code = "J007"
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(
+            f"{path} cannot be written: {reason}; "
+            "give the server's user a data directory of its own on a local disk with free space"
+        )

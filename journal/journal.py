@@ -3,12 +3,14 @@
 `append` never waits: it seals an entry, queues it and returns a ticket. One loop takes everything queued,
 commits it in one transaction with one fsync and wakes all waiters of that batch. There is no timer: batches
 form only while the previous commit runs. A failed commit poisons the partition; it is never tried again, because
-nobody knows what reached the disk.
+nobody knows what reached the disk. A commit that another program's lock kept from beginning is no failure: it waits.
 """
+
+import logging
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import trio
 
@@ -32,9 +34,14 @@ from hookledger.journal.ports import (
     software,
     this_process,
 )
-from hookledger.journal.store import Batch, LogLine, Reader, Store, Tip
+from hookledger.journal.store import Batch, LogLine, Reader, Store, StoreBusy, StoreFailed, Tip
+
+logger = logging.getLogger("hookledger.journal")
 
 T = TypeVar("T")
+
+BUSY_TRIES_AT_END: Final = 5
+"""How often a journal that is being closed still tries against another program's lock."""
 
 
 class Ticket:
@@ -55,14 +62,17 @@ class Ticket:
         """
         await self._committed.wait()
         if self._journal.poisoned_at(self.entry.header.pos):
-            raise JournalPoisoned(self._journal.poison)
+            raise self._journal.failure()
 
 
 class Journal:
     """One partition, open for writing. Make it with `open_journal`."""
 
-    def __init__(self, store: Store, tip: Tip, system: Chain, clock: Clock, entropy: Entropy) -> None:
+    def __init__(
+        self, store: Store, tip: Tip, system: Chain, clock: Clock, entropy: Entropy, linger: float = 0.0
+    ) -> None:
         self._store = store
+        self._linger = linger
         self._clock = clock
         self._entropy = entropy
         self._log = log_id(tip.origin)
@@ -76,6 +86,11 @@ class Journal:
         self._closing = False
         self._followers: list[Callable[[Sequence[Entry]], None]] = []
         self.poison = ""
+        """Why a commit failed: which file, which error; empty while none did."""
+        self._advice = ""
+        self.stopped = trio.Event()
+        """Set when a commit failed: what waits is told, and nothing more is taken."""
+        self._left = trio.Event()
         self.crashed = False
         """True when the previous writer did not leave in good order."""
 
@@ -111,7 +126,7 @@ class Journal:
             JournalPoisoned: An earlier commit failed.
         """
         if self.poison:
-            raise JournalPoisoned(self.poison)
+            raise self.failure()
         self._timestamp = max(self._timestamp, self._clock.now(), events[-1].at)
         entry = seal(
             chain,
@@ -159,8 +174,16 @@ class Journal:
         """True when the entry at `position` was not committed and never will be."""
         return bool(self.poison) and position >= self._durable
 
+    def failure(self) -> JournalPoisoned:
+        """What whoever waited for a failed commit is told."""
+        return JournalPoisoned(self.poison, self._advice)
+
     async def run(self) -> None:
-        """Commit until `close` was called and nothing is left."""
+        """Commit until `close` was called and nothing is left.
+
+        Raises:
+            JournalPoisoned: A commit failed; those who waited for it were told before.
+        """
         while True:
             await self._work.wait()
             if not self._batch.entries:
@@ -172,25 +195,48 @@ class Journal:
         self._closing = True
         self._work.set()
 
+    def leave(self) -> None:
+        """After `stopped`: everybody was told, so `run` need not linger."""
+        self._left.set()
+
     async def _commit_queued(self) -> None:
         batch, committed = self._batch, self._committed
         self._batch, self._committed = Batch(), trio.Event()
         if not self._closing:
             self._work = trio.Event()
         try:
-            with trio.CancelScope(shield=True):
-                await self._store.commit(batch)
+            await self._written(batch)
         except Exception as error:
-            self.poison = str(error) or type(error).__name__
-            self._release(committed)
-            raise JournalPoisoned(self.poison) from error
+            self._poisoned(error, committed)
+            with trio.move_on_after(self._linger):
+                await self._left.wait()
+            raise self.failure() from error
         self._durable += len(batch.entries)
         committed.set()
         for follower in tuple(self._followers):
             follower(batch.entries)
 
-    def _release(self, committed: trio.Event) -> None:
-        """Wake everybody who waits, so that they learn of the poison."""
+    async def _written(self, batch: Batch) -> None:
+        """Commit it; between two tries against another program's lock nothing was written, so it may be cancelled."""
+        tries = 0
+        while True:
+            try:
+                with trio.CancelScope(shield=True):
+                    await self._store.commit(batch)
+                return
+            except StoreBusy as busy:
+                tries = tries + 1 if self._closing else 0
+                if tries >= BUSY_TRIES_AT_END:
+                    raise
+                logger.warning("%s; the journal waits: nothing new is acknowledged until that program lets go", busy)
+            await trio.lowlevel.checkpoint()
+
+    def _poisoned(self, error: Exception, committed: trio.Event) -> None:
+        """Say why, once and in one line, and wake everybody who waits, so that they learn of it."""
+        self.poison = str(error) or type(error).__name__
+        self._advice = error.advice if isinstance(error, StoreFailed) else "free the disk or repair it"
+        logger.critical("%s", self.failure())
+        self.stopped.set()
         committed.set()
         self._committed.set()
 
@@ -203,8 +249,12 @@ async def open_journal(
     clock: Clock | None = None,
     entropy: Entropy | None = None,
     writer: Writer | None = None,
+    linger: float = 0.0,
 ) -> AsyncGenerator[Journal]:
     """Own a partition until the block ends: a new epoch, a commit loop, and a JournalClosed at the end.
+
+    Args:
+        linger: Seconds between a failed commit and the block's cancellation, in which callers can be answered.
 
     Raises:
         JournalPoisoned: A commit failed; the block is cancelled.
@@ -217,7 +267,7 @@ async def open_journal(
     finally:
         reader.close()
     chain = Chain.after(system[-1]) if system else Chain(execution=SYSTEM)
-    journal = Journal(store, tip, chain, clock, entropy)
+    journal = Journal(store, tip, chain, clock, entropy, linger)
     journal.crashed = bool(system) and system[-1].header.types[-1] != JournalClosed.__name__
     _announce(journal, tip, partition, writer or this_process())
     async with trio.open_nursery() as nursery:

@@ -36,6 +36,19 @@ TEXT_ROWS_MAX: Final = 250_000
 LABELS_SET: Final = LabelsSet.__name__
 
 
+class StoreBusy(Exception):
+    """Nothing was written, because another program holds the store for itself: to be tried again."""
+
+
+class StoreFailed(Exception):
+    """A commit failed and nobody knows what reached the disk; says where and why in one line."""
+
+    def __init__(self, reason: str, advice: str) -> None:
+        self.advice = advice
+        """What to do, as the first half of a sentence."""
+        super().__init__(reason)
+
+
 class LogLine(msgspec.Struct, frozen=True, kw_only=True):
     """A line a task wrote; kept beside the journal, committed with its entry, bounded per attempt."""
 
@@ -253,6 +266,7 @@ class Store(Protocol):
         """Write a batch and return once it is durable.
 
         Raises:
+            StoreBusy: Nothing was written; the caller tries again.
             Exception: Nothing is known about what reached the disk; the caller poisons the partition.
         """
         ...

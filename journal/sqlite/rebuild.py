@@ -4,7 +4,7 @@ All in one transaction, in the order of the journal and by the code that writes 
 a payload was erased cannot be computed any more: its row, its labels, its deliveries and its claim stay as they were.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -18,17 +18,24 @@ from hookledger.journal.events import AnyEvent, decode_events
 from hookledger.journal.index import ExecutionRow, Projection
 from hookledger.journal.sqlite.columns import DELIVERY, EXECUTION, Columns
 from hookledger.journal.sqlite.files import version_of
-from hookledger.journal.sqlite.schema import PROJECTIONS, SCHEMA_VERSION, TABLES, UPGRADABLE
+from hookledger.journal.sqlite.schema import AROUND_THE_LOG, PROJECTIONS, SCHEMA_VERSION, TABLES
 from hookledger.journal.sqlite.writing import write_projections
 from hookledger.journal.store import Batch
 
 T = TypeVar("T", bound=msgspec.Struct)
 
 ENTRIES_PER_BATCH: Final = 1000
+_ROWS_AS_JSON: Final = 2
+"""The schema version whose lists had no columns of their own."""
 
 
-def rebuild(connection: apsw.Connection, path: Path) -> int:
-    """Replace all projections; returns how many entries they were computed from.
+def rebuild(
+    connection: apsw.Connection, path: Path, progress: Callable[[int, int], None] | None = None
+) -> int:
+    """Replace all projections, and what stands around the log; returns how many entries they were computed from.
+
+    Args:
+        progress: Called now and then with how many entries of how many were read.
 
     Raises:
         JournalUnreadable: An entry cannot be read; nothing was changed.
@@ -36,10 +43,12 @@ def rebuild(connection: apsw.Connection, path: Path) -> int:
     connection.execute("BEGIN IMMEDIATE")
     try:
         kept = _Kept(connection)
+        for kind, name in list(connection.execute(_AROUND)):
+            connection.execute(f'DROP {kind} "{name.replace(chr(34), chr(34) * 2)}"')
         for table in TABLES:
             connection.execute(f"DROP TABLE IF EXISTS {table}")
-        connection.execute(PROJECTIONS)
-        count = _Rebuild(connection, path, kept.rows).run()
+        connection.execute(AROUND_THE_LOG + PROJECTIONS)
+        count = _Rebuild(connection, path, kept.rows, progress).run()
         write_projections(connection, Batch(deliveries=kept.deliveries, claims=kept.claims))
         connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
         connection.execute("COMMIT")
@@ -60,7 +69,7 @@ class _Kept:
         erased = {execution for (execution,) in connection.execute(_ERASED)}
         if not erased:
             return
-        first = version_of(connection) in UPGRADABLE
+        first = version_of(connection) == _ROWS_AS_JSON
         for row in _rows(connection, "execution", ExecutionRow, None if first else EXECUTION):
             if row.execution in erased:
                 self.rows[row.execution] = row
@@ -84,15 +93,23 @@ def _rows(connection: apsw.Connection, table: str, kind: type[T], columns: Colum
 class _Rebuild:
     """One pass over the entries; only executions that are open at one time stay in memory."""
 
-    def __init__(self, connection: apsw.Connection, path: Path, kept: dict[str, ExecutionRow]) -> None:
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        path: Path,
+        kept: dict[str, ExecutionRow],
+        progress: Callable[[int, int], None] | None,
+    ) -> None:
         self._connection = connection
         self._path = path
+        self._progress = progress
         self._kept = kept
         self._open: dict[str, Projection] = {}
 
     def run(self) -> int:
         """Write what the entries say; returns how many there are."""
         count, batch = 0, Batch()
+        ((total,),) = self._connection.execute("SELECT count(*) FROM entry")
         for entry in self._entries():
             count += 1
             try:
@@ -103,6 +120,8 @@ class _Rebuild:
             if len(batch.entries) == ENTRIES_PER_BATCH:
                 write_projections(self._connection, batch)
                 batch = Batch()
+                if self._progress is not None:
+                    self._progress(count, total)
         write_projections(self._connection, batch)
         return count
 
@@ -139,6 +158,7 @@ class _Rebuild:
         )
 
 
+_AROUND: Final = "SELECT type, name FROM sqlite_schema WHERE type <> 'table' AND sql IS NOT NULL"
 _ERASED: Final = "SELECT DISTINCT exec FROM entry WHERE payload IS NULL"
 _ENTRIES: Final = "SELECT pos, header, leaf, payload, salt FROM entry ORDER BY pos"
 _EARLIER: Final = "SELECT payload FROM entry WHERE exec = ? AND n < ? ORDER BY n"

@@ -2,11 +2,11 @@
 
 from typing import Final
 
-SCHEMA_VERSION: Final = 3
-UPGRADABLE: Final = frozenset({2})
-"""Versions with the same log: only their projections are others."""
+SCHEMA_VERSION: Final = 4
+UPGRADABLE: Final = frozenset({2, 3})
+"""Versions whose log has the same rows: only their projections, guards and indexes are others."""
 
-LOG: Final = """
+TABLES_OF_THE_LOG: Final = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE entry (
   pos INTEGER PRIMARY KEY,
@@ -17,15 +17,6 @@ CREATE TABLE entry (
   payload BLOB,
   salt BLOB
 ) STRICT;
-CREATE UNIQUE INDEX entry_of_execution ON entry (exec, n);
--- Guards against accidents, not against an owner of the file: that is what the hashes are for.
-CREATE TRIGGER entry_is_never_deleted BEFORE DELETE ON entry
-  BEGIN SELECT raise(ABORT, 'journal entries are never deleted'); END;
-CREATE TRIGGER entry_is_never_changed BEFORE UPDATE ON entry
-  WHEN NEW.pos IS NOT OLD.pos OR NEW.exec IS NOT OLD.exec OR NEW.n IS NOT OLD.n
-    OR NEW.header IS NOT OLD.header OR NEW.leaf IS NOT OLD.leaf
-    OR NEW.payload IS NOT NULL OR NEW.salt IS NOT NULL
-  BEGIN SELECT raise(ABORT, 'journal entries are never changed; only a payload may be erased'); END;
 CREATE TABLE log (
   execution TEXT NOT NULL,
   path TEXT NOT NULL,
@@ -35,7 +26,20 @@ CREATE TABLE log (
   level TEXT NOT NULL,
   message TEXT NOT NULL
 ) STRICT;
-CREATE INDEX log_of_execution ON log (execution, at);
+"""
+
+# Guards are against accidents, not against an owner of the file: that is what the hashes are for.
+AROUND_THE_LOG: Final = """
+CREATE UNIQUE INDEX entry_of_execution ON entry (exec, n);
+CREATE INDEX log_of_execution ON log (execution);
+CREATE TRIGGER entry_is_never_deleted BEFORE DELETE ON entry
+  BEGIN SELECT raise(ABORT, 'journal entries are never deleted'); END;
+CREATE TRIGGER entry_is_never_changed BEFORE UPDATE ON entry
+  BEGIN SELECT raise(ABORT, 'journal entries are never changed'); END;
+CREATE TRIGGER log_is_never_deleted BEFORE DELETE ON log
+  BEGIN SELECT raise(ABORT, 'log lines are never deleted'); END;
+CREATE TRIGGER log_is_never_changed BEFORE UPDATE ON log
+  BEGIN SELECT raise(ABORT, 'log lines are never changed'); END;
 CREATE VIEW events AS
   SELECT entry.pos AS pos, entry.exec AS execution,
          json_extract(event.value, '$.sequence') AS sequence,
@@ -44,6 +48,10 @@ CREATE VIEW events AS
          event.value AS event
   FROM entry, json_each(CAST(entry.payload AS TEXT)) AS event;
 """
+
+LOG: Final = TABLES_OF_THE_LOG + AROUND_THE_LOG
+KEPT_TABLES: Final = ("meta", "entry", "log")
+"""Of the log: an upgrade leaves their rows alone and makes everything around them anew."""
 
 # The indexes over executions carry the columns that lists filter by, so that a list and its total are answered from
 # one of them. `by_start` and `by_flow` are written once per execution, `by_end` and `by_state` once it has ended; what

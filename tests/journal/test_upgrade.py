@@ -14,6 +14,7 @@ from hookledger.journal.errors import JournalUnreadable
 from hookledger.journal.figures import MINUTE, MinuteCount
 from hookledger.journal.journal import open_journal
 from hookledger.journal.sqlite import SqliteReader, SqliteStore, partition_file
+from hookledger.journal.sqlite.schema import SCHEMA_VERSION
 from hookledger.journal.store import Query
 from hookledger.journal.verify import SqliteSource, verify
 
@@ -86,7 +87,7 @@ def test_a_writer_brings_an_earlier_file_up_to_date(data: Path) -> None:
         sql(partition_file(data), "SELECT * FROM log"),
     )
     SqliteStore(data).close()
-    assert sql(partition_file(data), "PRAGMA user_version") == [(3,)]
+    assert sql(partition_file(data), "PRAGMA user_version") == [(SCHEMA_VERSION,)]
     after = (
         sql(partition_file(data), "SELECT * FROM entry ORDER BY pos"),
         sql(partition_file(data), "SELECT * FROM log"),
@@ -258,7 +259,7 @@ def test_a_later_file_is_refused(upgraded: Path) -> None:
     """
     A file of a later version is refused by writers and readers alike, and nothing is rebuilt.
     """
-    sql(partition_file(upgraded), "PRAGMA user_version = 4")
+    sql(partition_file(upgraded), f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     for opened in (lambda: SqliteStore(upgraded), lambda: SqliteReader(partition_file(upgraded))):
-        with pytest.raises(JournalUnreadable, match=r"schema version 4; this program reads 3$"):
+        with pytest.raises(JournalUnreadable, match=rf"version {SCHEMA_VERSION + 1}; this program reads {SCHEMA_VERSION}$"):
             opened()
