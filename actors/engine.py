@@ -88,6 +88,7 @@ class Engine:
         ports: Ports | None = None,
         registry: TaskRegistry | None = None,
         recover_in_background: bool = False,
+        linger: float = 0.0,
     ) -> "AsyncGenerator[Engine]":
         """Own a journal until the block ends. Executions that were open go on at once.
 
@@ -96,6 +97,7 @@ class Engine:
             ports: The outside world; the real one by default.
             registry: Task types; the built-in and installed ones by default.
             recover_in_background: Begin the block before open executions are taken up; `ready` says when they are.
+            linger: Seconds between a failed commit and the block's cancellation, in which callers can be answered.
 
         Raises:
             JournalLocked: Another process has the directory.
@@ -107,7 +109,9 @@ class Engine:
             async with (
                 plain_errors(),
                 _http_for(ports),
-                open_journal(store, clock=ports.clock, entropy=ports.entropy, writer=ports.writer) as journal,
+                open_journal(
+                    store, clock=ports.clock, entropy=ports.entropy, writer=ports.writer, linger=linger
+                ) as journal,
                 trio.open_nursery() as nursery,
             ):
                 engine = await _opened(cls, journal, ports, registry, nursery)

@@ -44,7 +44,7 @@ class Execution:
         """
         await self._ended.wait()
         if isinstance(self._fault, JournalPoisoned):
-            raise JournalPoisoned(str(self._fault)) from self._fault
+            raise self._fault
         if self._final is None:
             raise ExecutionFaulted(self.id, str(self._fault or "it was stopped"))
         return self._final[0]

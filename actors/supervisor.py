@@ -327,8 +327,8 @@ class Supervisor:
     def _failed(self, execution: Execution, error: Exception) -> None:
         poisoned = _poison_in(error)
         if poisoned is not None:
-            execution.fail(poisoned)
-            raise poisoned
+            execution.fail(poisoned)  # the journal ends the engine itself, once those who wait were told
+            return
         logger.error("execution %s stopped", execution.id, exc_info=error)
         execution.fail(ExecutionFaulted(execution.id, str(error)))
 

@@ -16,7 +16,7 @@ from hookledger.api.console.problem_pages import error_page
 from hookledger.api.console.route import PageRoute, answer_page
 from hookledger.api.console.routes import console_routes
 from hookledger.api.html import PRIVATE, secured, see_other
-from hookledger.api.http import BodyTooSlow, HttpRequest, HttpResponse, problem
+from hookledger.api.http import BodyTooSlow, HttpRequest, HttpResponse, journal_stopped, problem
 from hookledger.api.identity.guard import Admitted, Guard
 from hookledger.api.identity.pages import Entrance
 from hookledger.api.identity.places import HOME, LOGIN, LOGOUT, UI
@@ -25,6 +25,7 @@ from hookledger.api.routes import routes
 from hookledger.api.webhook.asgi import WebhookDoor
 from hookledger.api.webhook.handler import WebhookHandler
 from hookledger.api.webhook.refusal import Refused
+from hookledger.journal.errors import JournalPoisoned
 from hookledger.runtime.variables import TENANT
 
 OURS = frozenset(
@@ -188,6 +189,9 @@ def _error_pages(app: QuartTrio, guard: Guard, pages: Pages) -> None:
     async def on_too_slow(error: BodyTooSlow) -> Response:
         return _privately(problem(408, f"{error}; send the body again, and faster", slug="request-timeout"))
 
+    async def on_poisoned(_error: JournalPoisoned) -> Response:
+        return _privately(journal_stopped())
+
     async def on_error(error: Exception) -> Response:
         app.logger.error("unexpected error while answering %s", request.method, exc_info=error)
         page = error_page(pages, guard, plain_request(), 500)
@@ -196,6 +200,7 @@ def _error_pages(app: QuartTrio, guard: Guard, pages: Pages) -> None:
     app.register_error_handler(404, on_not_found)
     app.register_error_handler(HTTPException, on_http_error)
     app.register_error_handler(BodyTooSlow, on_too_slow)
+    app.register_error_handler(JournalPoisoned, on_poisoned)
     app.register_error_handler(Exception, on_error)
 
 

@@ -120,3 +120,10 @@ def problem(
         value["detail"] = detail
     response = json_response({**value, **(more or {})}, status, headers)
     return msgspec.structs.replace(response, headers=(("Content-Type", PROBLEM), *response.headers[1:]))
+
+
+def journal_stopped() -> HttpResponse:
+    """What callers get between a failed commit and the server's end."""
+    return problem(
+        503, "the journal cannot be written", headers={"Retry-After": "30"}, slug="journal-stopped"
+    )

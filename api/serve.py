@@ -30,6 +30,8 @@ from hookledger.runtime.secret_inputs import Cipher
 from hookledger.runtime.secrets import environment_variables
 
 WATCH_SECONDS: Final = 1.0
+LINGER_SECONDS: Final = 2.0
+"""How long callers still get their 503 after the journal stopped."""
 
 
 async def serve(
@@ -52,7 +54,10 @@ async def serve(
     directory = Path(config.data)
     ports = ports or _ports(config)
     files = ports.services["files"] = Files(directory / "files")
-    async with Engine.open(directory, ports=ports) as engine, trio.open_nursery() as nursery:
+    async with (
+        Engine.open(directory, ports=ports, linger=LINGER_SECONDS) as engine,
+        trio.open_nursery() as nursery,
+    ):
         flows = FlowsDirectory(engine, Path(config.flows)) if config.flows else None
         if flows is not None:
             for line in await flows.load():

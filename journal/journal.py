@@ -7,7 +7,6 @@ nobody knows what reached the disk. A commit that another program's lock kept fr
 """
 
 import logging
-
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, TypeVar
@@ -228,7 +227,9 @@ class Journal:
                 tries = tries + 1 if self._closing else 0
                 if tries >= BUSY_TRIES_AT_END:
                     raise
-                logger.warning("%s; the journal waits: nothing new is acknowledged until that program lets go", busy)
+                logger.warning(
+                    "%s; the journal waits: nothing new is acknowledged until that program lets go", busy
+                )
             await trio.lowlevel.checkpoint()
 
     def _poisoned(self, error: Exception, committed: trio.Event) -> None:
@@ -277,9 +278,11 @@ async def open_journal(
         except BaseException:
             nursery.cancel_scope.cancel()
             raise
-        epoch = tip.epoch + 1
-        journal.append_system(lambda sequence, at: JournalClosed(sequence=sequence, at=at, epoch=epoch))
-        journal.close()
+        journal.leave()
+        if not journal.poison:
+            epoch = tip.epoch + 1
+            journal.append_system(lambda sequence, at: JournalClosed(sequence=sequence, at=at, epoch=epoch))
+            journal.close()
 
 
 def _create(store: Store, entropy: Entropy) -> Tip:

@@ -22,6 +22,8 @@ NAME_CHARS_MAX: Final = 120
 READ_BYTES_MAX: Final = 1024 * 1024
 """What an expression reads is recorded with the event that used it."""
 
+_PRIVATE: Final = 0o700
+
 _UNSAFE = re.compile(r"[^A-Za-z0-9._ -]")
 
 
@@ -44,7 +46,7 @@ class Files:
     def open(self, name: str) -> "Writer":
         """Begin a file; `name` only has to be unique among those that arrive now."""
         self._count += 1
-        self._incoming.mkdir(parents=True, exist_ok=True)
+        _make(self._incoming)
         return Writer(self._incoming / f"{name}-{os.getpid()}-{self._count}")
 
     def clean(self) -> None:
@@ -116,7 +118,7 @@ class Writer:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file: IO[bytes] = path.open("wb", buffering=0)
+        self._file: IO[bytes] = open(path, "wb", buffering=0, opener=_private)  # noqa: SIM115
         self._piece = bytearray()
         self._digest = hashlib.sha256()
         self.size = 0
@@ -163,8 +165,19 @@ def _sync(file: IO[bytes]) -> None:
     file.close()
 
 
+def _private(path: str, flags: int) -> int:
+    """Open for the server's user alone, whatever the umask is."""
+    return os.open(path, flags, 0o600)
+
+
+def _make(directory: Path) -> None:
+    """Make a directory and those above it for the server's user alone; `mkdir` would leave those above to the umask."""
+    for missing in reversed([each for each in (directory, *directory.parents) if not each.exists()]):
+        missing.mkdir(mode=_PRIVATE, exist_ok=True)
+
+
 def _move(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
+    _make(target.parent)
     source.rename(target)
     descriptor = os.open(target.parent, os.O_RDONLY)
     try:

@@ -4,12 +4,11 @@ Finds the trigger, runs its pipeline and turns the outcome into an answer. Whate
 of the documented ones.
 """
 
-import logging
 from typing import Final
 
 from hookledger.actors.engine import Engine
 from hookledger.actors.ids import new_id
-from hookledger.api.http import HttpRequest, HttpResponse, problem
+from hookledger.api.http import HttpRequest, HttpResponse, journal_stopped, problem
 from hookledger.api.webhook.exchange import Exchange
 from hookledger.api.webhook.files import Files
 from hookledger.api.webhook.keysets import Fetch
@@ -25,7 +24,6 @@ NOT_FOUND: Final = "no webhook is reachable here; check namespace, flow id and k
 UNRECORDED: Final = frozenset({"preflight", "duplicate"})
 """Answers that are not handshakes: nothing is written for them here."""
 
-logger = logging.getLogger("hookledger.api.webhook")
 
 __all__ = ["WebhookHandler", "WebhookLimits"]
 
@@ -65,9 +63,8 @@ class WebhookHandler:
         self._pending += 1
         try:
             response = await self._answer(request, delivery_id)
-        except JournalPoisoned as error:
-            logger.error("%s", error)
-            response = problem(503, "the journal cannot be written", headers={"Retry-After": "30"})
+        except JournalPoisoned:  # the journal itself has told the log why
+            response = journal_stopped()
         finally:
             self._pending -= 1
         return response.with_headers({"X-Delivery-Id": delivery_id})

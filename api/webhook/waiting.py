@@ -15,6 +15,7 @@ from hookledger.api.http import ClientGone, HttpRequest, HttpResponse, json_resp
 from hookledger.api.views import receipt, webhook_view
 from hookledger.api.webhook import answers
 from hookledger.api.webhook.progress import progress
+from hookledger.journal.errors import JournalPoisoned
 from hookledger.runtime.state import State, fold
 from hookledger.runtime.triggers.webhook import WebhookSettings
 from hookledger.runtime.variables import TENANT
@@ -129,7 +130,7 @@ class Waiting:
     async def _watched(self, execution: "Execution", seconds: float, request: HttpRequest) -> State | None:
         found: list[State] = []
         gone: list[bool] = []
-        fault: list[ExecutionFaulted] = []
+        fault: list[ExecutionFaulted | JournalPoisoned] = []
         with trio.move_on_after(seconds):
             async with trio.open_nursery() as nursery:
 
@@ -142,7 +143,7 @@ class Waiting:
                 nursery.start_soon(watch)
                 try:
                     found.append(await execution.answered())
-                except ExecutionFaulted as error:
+                except (ExecutionFaulted, JournalPoisoned) as error:
                     fault.append(error)
                 nursery.cancel_scope.cancel()
         if fault:

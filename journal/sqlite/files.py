@@ -33,10 +33,10 @@ _ALL: Final[Mapping[str, int | str]] = {
     "mmap_size": 0,  # an error of the disk is an error of SQLite, not a signal
 }
 WRITER_SETTINGS: Final[Mapping[str, int | str]] = {
-    **_ALL,
-    "busy_timeout": COMMIT_BUSY_MS_MAX,
     "journal_mode": "wal",
     "synchronous": 2,  # FULL: a commit has been flushed when it returns
+    **_ALL,
+    "busy_timeout": COMMIT_BUSY_MS_MAX,
     "wal_autocheckpoint": 1000,
     "locking_mode": "normal",
 }
@@ -134,7 +134,9 @@ def configure(connection: apsw.Connection, path: Path, settings: Mapping[str, in
         JournalUnwritable: A setting has another value afterwards.
     """
     for name, wanted in settings.items():
-        list(connection.execute(f"PRAGMA {name}={wanted}"))  # to the end: a statement with rows stops at the first
+        list(
+            connection.execute(f"PRAGMA {name}={wanted}")
+        )  # to the end: a statement with rows stops at the first
         found = setting(connection, name)
         if found != wanted:
             raise JournalUnwritable(

@@ -14,7 +14,7 @@ from hookledger.journal.sqlite.schema import LOG, PROJECTIONS
 
 WITHOUT_WAL: Final = (
     "was not closed in good order and has no write-ahead log beside it: if it is a copy, the newest commits may be "
-    "missing; copy the `-wal` file along, or copy with `sqlite3 FILE \".backup COPY\"`"
+    'missing; copy the `-wal` file along, or copy with `sqlite3 FILE ".backup COPY"`'
 )
 _SQLITES_OWN: Final = frozenset({"sqlite_stat1", "sqlite_stat4"})
 """What `ANALYZE` makes; nothing reads it."""

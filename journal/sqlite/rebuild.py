@@ -109,7 +109,7 @@ class _Rebuild:
     def run(self) -> int:
         """Write what the entries say; returns how many there are."""
         count, batch = 0, Batch()
-        ((total,),) = self._connection.execute("SELECT count(*) FROM entry")
+        total = next(self._connection.execute("SELECT count(*) FROM entry"))[0]
         for entry in self._entries():
             count += 1
             try:
@@ -120,10 +120,14 @@ class _Rebuild:
             if len(batch.entries) == ENTRIES_PER_BATCH:
                 write_projections(self._connection, batch)
                 batch = Batch()
-                if self._progress is not None:
-                    self._progress(count, total)
+                self._tell(count, total)
         write_projections(self._connection, batch)
+        self._tell(count, total)
         return count
+
+    def _tell(self, count: int, total: int) -> None:
+        if self._progress is not None:
+            self._progress(count, total)
 
     def _entries(self) -> Iterator[Entry]:
         for position, raw, leaf, payload, salt in self._connection.execute(_ENTRIES):

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -32,6 +33,8 @@ T = TypeVar("T")
 logger = logging.getLogger("hookledger.journal")
 
 READERS_MAX: Final = 4
+SPOKEN_SECONDS: Final = 2.0
+"""How long a rebuild is silent."""
 
 
 class SqliteStore:
@@ -62,7 +65,7 @@ class SqliteStore:
             JournalUnwritable: The directory cannot be written as a journal must be.
         """
         self._path = partition_file(directory, partition)
-        self._progress = progress
+        self._progress = progress or Spoken(self._path)
         self._orderly = True
         lock = self._path.with_suffix(".lock")
         with _writable(directory):
@@ -139,6 +142,9 @@ class SqliteStore:
         try:
             with readable(self._path):
                 if outdated:
+                    logger.warning(
+                        "%s is of an earlier version; its lists are computed anew, once", self._path
+                    )
                     rebuild(connection, self._path, self._progress)
                 elif not mend:
                     _check_schema(connection, self._path)
@@ -177,6 +183,19 @@ class SqliteStore:
         if self._watch.has_database():
             with suppress(apsw.Error):
                 self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_FULL)
+
+
+class Spoken:
+    """Says in the log how far a rebuild is, now and then."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._last = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        if time.monotonic() - self._last > SPOKEN_SECONDS:
+            self._last = time.monotonic()
+            logger.warning("%s: %d of %d entries read", self._path, done, total)
 
 
 def _check_schema(connection: apsw.Connection, path: Path) -> None:

@@ -77,9 +77,7 @@ class Watch:
     def _stamped(self) -> Stamp:
         database, wal = (os.stat(file) for file in beside(self._path)[:2])
         _, header = self._connection.read("main", 0, 0, HEADER_BYTES)
-        return Stamp(
-            (database.st_size, database.st_mtime_ns), (wal.st_size, wal.st_mtime_ns), bytes(header)
-        )
+        return Stamp((database.st_size, database.st_mtime_ns), (wal.st_size, wal.st_mtime_ns), bytes(header))
 
     def _examine(self) -> None:
         """Somebody else wrote: is it still this journal, to its last entry, as this program made it?"""
@@ -87,7 +85,9 @@ class Watch:
             connection = open_reader(self._path)
             try:
                 wrong = _last_leaf(connection) != self.last or any(schema_differences(connection))
-                damaged = wrong or any(line != "ok" for (line,) in connection.execute("PRAGMA quick_check(1)"))
+                damaged = wrong or any(
+                    line != "ok" for (line,) in connection.execute("PRAGMA quick_check(1)")
+                )
             finally:
                 connection.close()
         except (apsw.Error, JournalError) as error:

@@ -361,5 +361,5 @@ def test_error_codes_are_documented() -> None:
         if isinstance(kind, type) and issubclass(kind, errors.JournalError)
     ]
     pages = [(DOCS / "errors" / f"{code}.md").read_text() for code in codes]
-    assert len(codes) == 7
+    assert len(codes) == 8
     assert all(f"## {part}" in page for page in pages for part in ("Cause", "How to confirm", "How to fix"))

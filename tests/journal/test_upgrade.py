@@ -261,5 +261,7 @@ def test_a_later_file_is_refused(upgraded: Path) -> None:
     """
     sql(partition_file(upgraded), f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     for opened in (lambda: SqliteStore(upgraded), lambda: SqliteReader(partition_file(upgraded))):
-        with pytest.raises(JournalUnreadable, match=rf"version {SCHEMA_VERSION + 1}; this program reads {SCHEMA_VERSION}$"):
+        with pytest.raises(
+            JournalUnreadable, match=rf"version {SCHEMA_VERSION + 1}; this program reads {SCHEMA_VERSION}$"
+        ):
             opened()
