@@ -9,6 +9,7 @@ from typing import Any
 
 from hookledger.journal.events import ChildReturned, ChildStarted, TriggerReceived
 from hookledger.runtime.decide import outcome
+from hookledger.runtime.expressions import CaseInsensitive
 from hookledger.runtime.flow.model import Flow, Task
 from hookledger.runtime.plan import Place
 from hookledger.runtime.state import Run, State, loop_values
@@ -80,7 +81,7 @@ def outputs(state: State) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for run in state.runs.values():
         if run.outputs:
-            _place_outputs(found, run.task, run.values, run.outputs)
+            _place_outputs(found, run.task, run.values, _as_answer(run.outputs))
     for path, taken in state.branches.items():
         if taken.outputs:
             _place_outputs(found, taken.task, loop_values(state.branches, path), taken.outputs)
@@ -114,6 +115,14 @@ def _place_outputs(
     for value in values:
         target = target.setdefault(value, {})
     target.update(made)
+
+
+def _as_answer(made: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Outputs of a request: names of headers are found without regard to case, as those of a delivery."""
+    headers = made.get("headers")
+    if isinstance(headers, dict) and "code" in made and "uri" in made:
+        return {**made, "headers": CaseInsensitive(headers)}
+    return made
 
 
 def _child_outputs(started: ChildStarted, returned: ChildReturned | None) -> dict[str, Any]:

@@ -8,10 +8,13 @@ from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDeco
 
 from hookledger.api.webhook.files import Files, Place, StoredBody, Writer, file_name
 from hookledger.api.webhook.refusal import Refused
+from hookledger.runtime.charsets import charset_of, decoded
 
 FIELD_BYTES_MAX: Final = 1024 * 1024
 """All text fields together."""
 PARTS_MAX: Final = 1000
+FILES_MAX: Final = 100
+"""Each file is made durable on its own."""
 
 
 class Part(msgspec.Struct, kw_only=True):
@@ -45,8 +48,10 @@ class Parts:
         self._decoder = MultipartDecoder(boundary, max_form_memory_size=FIELD_BYTES_MAX, max_parts=PARTS_MAX)
         self._writer: Writer | None = None
         self._part: Part | None = None
-        self._field: tuple[str, bytearray] | None = None
+        self._field: tuple[str, str, bytearray] | None = None
         self._field_bytes = 0
+        self._read: list[tuple[str, str, bytes]] = []
+        """Name, charset and bytes of each text field: `_charset_` may come after what it is for."""
         self.files: list[Part] = []
         self.fields: dict[str, list[str]] = {}
 
@@ -59,6 +64,9 @@ class Parts:
         """The body is complete."""
         self._receive(None)
         await self._drain()
+        usual = next((value.decode("latin-1") for name, _, value in self._read if name == "_charset_"), "")
+        for name, charset, value in self._read:
+            self.fields.setdefault(name, []).append(decoded(value, charset, usual, mark=False))
 
     def discard(self) -> None:
         """Remove everything that was stored."""
@@ -99,13 +107,19 @@ class Parts:
             case File() if event.filename.strip():
                 self._begin(event.name, event.filename, event.headers)
             case Field() | File():
-                self._field = (event.name or "", bytearray())
+                self._field = (
+                    event.name or "",
+                    charset_of(event.headers.get("content-type", "")),
+                    bytearray(),
+                )
             case Data():
                 await self._data(event)
             case _:
                 return
 
     def _begin(self, name: str | None, filename: str, headers: Headers) -> None:
+        if len(self.files) >= FILES_MAX:
+            raise Refused(413, "payload-too-large", f"the form has more than {FILES_MAX} files")
         self._writer = self._files.open(self._name)
         self._part = Part(
             name=name or "",
@@ -126,13 +140,13 @@ class Parts:
 
     def _add(self, event: Data) -> None:
         assert self._field is not None
-        name, value = self._field
+        name, charset, value = self._field
         self._field_bytes += len(event.data)
         if self._field_bytes > FIELD_BYTES_MAX:
             raise Refused(413, "payload-too-large", "the text fields of the form pass 1 MiB")
         value += event.data
         if not event.more_data:
-            self.fields.setdefault(name, []).append(value.decode("utf-8", "replace"))
+            self._read.append((name, charset, bytes(value)))
             self._field = None
 
 

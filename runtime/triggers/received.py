@@ -5,15 +5,21 @@ one fails with a clear error unless it says `??` or `default`.
 """
 
 import base64
-import codecs
 import hashlib
-import json
+import re
 from collections.abc import Iterable
-from typing import Any, NoReturn
-from urllib.parse import unquote
+from typing import Any, Final
+from urllib.parse import unquote_plus
+from weakref import WeakValueDictionary
 
 from hookledger.journal.events import TriggerReceived
+from hookledger.runtime.charsets import charset_of, decoded
 from hookledger.runtime.expressions import CaseInsensitive
+from hookledger.runtime.json_slices import loads
+
+LARGE_BYTES: Final = 256 * 1024
+"""A body from this size on is read away from the event loop (`LargeBody`)."""
+_MEDIA_TYPE: Final = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
 
 _TEXT_TYPES = frozenset(
     {"application/json", "application/xml", "application/x-www-form-urlencoded", "application/x-ndjson"}
@@ -31,7 +37,7 @@ def trigger_variables(received: TriggerReceived) -> dict[str, Any]:
         **received.variables,
     }
     if "batch" in received.variables:
-        found["body"] = found["item"] = _json_or_text(received.body.decode("utf-8", "replace"))
+        found["body"] = found["item"] = json_or_text(received.body.decode("utf-8", "replace"))
     elif received.body and "body" not in found:
         found["body"] = body_value(received.body, content_type(received.headers), received.charset)
     if received.raw_body and received.body:
@@ -65,26 +71,62 @@ def headers_map(headers: Iterable[tuple[str, str]]) -> CaseInsensitive:
 
 
 def parameters_map(query: str) -> dict[str, list[str]]:
-    """Name to list of values in order of appearance; percent-decoded as UTF-8, `+` stays a plus."""
+    """Name to list of values in order of appearance; percent-decoded as UTF-8, `+` is a space."""
     found: dict[str, list[str]] = {}
     for part in query.split("&"):
         if part:
             name, _, value = part.partition("=")
-            found.setdefault(unquote(name), []).append(unquote(value))
+            found.setdefault(unquote_plus(name), []).append(unquote_plus(value))
     return found
+
+
+class LargeBody:
+    """The value of a large body. While somebody keeps this, `body_value` gives the same value at once."""
+
+    __slots__ = ("__weakref__", "value")
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+_large: "WeakValueDictionary[tuple[bytes, str, str], LargeBody]" = WeakValueDictionary()
+
+
+def known_body(body: bytes, content_type: str, charset: str) -> LargeBody | None:
+    """What somebody keeps of a large body; None when it is small or nobody does."""
+    return _large.get((body, content_type, charset)) if len(body) >= LARGE_BYTES else None
+
+
+def keep_body(body: bytes, content_type: str, charset: str, value: Any) -> LargeBody:
+    """Let others find the value of a large body for as long as the result is kept."""
+    return _large.setdefault((body, content_type, charset), LargeBody(value))
 
 
 def body_value(body: bytes, content_type: str, charset: str = "") -> Any:
     """JSON objects and arrays become data whatever the content type says; other text stays text; binary is base64.
 
-    `charset` is used where the content type names none; the default is UTF-8.
+    `charset` is used where the content type names none that is known; the default is UTF-8. The value may be shared.
     """
-    media, _, parameters = content_type.partition(";")
-    if not is_text(media.strip().lower()):
+    known = known_body(body, content_type, charset)
+    return read_body(body, content_type, charset) if known is None else known.value
+
+
+def read_body(body: bytes, content_type: str, charset: str) -> Any:
+    """The same, read anew. A large body takes its time; in a thread it lets others run meanwhile."""
+    if not is_text(media_of(content_type)):
         return base64.b64encode(body).decode()
-    text = _decoded(body, parameters, charset or "utf-8")
-    stripped = text.strip()
-    return _json_or_text(text) if stripped[:1] in ("{", "[") else text
+    return text_value(decoded(body, charset_of(content_type), charset))
+
+
+def text_value(text: str) -> Any:
+    """A JSON object or array as data, any other text as it is."""
+    return json_or_text(text) if text.lstrip()[:1] in ("{", "[") else text
+
+
+def media_of(content_type: str) -> str:
+    """The media type in lower case; one that cannot be read counts as absent."""
+    media = content_type.partition(";")[0].strip().lower()
+    return media if _MEDIA_TYPE.fullmatch(media) else ""
 
 
 def is_text(media_type: str) -> bool:
@@ -97,13 +139,27 @@ def is_text(media_type: str) -> bool:
     )
 
 
-def _json_or_text(text: str) -> Any:
+def is_json(media_type: str) -> bool:
+    """True for types whose body is one JSON document."""
+    return media_type.endswith(("/json", "+json"))
+
+
+def json_or_text(text: str) -> Any:
     """Anything behind the first value means it is no JSON document (NDJSON, say): then nothing may be cut off."""
     try:
-        value = json.loads(text, parse_constant=_refuse)
+        return json_value(text)
     except (ValueError, RecursionError):
         return text
-    return whole_characters(value) if "\\ud" in text.lower() else value
+
+
+def json_value(text: str) -> Any:
+    """The value of a JSON document; halves of surrogate pairs become U+FFFD.
+
+    Raises:
+        ValueError, RecursionError: It is none, or nests too deeply.
+    """
+    value = loads(text)
+    return whole_characters(value) if "\\ud" in text or "\\uD" in text else value
 
 
 def whole_characters(value: Any) -> Any:
@@ -117,22 +173,3 @@ def whole_characters(value: Any) -> Any:
             return [whole_characters(item) for item in value]
         case _:
             return value
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")
-
-
-def _decoded(body: bytes, parameters: str, charset: str) -> str:
-    for parameter in parameters.split(";"):
-        name, _, value = parameter.partition("=")
-        if name.strip().lower() == "charset":
-            charset = value.strip().strip('"')
-    try:
-        name = codecs.lookup(charset).name
-    except (LookupError, ValueError):
-        name = "utf-8"
-    try:
-        return body.decode(name, errors="replace")
-    except (LookupError, ValueError):  # a codec that is no text encoding
-        return body.decode("utf-8", errors="replace")

@@ -13,6 +13,7 @@ from hookledger.api.webhook.exchange import Exchange
 from hookledger.api.webhook.files import Files, StoredBody
 from hookledger.api.webhook.multipart import Parts, boundary_of
 from hookledger.api.webhook.refusal import Refused
+from hookledger.runtime.charsets import is_identity
 from hookledger.runtime.triggers.webhook import WebhookSettings
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class ReadBody:
             if boundary is not None:
                 await read_parts(exchange, self._limit, self._files, boundary)
                 return
-        if coding is not None and coding.strip().lower() not in ("", "identity"):
+        if coding is not None and not is_identity(coding):
             await self._inflated(exchange, coding)
             return
         pieces = [chunk async for chunk in RawChunks(exchange, self._limit)]
@@ -187,7 +188,7 @@ class RawChunks:
 async def plain_chunks(exchange: Exchange, limit: int) -> AsyncGenerator[bytes]:
     """The bytes behind a Content-Encoding, which may not be more than `limit` either."""
     coding = exchange.request.header("content-encoding")
-    if coding is None or coding.strip().lower() in ("", "identity"):
+    if coding is None or is_identity(coding):
         async for chunk in RawChunks(exchange, limit):
             yield chunk
         return

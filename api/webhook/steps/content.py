@@ -103,8 +103,8 @@ class CloudEventsStep:
 
 
 def plain_event(event: CloudEvent) -> dict[str, Any]:
-    """The event as JSON data; binary data as base64."""
+    """The event as JSON data; bytes become base64, and `dataEncoding` says so."""
     plain = event.plain()
     if isinstance(plain.get("data"), bytes):
-        plain["data"] = base64.b64encode(plain["data"]).decode()
+        plain |= {"data": base64.b64encode(plain["data"]).decode(), "dataEncoding": "base64"}
     return plain

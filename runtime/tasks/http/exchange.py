@@ -115,10 +115,11 @@ def redirected(request: HttpRequest, status: int, location: str) -> HttpRequest:
 
 
 def _listed(answer: HttpAnswer) -> dict[str, list[str]]:
-    """Header names in lower case, so that a flow can rely on them."""
+    """Header names as they were sent; expressions find them without regard to case."""
     listed: dict[str, list[str]] = {}
+    spelling: dict[str, str] = {}
     for name, value in answer.headers:
-        listed.setdefault(name.lower(), []).append(value)
+        listed.setdefault(spelling.setdefault(name.lower(), name), []).append(value)
     return listed
 
 

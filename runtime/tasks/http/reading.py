@@ -1,13 +1,12 @@
 """Reads an answer's body: decompressed, never beyond its limit, and as text where it is text."""
 
 import base64
-import codecs
 import re
 import zlib
 from collections.abc import Mapping
-from email.message import Message
 from typing import Any, Final
 
+from hookledger.runtime.charsets import charset_of, decoded, is_identity
 from hookledger.runtime.tasks.base import TaskFailed
 from hookledger.runtime.tasks.http.port import HttpAnswer
 
@@ -15,19 +14,6 @@ WINDOWS: Final = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 ACCEPTED: Final = "gzip, deflate"
 _BINARY: Final = re.compile(
     r"(image|audio|video|font)/(?!.*\+xml)|application/(octet-stream|pdf|zip|gzip|x-tar)\b"
-)
-_NOT_FOR_TEXT: Final = frozenset(
-    {
-        "idna",
-        "mbcs",
-        "oem",
-        "palmos",
-        "punycode",
-        "raw-unicode-escape",
-        "undefined",
-        "unicode-escape",
-        "utf-7",
-    }
 )
 
 
@@ -109,7 +95,7 @@ def body_outputs(content: bytes, content_type: str, default_charset: str) -> Map
 
 def _machine(coding: str) -> "zlib._Decompress | None":
     name = coding.strip().lower()
-    if name in ("", "identity"):
+    if is_identity(name):
         return None
     if name not in WINDOWS:
         raise TaskFailed(
@@ -121,25 +107,8 @@ def _machine(coding: str) -> "zlib._Decompress | None":
 
 def _decoded(content: bytes, content_type: str, default_charset: str) -> str | None:
     """None when the bytes are no text in the charset that was named, or hold what no text holds."""
-    codec = _codec(_charset(content_type)) or _codec(default_charset) or "utf-8"
     try:
-        text = content.decode(codec)
-    except (UnicodeDecodeError, LookupError):
+        text = decoded(content, charset_of(content_type), default_charset, errors="strict")
+    except UnicodeDecodeError:
         return None
-    return None if "\0" in text else text.removeprefix("\ufeff")
-
-
-def _charset(content_type: str) -> str:
-    message = Message()
-    message["content-type"] = content_type
-    return message.get_content_charset("")
-
-
-def _codec(name: str) -> str | None:
-    """A codec for text; those that are Python's own inventions are none."""
-    try:
-        found = codecs.lookup(name).name
-        b"a".decode(name, "replace")  # refuses what turns bytes into bytes
-    except (LookupError, ValueError):
-        return None
-    return None if found in _NOT_FOR_TEXT else found
+    return None if "\0" in text else text

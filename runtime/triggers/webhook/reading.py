@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+from hookledger.runtime.charsets import known_charset
 from hookledger.runtime.flow.fields import Collector, has_expression
 from hookledger.runtime.flow.problems import Path
 from hookledger.runtime.flow.templates import compile_tree
@@ -237,9 +238,7 @@ def _fetch(data: Mapping[str, Any], path: Path, found: Collector) -> Any:
 
 def _charset(data: Mapping[str, Any], path: Path, found: Collector) -> Any:
     name = str(data["charset"])
-    try:
-        "".encode(name)
-    except (LookupError, UnicodeError, ValueError):
+    if known_charset(name) is None:
         found.add(path, f"`{name}` is no charset; write for example UTF-8, ISO-8859-1 or windows-1252")
     return name
 

@@ -23,7 +23,7 @@ async def test_redirects_are_not_followed_when_the_author_says_so(http: HttpClie
     """
     async with answering(redirect("/b")) as server:
         outputs = await asked(http, server.uri(), options={"followRedirects": False})
-    assert (outputs["code"], outputs["headers"]["location"]) == (302, ["/b"])
+    assert (outputs["code"], outputs["headers"]["Location"]) == (302, ["/b"])
 
 
 @pytest.mark.parametrize(

@@ -15,14 +15,14 @@ from .server import answer, answering
 
 async def test_an_answer_becomes_outputs(http: HttpClient) -> None:
     """
-    The outputs are uri, code, headers as lists under lower-case names, body and its size in bytes.
+    The outputs are uri, code, headers as lists under the names they were sent with, body and its size in bytes.
     """
     async with answering(answer("grün".encode(), "X-A: 1", "x-a: 2")) as server:
         outputs = await asked(http, server.uri("/p?q=1"))
     assert outputs == {
         "uri": server.uri("/p?q=1"),
         "code": 200,
-        "headers": {"content-length": ["5"], "x-a": ["1", "2"]},
+        "headers": {"Content-Length": ["5"], "X-A": ["1", "2"]},
         "body": "grün",
         "size": 5,
     }

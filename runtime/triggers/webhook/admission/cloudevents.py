@@ -14,6 +14,8 @@ from urllib.parse import unquote
 
 import msgspec
 
+from hookledger.runtime.charsets import charset_of, decoded
+from hookledger.runtime.triggers.received import is_json, is_text, json_or_text, json_value, media_of
 from hookledger.runtime.triggers.webhook.admission.media import media_type
 from hookledger.runtime.triggers.webhook.signatures.wire import HeaderTable, iso_seconds
 
@@ -47,6 +49,7 @@ class CloudEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     dataschema: str | None = None
     extensions: dict[str, Any] = {}
     data: Any = None
+    """Data or text; bytes where it is neither."""
 
     def plain(self) -> dict[str, Any]:
         """Return the attributes as one flat mapping; absent ones are left out."""
@@ -100,9 +103,23 @@ class _Malformed(ValueError):
 
 def _json(body: bytes) -> Any:
     try:
-        return msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError, ValueError) as error:
+        return json_value(decoded(body, errors="strict"))
+    except (RecursionError, ValueError) as error:
         raise _Malformed("the body is not JSON") from error
+
+
+def _content(body: bytes, content_type: str) -> Any:
+    """What bytes are by their type: text as text, JSON as data; without one JSON if it parses, else text or bytes."""
+    media = media_of(content_type)
+    if not is_text(media):
+        return body
+    try:
+        text = decoded(body, charset_of(content_type), errors="strict")
+    except UnicodeDecodeError:
+        return body
+    if "\0" in text:
+        return body
+    return json_or_text(text) if not media or is_json(media) else text
 
 
 def _batch(value: Any) -> tuple[CloudEvent, ...]:
@@ -123,7 +140,7 @@ def _structured(value: Any) -> CloudEvent:
     if encoded is not None:
         if data is not None:
             raise _Malformed("an event has either data or data_base64")
-        data = _from_base64(encoded)
+        data = _content(_from_base64(encoded), str(fields.get("datacontenttype", "")))
     return _event(fields, data)
 
 
@@ -144,8 +161,9 @@ def _binary(table: HeaderTable, media: str | None, body: bytes) -> CloudEvent:
             fields[key[3:]] = unquote(value.strip().strip('"'))
     if content_type := table.first("content-type"):
         fields["datacontenttype"] = content_type
-    is_json = media is not None and (media.endswith(("/json", "+json")))
-    return _event(fields, (_json(body) if is_json else body) if body else None)
+    if not body:
+        return _event(fields, None)
+    return _event(fields, _json(body) if media and is_json(media) else _content(body, content_type or ""))
 
 
 def _event(fields: dict[str, Any], data: Any) -> CloudEvent:

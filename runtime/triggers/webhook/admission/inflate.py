@@ -7,6 +7,8 @@ pieces, and nothing more is asked of the decompressor after that.
 import zlib
 from collections.abc import Iterator
 
+from hookledger.runtime.charsets import is_identity
+
 PIECE_BYTES = 65_536
 RATIO_MAX = 200  # honest text stays far below; a run of zeros reaches about 1030
 RATIO_FREE_BYTES = 2**20  # small bodies may have any ratio
@@ -29,7 +31,7 @@ def coding_of(content_encoding: str | None) -> str | None:
         InflateProblem: Another coding, or several of them.
     """
     name = (content_encoding or "").strip().lower().removeprefix("x-")
-    if name in ("", "identity"):
+    if is_identity(name):
         return None
     if name not in ("gzip", "deflate"):
         raise InflateProblem("unsupported", "send gzip, deflate or no Content-Encoding")

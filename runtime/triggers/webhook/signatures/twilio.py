@@ -155,16 +155,16 @@ def _decoded(text: bytes) -> bytes:
 
 
 def port_spellings(url: str) -> tuple[str, ...]:
-    """Return the URL as given, and with its default port added or taken away."""
+    """Return the URL as given, without its port, and with it or the default one: senders do both."""
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
         return (url,)
     default = DEFAULT_PORTS.get(parts.scheme)
-    if default is None or port not in (None, default):
+    if default is None:
         return (url,)
-    return tuple(dict.fromkeys((url, _with_port(parts, default if port is None else None))))
+    return tuple(dict.fromkeys((url, _with_port(parts, None), _with_port(parts, port or default))))
 
 
 def _with_port(parts: SplitResult, port: int | None) -> str:

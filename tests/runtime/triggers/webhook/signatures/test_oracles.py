@@ -107,6 +107,20 @@ def test_twilio_forms(url: str) -> None:
     assert accepts("TWILIO", theirs, "12345", 0, body, "https://example.com/hook?a=1")
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("signed", ["", ":8443", ":443", ":80"])
+@pytest.mark.parametrize("called", ["", ":8443"])
+def test_twilio_signs_with_the_port_or_without(scheme: str, signed: str, called: str) -> None:
+    """
+    We accept what twilio's own validator accepts, for every port and its absence.
+    """
+    library = RequestValidator("12345")
+    signature = library.compute_signature(f"{scheme}://h.example{signed}/hook", {})
+    url = f"{scheme}://h.example{called}/hook"
+    accepted = accepts("TWILIO", [("X-Twilio-Signature", signature)], "12345", 0, b"", url)
+    assert accepted == library.validate(url, {}, signature)
+
+
 def test_twilio_json() -> None:
     """
     twilio verifies our URL with bodySHA256 and its signature.
