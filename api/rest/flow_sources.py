@@ -62,7 +62,9 @@ def faults(problems: tuple[Problem, ...]) -> list[Fault]:
 
 def constraints(problems: tuple[Problem, ...]) -> str:
     """Problems as a person reads them, a line each."""
-    return "\n".join(f"{one.line}:{one.column}: {one.message}" if one.line else str(one) for one in problems)
+    return "\n".join(
+        f"{one.line}:{one.column}: {one.sentence}" if one.line else one.sentence for one in problems
+    )
 
 
 def invalid(problems: tuple[Problem, ...]) -> HttpResponse:

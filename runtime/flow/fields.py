@@ -15,6 +15,7 @@ from msgspec import NODEFAULT
 
 from hookledger.runtime.expressions import check
 from hookledger.runtime.flow.problems import Path, Problem, nearest, suggestion
+from hookledger.runtime.flow.sources import PATTERNS
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -71,6 +72,48 @@ def texts(value: object, path: Path) -> Iterator[tuple[str, Path]]:
             return
 
 
+def present(data: Mapping[str, Any], kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """The same properties without those that are null: a property without a value is not there.
+
+    That holds for the properties of `kind` and of the Structs inside it; in free data, such as
+    `variables`, null is a value.
+    """
+    types = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
+    return {
+        name: present_value(value, types[name]) if name in types else value
+        for name, value in data.items()
+        if value is not None
+    }
+
+
+def present_value(value: object, kind: Any) -> object:
+    """The same value without the properties that are null in the Structs of its type."""
+    return _present(value, msgspec.inspect.type_info(kind)) if isinstance(value, dict | list) else value
+
+
+def _present(value: object, kind: msgspec.inspect.Type) -> object:
+    match kind, value:
+        case msgspec.inspect.StructType(), Mapping():
+            fields = {field.encode_name: field.type for field in kind.fields}
+            return {
+                name: _present(item, fields[name]) if name in fields else item
+                for name, item in value.items()
+                if item is not None
+            }
+        case msgspec.inspect.ListType(), list():
+            return [_present(item, kind.item_type) for item in value]
+        case msgspec.inspect.UnionType(), Mapping() | list():
+            meant = [one for one in kind.types if _of_kind(value, one) and not _other_tag(value, one)]
+            return _present(value, meant[0]) if len(meant) == 1 else value
+        case _:
+            return value
+
+
+def _of_kind(value: object, kind: msgspec.inspect.Type) -> bool:
+    wanted = msgspec.inspect.ListType if isinstance(value, list) else msgspec.inspect.StructType
+    return isinstance(kind, wanted)
+
+
 def check_fields(
     kind: type[msgspec.Struct],
     data: Mapping[str, Any],
@@ -97,12 +140,15 @@ def check_fields(
                 on_key=True,
             )
             continue
+        if value is None:
+            continue
         known_inside = _check_inside(value, fields[name].type, (*path, name), found)
         if found.expressions(value, (*path, name)) and known_inside and not has_expression(value):
-            convert(value, fields[name].type, (*path, name), found)
+            convert(present_value(value, fields[name].type), fields[name].type, (*path, name), found)
     for name, field in fields.items():
-        if name not in data and field.default is NODEFAULT and field.default_factory is NODEFAULT:
-            found.add(path, f"`{name}` is missing here")
+        needed = field.default is NODEFAULT and field.default_factory is NODEFAULT and name not in elsewhere
+        if needed and data.get(name) is None:
+            found.add((*path, name), f"`{name}` is missing; add it")
 
 
 def _check_inside(value: object, kind: Any, path: Path, found: Collector) -> bool:
@@ -194,7 +240,7 @@ def read_struct(
     check_fields(kind, data, path, found, elsewhere=elsewhere)
     if len(found.problems) > before:
         return None
-    own = {name: value for name, value in data.items() if name not in elsewhere}
+    own = {name: value for name, value in present(data, kind).items() if name not in elsewhere}
     made: S | None = convert(own, kind, path, found)
     return made
 
@@ -286,18 +332,28 @@ def _steps(path: str) -> Iterator[str | int]:
             yield int(step["index"])
 
 
-_WORDS = (
-    ("`str`", "a text"),
-    ("`int`", "a whole number"),
-    ("`float`", "a number"),
-    ("`bool`", "true or false"),
-    ("`object`", "properties"),
-    ("`array`", "a list"),
-    ("`null`", "nothing"),
-)
+_WORDS = {
+    "str": "a text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "object": "properties",
+    "array": "a list",
+    "null": "nothing",
+}
+_TERM = re.compile(r"`(?P<names>\w+(?: \| \w+)*)`")
+_MATCHING = "a text matching regex "
 
 
 def _plain(message: str) -> str:
-    for term, words in _WORDS:
-        message = message.replace(term, words)
+    """msgspec's message in words for an author."""
+    message = _TERM.sub(lambda found: _in_words(found["names"]), message)
+    for pattern, words in PATTERNS.items():
+        message = message.replace(f"{_MATCHING}{pattern!r}", words)
     return message.replace("Expected", "expected").replace("Invalid enum value", _NO_CHOICE)
+
+
+def _in_words(names: str) -> str:
+    """`str | null` as "a text": that a property may also be absent is not what its author got wrong."""
+    terms = [name for name in names.split(" | ") if name != "null"] or ["null"]
+    return " or ".join(_WORDS.get(name, f"`{name}`") for name in terms)

@@ -66,7 +66,7 @@ def _ids(items: Sequence[object]) -> list[str | None]:
 def _parse_input(item: object, path: Path) -> tuple[AnyInput | None, list[Problem]]:
     wanted = item.get("type") if is_mapping(item) else "STRING"  # what is no mapping fails below
     if wanted is None:
-        return None, [Problem(f"`type` is missing; {suggestion('', INPUT_TYPES)}", path=path)]
+        return None, [Problem(f"`type` is missing; {suggestion('', INPUT_TYPES)}", path=(*path, "type"))]
     if not isinstance(wanted, str) or wanted not in INPUT_TYPES:
         name = str(wanted)[:60]
         message = f"unknown type `{name}`; {suggestion(name, INPUT_TYPES)}"

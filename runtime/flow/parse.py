@@ -101,7 +101,7 @@ def _parts(data: dict[str, Any], registry: TaskRegistry, found: Collector) -> _P
     check_fields(FlowSource, data, (), found, elsewhere=_OWN)
     retry = read_retry(data.get("retry"), ("retry",), found)
     reader = TaskReader(registry, _plugin_defaults(data, found), retry, found)
-    blocks = {name: reader.block(data.get(name), (name,), name in data) for name in _BLOCKS}
+    blocks = {name: reader.block(data.get(name), (name,)) for name in _BLOCKS}
     _unique_ids(reader.ids, found)
     _check_subflows(data, reader.ids, found)
     if not data.get("tasks"):

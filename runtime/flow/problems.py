@@ -16,7 +16,7 @@ NAME_CHARS_MAX = 200  # a longer name is no slip of the pen, and comparing it is
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """One fault in an author's text. Without a position it names its path instead."""
+    """One fault in an author's text, with the place and the path of the property it belongs to."""
 
     message: str
     file: str = ""
@@ -25,9 +25,13 @@ class Problem(msgspec.Struct, frozen=True):
     path: Path = ()
     on_key: bool = False  # the fault is the key's, not its value's
 
+    @property
+    def sentence(self) -> str:
+        """The message behind the path of its property, as in `tasks[0].timeout: the unit is missing`."""
+        return f"{path_text(self.path)}: {self.message}" if self.path else self.message
+
     def __str__(self) -> str:
-        where = f"{self.file}:{self.line}:{self.column}" if self.line else path_text(self.path)
-        return f"{where}: {self.message}" if where else self.message
+        return f"{self.file}:{self.line}:{self.column}: {self.sentence}" if self.line else self.sentence
 
 
 class ProblemsFound(Exception):

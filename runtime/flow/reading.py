@@ -67,7 +67,7 @@ def read_struct(cls: type[S], data: object, path: Path) -> tuple[S | None, list[
             values[field.name], found = _read(field.type, value, (*path, name))
             problems += found
         elif field.required:
-            problems.append(Problem(f"`{name}` is missing; add it", path=path))
+            problems.append(Problem(f"`{name}` is missing; add it", path=(*path, name)))
     return (None if problems else cls(**values)), problems
 
 

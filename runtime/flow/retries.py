@@ -29,12 +29,14 @@ def read_retry(data: object, path: Path, found: Collector) -> Retry | None:
     if data is None:
         return None
     source = read_struct(RetrySource, data, path, found)
-    if source is None or not isinstance(data, Mapping):
+    if not isinstance(data, Mapping):
+        return None
+    durations = {name: duration(data.get(name), (*path, name), found) for name in _DURATIONS}
+    if source is None:
         return None
     for name in _NEEDED[source.type]:
-        if name not in data:
-            found.add(path, f"a retry of type {source.type} needs `{name}`, such as `{name}: PT5S`")
-    durations = {name: duration(data.get(name), (*path, name), found) for name in _DURATIONS}
+        if data.get(name) is None:
+            found.add((*path, name), f"a retry of type {source.type} needs `{name}`, such as `{name}: PT5S`")
     for shorter, longer in _IN_ORDER:
         if durations[shorter] > durations[longer] > 0:
             found.add((*path, shorter), f"`{shorter}` is longer than `{longer}`")
@@ -53,7 +55,7 @@ def read_retry(data: object, path: Path, found: Collector) -> Retry | None:
 
 def duration(value: object, path: Path, found: Collector) -> int:
     """Microseconds of an ISO 8601 duration; 0 when there is none."""
-    if value is None:
+    if not isinstance(value, str | int | float):
         return 0
     try:
         return parse_duration(str(value))

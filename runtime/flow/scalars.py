@@ -1,8 +1,9 @@
 """Which unquoted words of a flow are not text.
 
 YAML 1.1 reads `no`, `on`, `12:30:45`, `0x1f` and `2024-01-01` as something else than what
-authors of flows mean. Here everything is text except `true`, `false`, `null`, `~`, nothing
-at all, and what JSON calls a number. So `007`, `+49123`, `1_000`, `.5` and `.inf` are text.
+authors of flows mean. Here the booleans and nulls are those of YAML 1.2's core schema (`true`,
+`True`, `TRUE`, `null`, `~` ...), numbers are what JSON calls a number, and everything else is
+text. So `no`, `007`, `+49123`, `1_000`, `.5` and `.inf` are text.
 """
 
 import math
@@ -11,7 +12,12 @@ from typing import TypeAlias
 
 Scalar: TypeAlias = str | int | float | bool | None
 
-WORDS: dict[str, Scalar] = {"": None, "~": None, "null": None, "true": True, "false": False}
+WORDS: dict[str, Scalar] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+"""YAML 1.2.2, section 10.3.2."""
 INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)")
 DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 NUMBER_CHARS_MAX = 400  # every double fits; a longer one is an identifier in disguise

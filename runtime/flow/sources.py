@@ -5,9 +5,20 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-FlowId = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]*$", min_length=1, max_length=100)]
-Namespace = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]*$", min_length=1, max_length=150)]
-ElementId = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_-]*$", min_length=1, max_length=256)]
+FLOW_ID, NAMESPACE, ELEMENT_ID = (
+    r"^[a-zA-Z0-9][a-zA-Z0-9._-]*$",
+    r"^[a-z0-9][a-z0-9._-]*$",
+    r"^[a-zA-Z0-9][a-zA-Z0-9_-]*$",
+)
+FlowId = Annotated[str, Meta(pattern=FLOW_ID, min_length=1, max_length=100)]
+Namespace = Annotated[str, Meta(pattern=NAMESPACE, min_length=1, max_length=150)]
+ElementId = Annotated[str, Meta(pattern=ELEMENT_ID, min_length=1, max_length=256)]
+PATTERNS = {
+    FLOW_ID: "letters, digits, `.`, `_` and `-`, beginning with a letter or digit",
+    NAMESPACE: "small letters, digits, `.`, `_` and `-`, beginning with a letter or digit",
+    ELEMENT_ID: "letters, digits, `_` and `-`, beginning with a letter or digit",
+}
+"""What a text that has to match a pattern is made of, in words."""
 Level = Literal["TRACE", "DEBUG", "INFO", "WARN", "ERROR"]
 
 

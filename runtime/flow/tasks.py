@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from hookledger.runtime.flow.fields import Collector, check_fields, has_expression
+from hookledger.runtime.flow.fields import Collector, check_fields, has_expression, present
 from hookledger.runtime.flow.model import Retry, Task
 from hookledger.runtime.flow.problems import Path, suggestion
 from hookledger.runtime.flow.retries import duration, read_retry
@@ -37,14 +37,14 @@ class TaskReader:
         self._found = found
         self.ids: list[tuple[str, Path]] = []
 
-    def block(self, data: object, path: Path, given: bool = True) -> tuple[Task, ...]:
-        """Read a list of tasks."""
-        return self._block(data, path, self._retry, given, 0)
+    def block(self, data: object, path: Path) -> tuple[Task, ...]:
+        """Read a list of tasks; none when there is no list."""
+        return self._block(data, path, self._retry, 0)
 
     def _block(
-        self, data: object, path: Path, retry: Retry | None, given: bool, depth: int, *, wrapped: bool = False
+        self, data: object, path: Path, retry: Retry | None, depth: int, *, wrapped: bool = False
     ) -> tuple[Task, ...]:
-        if data is None and not given:
+        if data is None:
             return ()
         if not isinstance(data, list):
             self._found.add(path, "expected a list of tasks, each beginning with `- id:`")
@@ -94,21 +94,29 @@ class TaskReader:
             return None
         kind = self._kind(data, path)
         if kind is None:
+            self._common(data, path)
             return None
-        data = self._with_defaults(data, kind)
+        data = present(self._with_defaults(data, kind), kind)
         if isinstance(data.get("id"), str):
             self.ids.append((data["id"], path))
         before = len(self._found.problems)
-        check_fields(TaskSource, _only(data, COMMON), path, self._found, elsewhere={"retry"})
+        own_retry = self._common(data, path)
         names = frozenset(COMMON) | {block.partition(".")[0] for block in kind.blocks}
         check_fields(kind, data, path, self._found, elsewhere=names, known=tuple(names))
         self._durations(kind, data, path)
-        own_retry = read_retry(data.get("retry"), (*path, "retry"), self._found)
         blocks = self._blocks(kind, data, path, own_retry or retry, depth)
         self._ignored(data, path)
         if len(self._found.problems) > before:
             return None
         return _made(data, kind, blocks, own_retry or retry)
+
+    def _common(self, data: Mapping[str, Any], path: Path) -> Retry | None:
+        """Check what every task may have, of whatever type it is; returns its own `retry`."""
+        found = self._found
+        check_fields(
+            TaskSource, _only(data, COMMON), path, found, elsewhere={"retry"} | ({"type"} - data.keys())
+        )
+        return read_retry(data.get("retry"), (*path, "retry"), found)
 
     def _durations(self, kind: type[TaskKind], data: Mapping[str, Any], path: Path) -> None:
         """A duration that holds no expression is known to be one, or not, before anything runs."""
@@ -123,9 +131,8 @@ class TaskReader:
         name = data.get("type")
         if not isinstance(name, str):
             self._found.add(
-                path,
-                "`type` is missing here; a task says what it is, such as "
-                "`type: io.kestra.plugin.core.log.Log`",
+                (*path, "type"),
+                "`type` is missing; a task says what it is, such as `type: io.kestra.plugin.core.log.Log`",
             )
             return None
         kind = self._registry.find(name)
@@ -138,7 +145,7 @@ class TaskReader:
     ) -> dict[str, tuple[Task, ...]]:
         blocks: dict[str, tuple[Task, ...]] = {}
         for name, value, where in kind_blocks(kind, data, path):
-            blocks[name] = self._block(value, where, retry, True, depth + 1, wrapped=kind.wrapped)
+            blocks[name] = self._block(value, where, retry, depth + 1, wrapped=kind.wrapped)
         return blocks
 
     def _with_defaults(self, data: Mapping[str, Any], kind: type[TaskKind]) -> Mapping[str, Any]:

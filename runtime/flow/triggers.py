@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from hookledger.runtime.flow.conditions import read_conditions
-from hookledger.runtime.flow.fields import Collector, check_fields, flags, in_upper_case
+from hookledger.runtime.flow.fields import Collector, check_fields, flags, in_upper_case, present
 from hookledger.runtime.flow.labels import is_reserved, label_pairs
 from hookledger.runtime.flow.model import Trigger
 from hookledger.runtime.flow.problems import Path, suggestion
@@ -58,10 +58,11 @@ def _trigger(data: object, path: Path, found: Collector) -> Trigger | None:
     known = trigger_types()
     name = data.get("type")
     if not isinstance(name, str) or name not in known:
-        found.add((*path, "type"), f"unknown trigger type `{name}`; {suggestion(str(name), known)}")
+        what = f"unknown trigger type `{name}`" if name is not None else "`type` is missing"
+        found.add((*path, "type"), f"{what}; {suggestion(str(name), known)}")
         return None
     source, reader, canonical = known[name]
-    data = in_upper_case(source, data)
+    data = in_upper_case(source, present(present(data, source), TriggerSource))
     before = len(found.problems)
     check_fields(TriggerSource, {n: v for n, v in data.items() if n in _COMMON}, path, found)
     check_fields(source, data, path, found, elsewhere=_COMMON, known=_COMMON)

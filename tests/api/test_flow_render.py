@@ -95,5 +95,5 @@ def test_validate_names_every_problem_with_its_place(tmp_path: Path) -> None:
     result = run("flow", "validate", str(good), str(bad))
     assert result.exit_code == 1
     assert f"{good}: valid, company.team/greet" in result.output
-    assert f"{bad}:5:11: unknown task type" in result.output
-    assert f"{bad}:7:1: unknown property `labls`; did you mean `labels`?" in result.output
+    assert f"{bad}:5:11: tasks[0].type: unknown task type" in result.output
+    assert f"{bad}:7:1: labls: unknown property `labls`; did you mean `labels`?" in result.output

@@ -106,7 +106,7 @@ def test_flow_validate_names_the_place(tmp_path: Path) -> None:
     done = hookledger("flow", "validate", good, broken, tmp_path / "none.yaml")
     assert done.returncode == 1
     line = len(broken.read_text().splitlines())
-    assert f"{broken}:{line}:1: unknown property `nonsense`" in done.stderr
+    assert f"{broken}:{line}:1: nonsense: unknown property `nonsense`" in done.stderr
     assert "none.yaml" in done.stderr
 
 

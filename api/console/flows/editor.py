@@ -159,7 +159,7 @@ def editor_page(desk: Desk, call: Call, source: str, outcome: Outcome) -> HttpRe
 
 def faults_of(problems: Iterable[Problem]) -> tuple[Fault, ...]:
     """Problems with their places."""
-    return tuple(Fault(line=one.line, column=one.column, message=one.message) for one in problems)
+    return tuple(Fault(line=one.line, column=one.column, message=one.sentence) for one in problems)
 
 
 def warnings_of(revision: Revision) -> Iterator[Fault]:

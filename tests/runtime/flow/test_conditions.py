@@ -71,7 +71,10 @@ def test_all_conditions_have_to_hold() -> None:
         ("{type: X.ExecutionStat, in: [FAILED]}", "did you mean `ExecutionStatus`?"),
         ("{type: X.ExecutionStatus, in: [FAILD]}", "did you mean `FAILED`?"),
         ("{type: X.ExecutionFlow, namespace: a, flow: b}", "did you mean `flowId`?"),
-        ("{type: X.ExecutionFlow, namespace: \"a' or true or 'a\", flowId: b}", "matching regex"),
+        (
+            "{type: X.ExecutionFlow, namespace: \"a' or true or 'a\", flowId: b}",
+            "expected small letters, digits",
+        ),
         ('{type: X.Not, conditions: [{type: X.Expression, expression: "{{ a | }}"}]}', "E001"),
     ],
 )

@@ -72,10 +72,10 @@ def test_no_inputs(data: object) -> None:
 @pytest.mark.parametrize(
     ("item", "mistake"),
     [
-        ({"id": "a"}, "inputs[0]: `type` is missing; known here: ARRAY"),
+        ({"id": "a"}, "inputs[0].type: `type` is missing; known here: ARRAY"),
         ({"id": "a", "type": "string"}, "inputs[0].type: unknown type `string`; did you mean `STRING`?"),
         ({"id": "a", "type": 5}, "inputs[0].type: unknown type `5`; known here"),
-        ({"type": "INT"}, "inputs[0]: `id` is missing; add it"),
+        ({"type": "INT"}, "inputs[0].id: `id` is missing; add it"),
         (
             {"id": "a", "type": "INT", "minn": 1},
             "inputs[0].minn: unknown property `minn`; did you mean `min`?",
@@ -118,7 +118,7 @@ def test_no_inputs(data: object) -> None:
             "inputs[0].expression: choices",
         ),
         ({"id": "a", "type": "SELECT", "values": [{"x": 1}]}, "inputs[0].values[0]: expected "),
-        ({"id": "a", "type": "ARRAY"}, "inputs[0]: `itemType` is missing; add it"),
+        ({"id": "a", "type": "ARRAY"}, "inputs[0].itemType: `itemType` is missing; add it"),
         (
             {"id": "a", "type": "ARRAY", "itemType": "ARRAY"},
             "inputs[0].itemType: `ARRAY` is no type of an item",
@@ -235,7 +235,7 @@ def test_outputs_are_read() -> None:
 @pytest.mark.parametrize(
     ("item", "mistake"),
     [
-        ({"id": "a"}, "outputs[0]: `value` is missing; add it"),
+        ({"id": "a"}, "outputs[0].value: `value` is missing; add it"),
         ({"id": "a", "value": 1, "type": "Int"}, "outputs[0].type: unknown type `Int`; did you mean `INT`?"),
         (
             {"id": "a", "value": 1, "type": "ARRAY", "itemType": "Int"},

@@ -50,5 +50,8 @@ def test_locate_fills_in_the_place() -> None:
     document = load(FLOW, file="hello.yaml")
     value = document.locate(Problem("wrong", path=("tasks", 0, "type")))
     key = document.locate(Problem("unknown", path=("tasks", 0, "type"), on_key=True))
-    assert (str(value), str(key)) == ("hello.yaml:4:11: wrong", "hello.yaml:4:5: unknown")
+    assert (str(value), str(key)) == (
+        "hello.yaml:4:11: tasks[0].type: wrong",
+        "hello.yaml:4:5: tasks[0].type: unknown",
+    )
     assert document.locate(value) is value

@@ -6,8 +6,9 @@ from hookledger.runtime.flow.problems import Problem, ProblemsFound, nearest, su
 
 
 def test_problem_text() -> None:
-    """A place wins over a path; without both only the message is left."""
-    assert str(Problem("m", "f.yaml", 3, 7, ("a",))) == "f.yaml:3:7: m"
+    """A problem names its place and the path of its property, as far as it has them."""
+    assert str(Problem("m", "f.yaml", 3, 7, ("a",))) == "f.yaml:3:7: a: m"
+    assert str(Problem("m", "f.yaml", 3, 7)) == "f.yaml:3:7: m"
     assert str(Problem("m", path=("a", 0, "b"))) == "a[0].b: m"
     assert str(Problem("m", path=(1,))) == "[1]: m"
     assert str(Problem("m")) == "m"

@@ -34,9 +34,9 @@ def test_every_fault_is_found() -> None:
     """Unknown, missing and misfitting properties are reported together, with their paths."""
     assert faults({"retrylimit": 1, "inner": {"sise": 2}, "words": ["a", 5], "ratio": "x"}) == [
         "x.retrylimit: unknown property `retrylimit`; did you mean `retryLimit`?",
-        "x: `id` is missing; add it",
+        "x.id: `id` is missing; add it",
         "x.inner.sise: unknown property `sise`; did you mean `size`?",
-        "x.inner: `size` is missing; add it",
+        "x.inner.size: `size` is missing; add it",
         "x.words[1]: expected text, got a whole number; put it in quotes",
         "x.ratio: expected a number, got text",
     ]

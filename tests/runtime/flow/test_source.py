@@ -16,8 +16,9 @@ def problems_of(text: str) -> tuple[Problem, ...]:
 
 
 def only_problem(text: str) -> str:
+    """Place and message of the one problem; which property it is, is not asked here."""
     (problem,) = problems_of(text)
-    return str(problem)
+    return f"{problem.file}:{problem.line}:{problem.column}: {problem.message}"
 
 
 @pytest.mark.parametrize(
@@ -25,16 +26,16 @@ def only_problem(text: str) -> str:
     [
         ("true", True),
         ("false", False),
-        ("True", "True"),
-        ("FALSE", "FALSE"),
+        ("True", True),
+        ("FALSE", False),
         ("no", "no"),
         ("on", "on"),
         ("y", "y"),
         ("null", None),
         ("~", None),
         ("", None),
-        ("Null", "Null"),
-        ("NULL", "NULL"),
+        ("Null", None),
+        ("NULL", None),
         ("0", 0),
         ("-12", -12),
         ("1.50", 1.5),
@@ -208,7 +209,8 @@ def test_merge_takes_mappings(text: str) -> None:
 )
 def test_bad_aliases(text: str, says: str) -> None:
     """An alias needs a complete anchor above it."""
-    assert any(says in str(problem) for problem in problems_of(text))
+    said = [f"{one.line}:{one.column}: {one.message}" for one in problems_of(text)]
+    assert any(says in one for one in said)
 
 
 def test_anchors_end_with_their_document() -> None:

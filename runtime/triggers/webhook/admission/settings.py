@@ -12,7 +12,8 @@ from typing import Any, TypeVar, cast, get_type_hints
 
 import msgspec
 
-from hookledger.runtime.flow.fields import one_of
+from hookledger.runtime.flow.fields import explain, one_of
+from hookledger.runtime.flow.problems import path_text
 
 DURATION = re.compile(
     r"P(?:(?P<weeks>[0-9]{1,6})W|(?:(?P<days>[0-9]{1,7})D)?"
@@ -42,7 +43,7 @@ S = TypeVar("S", bound=Settings)
 
 
 def read_settings(kind: type[S], raw: object, path: str) -> tuple[S | None, list[Problem]]:
-    """Convert `raw` to `kind`; with the value, or None and every problem found."""
+    """Convert `raw` to `kind`; with the value, or None and every problem found. Null counts as absent."""
     if not isinstance(raw, Mapping):
         return None, [Problem(path, f"expected a mapping of properties, found {_name_of(raw)}")]
     given = cast("Mapping[object, object]", raw)
@@ -51,11 +52,13 @@ def read_settings(kind: type[S], raw: object, path: str) -> tuple[S | None, list
     values: dict[str, Any] = {}
     problems = [_unknown(str(name), fields, path) for name in given if name not in fields]
     for name, field in fields.items():
-        if name in given:
+        if given.get(name) is not None:
             try:
                 values[field.name] = msgspec.convert(given[name], hints[field.name])
             except msgspec.ValidationError as error:
-                problems.append(Problem(_join(path, name), _explain(error) + one_of(hints[field.name])))
+                message, inside = explain(error)
+                where = _join(path, path_text((name, *inside)))
+                problems.append(Problem(where, message + one_of(hints[field.name])))
         elif field.required:
             problems.append(Problem(_join(path, name), "is required; add it"))
     return (None, problems) if problems else (kind(**values), [])
@@ -115,10 +118,6 @@ def _unknown(name: str, fields: Mapping[str, object], path: str) -> Problem:
 
 def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
-
-
-def _explain(error: msgspec.ValidationError) -> str:
-    return str(error).replace(" - at `$`", "")
 
 
 def _name_of(value: object) -> str:

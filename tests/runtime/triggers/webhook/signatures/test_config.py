@@ -29,7 +29,7 @@ def problems(raw: Any) -> dict[str, str]:
         ({"preset": "GITHUB", "secret": SECRET, "secrets": [SECRET]}, "signature.secrets", "beside"),
         ({"preset": "GITHUB", "secret": SECRET, "tolerance": "5m"}, "signature.tolerance", "PT5M"),
         ({"preset": "GITHUB", "secret": SECRET, "tolerence": "PT5M"}, "signature.tolerence", "`tolerance`"),
-        ({"preset": "GITHUB", "secret": 7}, "signature.secret", "Expected `str"),
+        ({"preset": "GITHUB", "secret": 7}, "signature.secret", "expected a text"),
         ({"preset": "TWILIO", "secret": SECRET, "payload": "{body}"}, "signature.payload", "remove it"),
         ({"preset": "GITHUB", "secret": SECRET, "components": ["a"]}, "signature.components", "RFC9421"),
         ({"secret": SECRET}, "signature.header", "is required"),
