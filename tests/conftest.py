@@ -7,6 +7,9 @@ from types import ModuleType
 
 import pytest
 
+from tests.timeouts import pytest_runtest_call as pytest_runtest_call
+from tests.timeouts import pytest_timeout_set_timer as pytest_timeout_set_timer
+
 if importlib.util.find_spec("hookledger") is None or importlib.util.find_spec("hookledger.runtime") is None:
     # A checkout whose symlinks were lost (Windows, some archives): map the name by hand.
     _namespace = ModuleType("hookledger")

@@ -46,7 +46,7 @@ async def ended(engine: Engine, execution_id: str) -> Any:
 
 async def paused(engine: Engine, execution_id: str) -> None:
     """Wait for the Pause; nothing announces it, so look again and again."""
-    with trio.fail_after(10):
+    with trio.fail_after(30):
         while "wait" not in (await engine.replay(execution_id)).pauses:
             await engine.journal.ask(lambda reader: reader.tip())
 

@@ -63,14 +63,14 @@ class Site:
 
     async def line(self, part: str) -> str:
         """Wait until the server has printed a line with this text."""
-        with trio.fail_after(10):
+        with trio.fail_after(30):
             while not (found := [line for line in self.said if part in line]):
                 await self._news.wait()
         return found[-1]
 
     async def until(self, holds: Callable[[], bool]) -> None:
         """Wait until something holds that the server's files show; they announce nothing, so look again and again."""
-        with trio.fail_after(10):
+        with trio.fail_after(30):
             while not holds():  # noqa: ASYNC110
                 await trio.sleep(0.005)
 
@@ -88,7 +88,7 @@ class Site:
 
     async def raw(self, request: bytes) -> bytes:
         """Send bytes as they are; returns everything until the server closes the connection."""
-        with trio.fail_after(10):
+        with trio.fail_after(30):
             async with await trio.open_tcp_stream("127.0.0.1", self.port) as stream:
                 await stream.send_all(request)
                 answer = b""

@@ -20,7 +20,7 @@ from hookledger.runtime.state import fold_all
 from .site import USER, Site, flow, open_site
 from .test_operations import API, APPROVAL, send, started
 
-SECONDS_MAX: Final = 10
+SECONDS_MAX: Final = 30
 
 
 async def messages(response: httpx.Response) -> AsyncIterator[tuple[str, Any]]:

@@ -129,7 +129,7 @@ async def test_a_log_is_followed_to_the_end(tmp_path: Path) -> None:
     seen: list[tuple[str, Any]] = []
     async with open_site(tmp_path, {"f": source}) as site:
         execution = await started(site)
-        with trio.fail_after(10):
+        with trio.fail_after(30):
             async with site.client.stream("GET", f"{API}/logs/{execution}/follow", auth=USER) as response:
                 async for name, data in messages(response):
                     seen.append((name, data.get("message")))

@@ -353,7 +353,7 @@ async def test_a_disabled_flow_cannot_be_started(tmp_path: Path) -> None:
 
 async def until_recorded(admin: Person, delivery: str) -> str:
     """The page of a delivery, once it is written down."""
-    with trio.fail_after(10):
+    with trio.fail_after(30):
         while (answer := await admin.get(f"/ui/main/deliveries/{delivery}")).status_code != 200:  # noqa: ASYNC110
             await trio.sleep(0.01)
     return answer.text

@@ -96,7 +96,7 @@ class House:
 
     async def settled(self, count: int, kind: type[Any]) -> list[Any]:
         """Wait until that many events of a type are durable; files announce nothing, so look again."""
-        with trio.fail_after(10):
+        with trio.fail_after(30):
             while len(found := self.events(kind)) < count:  # noqa: ASYNC110
                 await trio.sleep(0.005)
         return found
@@ -154,7 +154,7 @@ async def open_house(
             await serve(config, shutdown=shutdown, say=said[0].send_nowait, ports=ports)
 
         nursery.start_soon(run)
-        with trio.fail_after(10):
+        with trio.fail_after(30):
             async for line in said[1]:
                 assert "error" not in line.lower(), line
                 if line.startswith("Hookledger listens on "):

@@ -218,7 +218,7 @@ async def test_batches_that_cross_do_not_wait_for_each_other(tmp_path: Path) -> 
         async def send(order: list[str]) -> None:
             answers.append(await house.send(json=entries(*order)))
 
-        with trio.fail_after(20):
+        with trio.fail_after(30):
             async with trio.open_nursery() as nursery:
                 for turn in range(20):
                     order = names[turn % 8 :] + names[: turn % 8]

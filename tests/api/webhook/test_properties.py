@@ -222,7 +222,7 @@ async def test_progress_is_taken_up_again(tmp_path: Path) -> None:
         assert await names("") == whole
         await house.settled(1, DuplicateDelivery)
         assert await names("1") == whole[2:]
-        with trio.fail_after(10):
+        with trio.fail_after(30):
             assert await names("3") == ["end"]
             assert await names("99") == ["end"]
 

@@ -197,12 +197,12 @@ def test_a_bomb_ends_early() -> None:
     packer = zlib.compressobj(9, wbits=31)
     block = bytes(2**20)
     bomb = b"".join(packer.compress(block) for _ in range(64)) + packer.flush()
-    begun = time.perf_counter()
+    begun = time.process_time()
     for limits in ({"bytes_max": 10**6}, {"bytes_max": 10**9}):
         with pytest.raises(InflateProblem) as caught:
             inflate("gzip", bomb, 65_536, **limits)
         assert caught.value.code == "too-large"
-    assert time.perf_counter() - begun < 2
+    assert time.process_time() - begun < 2
 
 
 @pytest.mark.parametrize(
