@@ -22,7 +22,7 @@ from hookledger.api.identity.pages import Entrance
 from hookledger.api.identity.places import HOME, LOGIN, LOGOUT, UI
 from hookledger.api.route import PREFIXES, Route, answer
 from hookledger.api.routes import routes
-from hookledger.api.webhook.asgi import WebhookDoor
+from hookledger.api.webhook.asgi import WebhookDoor, invitation
 from hookledger.api.webhook.handler import WebhookHandler
 from hookledger.api.webhook.refusal import Refused
 from hookledger.journal.errors import JournalPoisoned
@@ -90,7 +90,7 @@ def plain_request() -> HttpRequest:
         raw_path=request.path,
         raw_query=scope["query_string"].decode("latin-1"),
         headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]),
-        body=PatientBody(request.body, current_app.config[IDLE]),
+        body=PatientBody(request.body, current_app.config[IDLE], invitation(scope)),
         peer=(scope.get("client") or ("",))[0],
         scheme=scope["scheme"],
     )

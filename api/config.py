@@ -38,6 +38,8 @@ class ServerConfig(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_
     body_limit_max: Annotated[int, Meta(ge=0)] = 1024 * MIB
     """Bytes a trigger's `bodyLimit` may ask for."""
     idle_timeout: str = "PT30S"
+    connections_max: Annotated[int, Meta(ge=0)] = 0
+    """Open at once; 0 for as many as the descriptors of the process allow, at most 10,000."""
 
 
 class WebhookConfig(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -143,6 +145,7 @@ _VARIABLES: Final[dict[str, tuple[str, ...]]] = {
     "TRUSTED_PROXIES": ("server", "trustedProxies"),
     "BODY_LIMIT": ("server", "bodyLimit"),
     "IDLE_TIMEOUT": ("server", "idleTimeout"),
+    "CONNECTIONS_MAX": ("server", "connectionsMax"),
     "BODY_LIMIT_MAX": ("server", "bodyLimitMax"),
     "MAX_EXECUTIONS": ("webhook", "maxExecutions"),
     "MAX_PENDING": ("webhook", "maxPending"),

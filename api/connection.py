@@ -1,6 +1,6 @@
 """One HTTP exchange between Hypercorn and the application."""
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -29,11 +29,14 @@ class Connection(TrioASGIHTTPConnection):
 
 
 class PatientBody:
-    """A request's body, waited for as long as something comes."""
+    """A request's body, invited when it is wanted and waited for as long as something comes."""
 
-    def __init__(self, body: AsyncIterable[bytes], idle_seconds_max: float) -> None:
+    def __init__(
+        self, body: AsyncIterable[bytes], idle_seconds_max: float, invite: Callable[[], Awaitable[None]]
+    ) -> None:
         self._chunks = aiter(body)
         self._idle_seconds_max = idle_seconds_max
+        self._invite: Callable[[], Awaitable[None]] | None = invite
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
@@ -44,6 +47,9 @@ class PatientBody:
         Raises:
             BodyTooSlow: None came in time.
         """
+        if self._invite is not None:
+            await self._invite()
+            self._invite = None
         with trio.move_on_after(self._idle_seconds_max):
             return await anext(self._chunks)
         raise BodyTooSlow(self._idle_seconds_max)

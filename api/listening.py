@@ -1,16 +1,23 @@
-"""Accepts connections: Hypercorn's HTTP on listeners of our own.
+"""Accepts connections: Hypercorn's HTTP/1.1 on listeners of our own.
 
-Hypercorn trusts both ends of a connection more than a port open to strangers can. Here `100 Continue` is said when
-the application asks for the body and not before, a request head that never ends gets its 408, and a client that
-stops reading is cut off instead of holding its task, and the server's end, for ever.
+Hypercorn trusts both ends of a connection more than a port open to strangers can. Here no connection changes its
+protocol, a head that two parsers may read differently is refused, `100 Continue` is said when the application asks for
+the body and not before, a request head that never ends gets its 408, and a client that stops reading is cut off instead
+of holding its task, and the server's end, for ever. There are never more connections than descriptors allow.
 """
 
+import errno
 import logging
-from functools import partial
+import re
+import resource
+import socket
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import h11
 import trio
+from h11._receivebuffer import ReceiveBuffer
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
 from hypercorn.events import Closed, Event, RawData
@@ -28,7 +35,22 @@ CONTINUE: Final = "hookledger.continue"
 PIECE_BYTES: Final = 65_536
 """So much of an answer a client has to take within the idle timeout."""
 
+CONNECTIONS_MAX: Final = 10_000
+RESERVE_MIN: Final = 64
+RESERVE_MAX: Final = 512
+"""Descriptors that are kept back: the journal's, those of stored files, and of what tasks open."""
+LINGER_SECONDS_MAX: Final = 2.0
+LINGER_BYTES_MAX: Final = 16 * 1024 * 1024
+"""What a refused client may still send; it is dropped, so that the client comes to read why."""
+EXTENSION_BYTES_MAX: Final = 16_384
+"""Of chunk extensions, beyond one byte for each byte of the body."""
+FULL_SECONDS: Final = 0.1
+"""Until the system is asked again, when it had no descriptor for a connection."""
+
 _LENGTHS: Final = {b"content-length", b"transfer-encoding"}
+_OUT_OF_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_CHUNK: Final = re.compile(rb"[0-9A-Fa-f]{1,16}(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?\r\n")
+_HOST: Final = re.compile(rb"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*")
 
 logger = logging.getLogger("hookledger.http")
 
@@ -36,83 +58,205 @@ logger = logging.getLogger("hookledger.http")
 async def serve_http(
     app: ASGIFramework,
     config: Config,
+    listening: Sequence[socket.socket],
     shutdown: trio.Event,
     *,
+    connections_max: int,
     task_status: "trio.TaskStatus[list[str]]" = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Answer requests until `shutdown` is set; what is under way then has `graceful_timeout` seconds to end.
 
-    Raises:
-        OSError: The address cannot be bound.
+    Args:
+        listening: As `listen` returns them; closed at the end.
+        connections_max: So many are open at once; see `Connections.room`.
     """
     wrapped, context = ASGIWrapper(app), WorkerContext(None)
     lifespan = Lifespan(wrapped, config, {})
     async with trio.open_nursery() as application:
         await application.start(lifespan.handle_lifespan)
         await lifespan.wait_for_startup()
-        await _accept(Connections(wrapped, config, context), shutdown, task_status)
+        connections = Connections(wrapped, config, context, connections_max)
+        await _accept(connections, listening, shutdown, task_status)
         await lifespan.wait_for_shutdown()
         application.cancel_scope.cancel()
 
 
-async def _accept(
-    connections: "Connections", shutdown: trio.Event, task_status: "trio.TaskStatus[list[str]]"
-) -> None:
-    config = connections.config
+def listen(config: Config) -> list[socket.socket]:
+    """Take the addresses of the configuration.
+
+    Raises:
+        OSError: One of them cannot be had.
+    """
     sockets = config.create_sockets().insecure_sockets
     for one in sockets:
         one.listen(config.backlog)
-    listeners = [trio.SocketListener(trio.socket.from_stdlib_socket(one)) for one in sockets]
+    return sockets
+
+
+def addresses(listening: Iterable[socket.socket]) -> list[str]:
+    """Where they listen, as URLs."""
+    return [f"http://{repr_socket_addr(one.family, one.getsockname())}" for one in listening]
+
+
+def connections_allowed(wanted: int = 0) -> int:
+    """How many connections may be open, so that descriptors are left for the journal, files and tasks.
+
+    Args:
+        wanted: The most somebody asks for; 0 for as many as there is room for, up to `CONNECTIONS_MAX`.
+    """
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limit = CONNECTIONS_MAX * 2 if limit == resource.RLIM_INFINITY else limit
+    reserve = min(RESERVE_MAX, max(RESERVE_MIN, limit // 4))
+    return max(1, min(wanted or CONNECTIONS_MAX, limit - reserve))
+
+
+def raise_descriptor_limit() -> None:
+    """Ask the system for as many descriptors as the most connections need, as far as it lets us."""
+    wanted = CONNECTIONS_MAX + RESERVE_MAX
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+async def _accept(
+    connections: "Connections",
+    listening: Sequence[socket.socket],
+    shutdown: trio.Event,
+    task_status: "trio.TaskStatus[list[str]]",
+) -> None:
+    listeners = [trio.SocketListener(trio.socket.from_stdlib_socket(one)) for one in listening]
     async with trio.open_nursery() as nursery:
         try:
             async with trio.open_nursery() as accepting:
-                serve = partial(trio.serve_listeners, connections.take, listeners, handler_nursery=nursery)
-                accepting.start_soon(serve)
-                task_status.started(
-                    [f"http://{repr_socket_addr(s.family, s.getsockname())}" for s in sockets]
-                )
+                for listener in listeners:
+                    accepting.start_soon(connections.accept, listener, nursery)
+                task_status.started(addresses(listening))
                 await shutdown.wait()
                 accepting.cancel_scope.cancel()
+            _close(listeners)
             await connections.end()
         finally:
+            _close(listeners)
             connections.cut()
             nursery.cancel_scope.cancel()
 
 
-class Connections:
-    """Those that are open."""
+def _close(listeners: Iterable[trio.SocketListener]) -> None:
+    for listener in listeners:
+        listener.socket.close()
 
-    def __init__(self, app: AppWrapper, config: Config, context: WorkerContext) -> None:
+
+class Connections:
+    """Those that are open, and never too many of them."""
+
+    def __init__(self, app: AppWrapper, config: Config, context: WorkerContext, most: int) -> None:
         self.config = config
         self._app = app
         self._context = context
-        self._open: set[OpenConnection] = set()
-        self._closed = trio.Event()
+        self._most = most
+        self._open: dict[OpenConnection, str] = {}
+        """With the address of the other end, oldest first."""
+        self._changed = trio.Event()
+        self._told = 0
+        """1 once it was told that idle connections have to go, 2 that new ones have to wait."""
+
+    async def accept(self, listener: trio.SocketListener, nursery: trio.Nursery) -> None:
+        """Take connections, for ever.
+
+        When all places are taken a connection without a request leaves for the new one: of the address that has most of
+        them the one that is open longest. Where all have requests the next one waits in the system's queue.
+        """
+        while True:
+            try:
+                stream = await listener.accept()
+            except OSError as error:
+                await self._lost(error)
+                continue
+            try:
+                await self._room()
+            except BaseException:
+                stream.socket.close()
+                raise
+            nursery.start_soon(self.take, stream)
+
+    async def _room(self) -> None:
+        while len(self._open) >= self._most:
+            if (idle := self._idle()) is not None:
+                self._tell(1, f"{self._many}: idle ones are closed for new ones")
+                idle.leave()
+            else:
+                self._tell(2, f"{self._many}, and all have requests: new ones wait")
+            self._changed = trio.Event()
+            await self._changed.wait()
+
+    async def _lost(self, error: OSError) -> None:
+        """The other end has gone already, or the system has no descriptor left: then wait until one is closed."""
+        if error.errno not in _OUT_OF_FILES:
+            return
+        self._tell(2, f"new connections wait: {error.strerror}")
+        self._changed = trio.Event()
+        with trio.move_on_after(FULL_SECONDS):
+            await self._changed.wait()
+
+    @property
+    def _many(self) -> str:
+        return f"{self._most} connections are open, which is the most there may be (server.connectionsMax)"
 
     async def take(self, stream: trio.SocketStream) -> None:
         """Serve one connection to its end."""
         connection = OpenConnection(self._app, self.config, self._context, {}, stream)
-        self._open.add(connection)
+        connection.when_idle = self._news
+        self._open[connection] = _peer(stream)
         try:
-            await connection
+            with connection.whole:
+                await connection
         except* Exception as errors:
             logger.error("a connection ended with an error", exc_info=errors)  # its own end, not the server's
         finally:
-            self._open.discard(connection)
-            self._closed.set()
+            del self._open[connection]
+            await trio.aclose_forcefully(stream)
+            self._news()
+            if self._told and len(self._open) <= self._most // 2:
+                self._told = 0
+                logger.warning("%d connections are open again: there is room", len(self._open))
 
     async def end(self) -> None:
         """Let every connection end by itself, for a moment: idle ones do at once."""
         await self._context.terminated.set()
         with trio.move_on_after(self.config.graceful_timeout):
             while self._open:
-                self._closed = trio.Event()
-                await self._closed.wait()
+                self._changed = trio.Event()
+                await self._changed.wait()
 
     def cut(self) -> None:
         """Wait for nobody any longer."""
         for connection in self._open:
             connection.cut()
+
+    def _news(self) -> None:
+        """One has ended, or has no request any more."""
+        self._changed.set()
+
+    def _idle(self) -> "OpenConnection | None":
+        idle = [connection for connection in self._open if connection.idle]
+        if not idle:
+            return None
+        counts = Counter(self._open.values())
+        return max(idle, key=lambda connection: counts[self._open[connection]])
+
+    def _tell(self, about: int, text: str) -> None:
+        """Once, until there is room again."""
+        if self._told < about:
+            self._told = about
+            logger.warning("%s", text)
+
+
+def _peer(stream: trio.SocketStream) -> str:
+    try:
+        return str(stream.socket.getpeername()[0])
+    except OSError:  # gone already
+        return ""
 
 
 class OpenConnection(TCPServer):
@@ -122,6 +266,19 @@ class OpenConnection(TCPServer):
         super().__init__(*arguments)
         self._writing = trio.CancelScope()
         self._over = False
+        self.whole = trio.CancelScope()
+        """Around everything it does."""
+        self.when_idle: Callable[[], None] = lambda: None
+
+    @property
+    def idle(self) -> bool:
+        """No request is under way: it is silent, or a head has not come to its end."""
+        front = getattr(getattr(self, "protocol", None), "protocol", None)
+        return isinstance(front, H11Protocol) and front.stream is None and not self.whole.cancel_called
+
+    def leave(self) -> None:
+        """End an idle connection; what was said so far is no request."""
+        self.whole.cancel()
 
     def cut(self) -> None:
         """Write no more."""
@@ -131,7 +288,11 @@ class OpenConnection(TCPServer):
     async def protocol_send(self, event: Event) -> None:
         """Hypercorn's, except that bytes nobody takes end the connection."""
         if not isinstance(event, RawData):
+            front = self.protocol.protocol
+            if isinstance(event, Closed) and isinstance(front, Http1) and front.refused:
+                await self._linger()
             await super().protocol_send(event)
+            self.when_idle()
             return
         async with self.send_lock:
             if not await self._written(event.data):
@@ -153,6 +314,17 @@ class OpenConnection(TCPServer):
                 return False
         return True
 
+    async def _linger(self) -> None:
+        """Drop what a refused client still sends: closing on unread bytes would take the refusal from it."""
+        dropped = 0
+        with trio.move_on_after(LINGER_SECONDS_MAX):
+            try:
+                await self.stream.send_eof()
+                while dropped < LINGER_BYTES_MAX and (data := await self.stream.receive_some(PIECE_BYTES)):
+                    dropped += len(data)
+            except (trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError):
+                return  # gone, or its own task is reading it
+
     async def _read_data(self) -> None:
         if isinstance(self.protocol.protocol, H11Protocol):
             self.protocol.protocol = Http1(self.protocol.protocol)
@@ -166,7 +338,10 @@ class OpenConnection(TCPServer):
 
 
 class Http1(H11Protocol):
-    """HTTP/1.1 whose application says when the body may come, and whose errors are problem documents."""
+    """HTTP/1.1 that stays HTTP/1.1.
+
+    Its application says when the body may come, and its errors are problem documents.
+    """
 
     def __init__(self, plain: H11Protocol) -> None:
         state = ConnectionState({**plain.connection_state, CONTINUE: self.invite})
@@ -174,7 +349,9 @@ class Http1(H11Protocol):
             plain.app, plain.config, plain.context, plain.task_group, state, plain.ssl, plain.client, plain.server,
             plain.send,
         )  # fmt: skip
-        self.connection = Parser(h11.SERVER, max_incomplete_event_size=self.config.h11_max_incomplete_size)
+        self.connection = Parser(self.config.h11_max_incomplete_size)
+        self.refused = False
+        """What came was no request."""
 
     async def invite(self) -> None:
         """Say `100 Continue` to a client that waits for it."""
@@ -183,11 +360,24 @@ class Http1(H11Protocol):
 
     async def time_is_over(self) -> None:
         """408 for a request whose head has begun and not ended; nothing for a client that says nothing."""
-        if self.connection.their_state is h11.IDLE and self.connection.trailing_data[0]:
+        if isinstance(self.connection, Parser) and self.connection.head_begun:
             await self._send_error_response(408)
+
+    async def _check_protocol(self, event: h11.Request) -> None:
+        """Hypercorn's would go over to HTTP/2, whose connections nothing here guards."""
+
+    async def _create_stream(self, request: h11.Request) -> None:
+        """Hypercorn's would go over to WebSockets, of which there are none here."""
+        asked = {value.strip().lower() for name, value in request.headers if name == b"upgrade"}
+        if b"websocket" in asked and request.method == b"GET":
+            await self._send_error_response(404)
+            await self.send(Closed())
+        else:
+            await super()._create_stream(request)
 
     async def _send_error_response(self, status_code: int) -> None:
         """Of what is no request, or none in time."""
+        self.refused = True
         refusal = problem(status_code)
         headers = [(name.encode(), value.encode()) for name, value in refusal.headers]
         headers += [(b"Content-Length", b"%d" % len(refusal.body)), (b"Connection", b"close")]
@@ -198,20 +388,129 @@ class Http1(H11Protocol):
 
 
 class Parser(h11.Connection):
-    """A parser that takes no body of two lengths, and leaves `100 Continue` to the application."""
+    """A parser that refuses what another one might read differently (RFC 9112), and never changes the protocol.
+
+    It leaves `100 Continue` to the application.
+    """
+
+    _receive_buffer: "StrictBuffer"
+
+    def __init__(self, head_bytes_max: int) -> None:
+        super().__init__(h11.SERVER, max_incomplete_event_size=head_bytes_max)
+        self._receive_buffer = StrictBuffer()
+
+    @property
+    def head_begun(self) -> bool:
+        """True while a request's head has begun and not ended."""
+        return self.their_state is h11.IDLE and bool(self._receive_buffer)
 
     def next_event(self) -> Any:
         """What comes next.
 
         Raises:
-            h11.RemoteProtocolError: It is no HTTP, or a proxy in front may have seen another end of its body.
+            h11.RemoteProtocolError: It is no HTTP, or a proxy in front may have seen another request.
         """
+        if self.their_state is h11.IDLE:
+            self._receive_buffer.skip_empty_line()
+        elif self.their_state is h11.MUST_CLOSE:
+            self._receive_buffer.clear()  # it was the last request: what follows is none (RFC 9112, section 9.6)
         event: Any = super().next_event()
-        if isinstance(event, h11.Request) and {name for name, _ in event.headers} >= _LENGTHS:
-            raise h11.RemoteProtocolError("Content-Length and Transfer-Encoding exclude each other")
+        if isinstance(event, h11.Request):
+            self._receive_buffer.body_begins()
+            self._cstate.pending_switch_proposals.clear()
+            _check(event)
+        elif isinstance(event, h11.Data):
+            self._receive_buffer.body_bytes += len(event.data)
         return event
 
     @property
     def they_are_waiting_for_100_continue(self) -> bool:
         """What Hypercorn acts on; it would say `100 Continue` at once."""
         return False
+
+
+def _check(request: h11.Request) -> None:
+    """Refuse a head that is well-formed and means two things, or nothing we speak."""
+    names = [name for name, _ in request.headers]
+    if request.http_version[:2] != b"1.":
+        raise h11.RemoteProtocolError("this is a server of HTTP/1.1", error_status_hint=505)
+    if request.method == b"CONNECT":
+        raise h11.RemoteProtocolError("this is no proxy", error_status_hint=501)
+    if set(names) >= _LENGTHS:
+        raise h11.RemoteProtocolError("Content-Length and Transfer-Encoding exclude each other")
+    if b"transfer-encoding" in names and request.http_version == b"1.0":
+        raise h11.RemoteProtocolError("HTTP/1.0 has no Transfer-Encoding")
+    if b"host" not in names and request.http_version != b"1.0":
+        raise h11.RemoteProtocolError("Host is missing")
+    if not all(_HOST.fullmatch(value) for name, value in request.headers if name == b"host"):
+        raise h11.RemoteProtocolError("Host is none")
+
+
+class StrictBuffer(ReceiveBuffer):
+    """What was received and not parsed. A line ends with CRLF and with nothing else."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._skipped = False
+        self._extensions = 0
+        self.body_bytes = 0
+
+    def body_begins(self) -> None:
+        """The head is over."""
+        self._skipped = False
+        self._extensions = self.body_bytes = 0
+
+    def clear(self) -> None:
+        """Forget all of it."""
+        self._extract(len(self))
+
+    def skip_empty_line(self) -> None:
+        """One before a request is no fault (RFC 9112, section 2.2)."""
+        if not self._skipped and self._data[:2] == b"\r\n":
+            self._extract(2)
+            self._skipped = True
+
+    def is_next_line_obviously_invalid_request_line(self) -> bool:
+        """As the name says; the first half of an empty line is none yet."""
+        return self._data != b"\r" and super().is_next_line_obviously_invalid_request_line()
+
+    def maybe_extract_lines(self) -> list[bytearray] | None:
+        """The lines of a head, or of trailers, once they are complete.
+
+        Raises:
+            h11.RemoteProtocolError: Lines that are none.
+        """
+        found = 0 if self._data[:2] == b"\r\n" else self._data.find(b"\r\n\r\n") + 2
+        whole = found != 1
+        _check_lines(self._data[: found + 2] if whole else self._data.removesuffix(b"\r"))
+        return super().maybe_extract_lines() if whole else None
+
+    def maybe_extract_next_line(self) -> bytearray | None:
+        """The line before a chunk, once it is complete.
+
+        Raises:
+            h11.RemoteProtocolError: It is none, or extensions outweigh what is sent with them.
+        """
+        line = super().maybe_extract_next_line()
+        if line is None:
+            return None
+        if not _CHUNK.fullmatch(line):
+            raise h11.RemoteProtocolError("what stands before a chunk is no size")
+        self._extensions += len(line.partition(b";")[2])
+        if self._extensions > EXTENSION_BYTES_MAX + self.body_bytes:
+            raise h11.RemoteProtocolError("more chunk extensions than body")
+        return line
+
+
+def _check_lines(data: bytearray) -> None:
+    ends = data.count(b"\r\n")
+    if data.count(b"\n") != ends or data.count(b"\r") != ends or b"\0" in data:
+        raise h11.RemoteProtocolError("lines end with CRLF, and hold neither CR, LF nor NUL")
+    if b"\r\n " in data or b"\r\n\t" in data:
+        raise h11.RemoteProtocolError("a header stands on one line")
+    lengths = _LENGTH.findall(data)
+    if len(lengths) > 1 or any(b"," in length for length in lengths):
+        raise h11.RemoteProtocolError("a body has one length")
+
+
+_LENGTH: Final = re.compile(rb"\r\n[Cc][Oo][Nn][Tt][Ee][Nn][Tt]-[Ll][Ee][Nn][Gg][Tt][Hh]:([^\r]*)")

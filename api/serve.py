@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import Callable
+from functools import partial
 from math import ceil
 from pathlib import Path
 from typing import Final
@@ -22,7 +23,7 @@ from hookledger.api.identity.declared import all_users
 from hookledger.api.identity.guard import open_guard
 from hookledger.api.identity.origins import Origins
 from hookledger.api.identity.users import Users, first_user
-from hookledger.api.listening import serve_http
+from hookledger.api.listening import connections_allowed, listen, raise_descriptor_limit, serve_http
 from hookledger.api.webhook.fetching import fetch_through
 from hookledger.api.webhook.files import Files
 from hookledger.api.webhook.handler import WebhookHandler, WebhookLimits
@@ -77,7 +78,9 @@ async def serve(
             webhook_auth=config.webhook.require_auth, idle_seconds_max=config.idle_seconds_max
         )
         app = make_app(engine, handler, guard, settings)
-        bound = await nursery.start(serve_http, app, hypercorn_config(config), shutdown)
+        settings_of = hypercorn_config(config)
+        serving = partial(serve_http, connections_max=connections_allowed(config.server.connections_max))
+        bound = await nursery.start(serving, app, settings_of, listen(settings_of), shutdown)
         for line in banner(engine, config, first, bound):
             say(line)
         await shutdown.wait()
@@ -154,5 +157,6 @@ def run(config: Config) -> int:
     logging.basicConfig(
         stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
     )
+    raise_descriptor_limit()
     trio.run(main)
     return 0

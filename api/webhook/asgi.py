@@ -2,8 +2,11 @@
 
 A framework takes a request's body in as fast as it comes; here a chunk is asked for when there is room for it, so a
 body of any size passes in bounded memory. A sender who asks first (`Expect: 100-continue`) is told to send when a step
-wants the body. One who stays silent or drips is cut off, one who hangs up stops being waited for, and a refused body
-is drained for a moment so that the answer reaches a sender who is still sending.
+wants the body. One who stays silent or drips is cut off, and one who hangs up stops being waited for.
+
+An answer that comes before the whole body did, a webhook's or the framework's, leaves a connection that can be used
+again: the rest is dropped. Where the rest is long, or nobody knows how long, the answer says `Connection: close`, and
+what still comes is dropped for a moment, so that the answer reaches a sender who is still sending.
 """
 
 import logging
@@ -13,7 +16,7 @@ from typing import Any, Final
 
 import trio
 
-from hookledger.api.http import BodyTooSlow, ClientGone, HttpRequest, HttpResponse, problem
+from hookledger.api.http import BodyTooSlow, ClientGone, Headers, HttpRequest, HttpResponse, problem
 from hookledger.api.identity.guard import Admitted, Guard
 from hookledger.api.listening import CONTINUE
 from hookledger.api.permissions import Permission
@@ -27,10 +30,15 @@ App = Callable[[Any, Receive, Send], Awaitable[None]]
 
 DRAIN_SECONDS_MAX: Final = 2.0
 DRAIN_BYTES_MAX: Final = 64 * 1024 * 1024
+KEPT_BYTES_MAX: Final = 1024 * 1024
+"""A body of this size is read to its end behind a refusal, so that the connection can be kept."""
 BYTES_PER_SECOND_MIN: Final = 500
 """Of a body that is longer on its way than the idle timeout."""
 
 logger = logging.getLogger("hookledger.api.webhook")
+
+
+CLOSE: Final = (b"Connection", b"close")
 
 
 class WebhookDoor:
@@ -51,15 +59,18 @@ class WebhookDoor:
         """Asked on webhook URLs too, when the operator wants that."""
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
-        raw_path = _path(scope) if scope["type"] == "http" else ""
-        if raw_path.startswith(PREFIXES):
+        if scope["type"] == "websocket":
+            await _no_websocket(scope, receive, send)
+        elif scope["type"] != "http":
+            await self._app(scope, receive, send)
+        elif (raw_path := _path(scope)).startswith(PREFIXES):
             await self._answer(scope, raw_path, receive, send)
         else:
-            await _invitation(scope)()
-            await self._app(scope, receive, send)
+            early = EarlyAnswer(scope, receive, send, self._idle_seconds_max)
+            await self._app(scope, early.receive, early.send)
 
     async def _answer(self, scope: Any, raw_path: str, receive: Receive, send: Send) -> None:
-        body = Body(receive, self._idle_seconds_max, _invitation(scope))
+        body = Body(receive, self._idle_seconds_max, invitation(scope))
         request = plain_request(scope, raw_path, body)
         try:
             response = await self._guarded(request)
@@ -72,10 +83,31 @@ class WebhookDoor:
             if body.complete:
                 await send_response(response, send, body)
             else:
-                waits = body.silent or (not body.asked and request.header("expect") is not None)
-                await _send_early(response, body, receive, send, 0.0 if waits else DRAIN_SECONDS_MAX)
+                await self._send_early(response, request, body, receive, send)
         except* (trio.BusyResourceError, trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # the parser in front is already answering bytes that are no HTTP, or the caller has gone
+
+    async def _send_early(
+        self, response: HttpResponse, request: HttpRequest, body: "Body", receive: Receive, send: Send
+    ) -> None:
+        """Answer while the sender is still sending.
+
+        What it sends is taken and dropped, or a full queue would hold up the answer itself. A sender who waits himself
+        is not waited for.
+        """
+        waits = body.silent or (not body.asked and request.header("expect") is not None)
+        closes = waits or not is_short(request.headers)
+        start = _start(response)
+        seconds_max = 0.0 if waits else DRAIN_SECONDS_MAX if closes else self._idle_seconds_max
+        async with trio.open_nursery() as nursery:
+            drained = trio.Event()
+            nursery.start_soon(_drain, body, receive, drained)
+            await send(_closing(start) if closes else start)
+            await send({"type": "http.response.body", "body": response.body, "more_body": True})
+            with trio.move_on_after(seconds_max):
+                await drained.wait()
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            nursery.cancel_scope.cancel()
 
     async def _guarded(self, request: HttpRequest) -> HttpResponse:
         if self._guard is not None:
@@ -87,7 +119,81 @@ class WebhookDoor:
         return await self._webhook.handle(request)
 
 
-def _invitation(scope: Any) -> Callable[[], Awaitable[None]]:
+class EarlyAnswer:
+    """The framework's `receive` and `send` for one request, whose answer may come before the whole body did.
+
+    The framework goes on receiving until the answer is over; then it is given no more bytes to keep.
+    """
+
+    def __init__(self, scope: Any, receive: Receive, send: Send, idle_seconds_max: float) -> None:
+        self._headers = tuple(
+            (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
+        )
+        self._receive = receive
+        self._send = send
+        self._idle_seconds_max = idle_seconds_max
+        self._over = trio.Event()
+        """The whole body has come, too much of it, or nobody is left to send it."""
+        self._answered = False
+        self._closes = False
+        self._dropped = 0
+
+    async def receive(self) -> dict[str, Any]:
+        """As ASGI has it."""
+        message = await self._receive()
+        if message["type"] == "http.disconnect" or not message.get("more_body", False):
+            self._over.set()
+        if self._answered and message.get("body"):
+            self._dropped += len(message["body"])
+            if self._dropped > DRAIN_BYTES_MAX:
+                self._over.set()
+            return {**message, "body": b""}
+        return message
+
+    async def send(self, message: dict[str, Any]) -> None:
+        """As ASGI has it."""
+        if message["type"] == "http.response.start":
+            message = self._begun(message)
+        elif not message.get("more_body", False) and not self._over.is_set():
+            await self._send({**message, "more_body": True})
+            with trio.move_on_after(DRAIN_SECONDS_MAX if self._closes else self._idle_seconds_max):
+                await self._over.wait()
+            message = {"type": "http.response.body", "body": b"", "more_body": False}
+        await self._send(message)
+
+    def _begun(self, message: dict[str, Any]) -> dict[str, Any]:
+        self._answered = True
+        if self._over.is_set() or is_short(self._headers):
+            return message
+        self._closes = True
+        return _closing(message)
+
+
+def _closing(start: dict[str, Any]) -> dict[str, Any]:
+    """The head of an answer that says that the connection ends with it."""
+    others = [(name, value) for name, value in start.get("headers", ()) if name.lower() != b"connection"]
+    return {**start, "headers": [*others, CLOSE]}
+
+
+def is_short(headers: Headers) -> bool:
+    """A body that can be read to its end for the connection's sake, as its head says."""
+    named = {name.lower(): value for name, value in headers}
+    return "transfer-encoding" not in named and int(named.get("content-length", 0)) <= KEPT_BYTES_MAX
+
+
+async def _no_websocket(scope: Any, receive: Receive, send: Send) -> None:
+    """There are none here: 404 where the server can say so, else the handshake is refused (403)."""
+    await receive()
+    refusal = problem(404, "there are no WebSockets here; GET /api/openapi.json lists every path")
+    if "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close"})
+        return
+    start = _closing(_start(refusal))
+    await send({**start, "type": "websocket.http.response.start"})
+    await send({"type": "websocket.http.response.body", "body": refusal.body, "more_body": False})
+
+
+def invitation(scope: Any) -> Callable[[], Awaitable[None]]:
     """What says `100 Continue`; nothing where another server stands in front, which says it by itself."""
     found: Callable[[], Awaitable[None]] = scope.get("state", {}).get(CONTINUE, trio.lowlevel.checkpoint)
     return found
@@ -202,25 +308,6 @@ async def _streamed(stream: AsyncGenerator[bytes], send: Send, body: Body) -> bo
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
         nursery.cancel_scope.cancel()
     return not gone
-
-
-async def _send_early(
-    response: HttpResponse, body: Body, receive: Receive, send: Send, seconds_max: float
-) -> None:
-    """Answer while the sender is still sending.
-
-    What it sends is taken and dropped, or a full queue would hold up the answer itself; after the answer it gets a
-    moment to notice before the connection is closed. A sender who waits himself needs none.
-    """
-    async with trio.open_nursery() as nursery:
-        drained = trio.Event()
-        nursery.start_soon(_drain, body, receive, drained)
-        await send(_start(response))
-        await send({"type": "http.response.body", "body": response.body, "more_body": True})
-        with trio.move_on_after(seconds_max):
-            await drained.wait()
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-        nursery.cancel_scope.cancel()
 
 
 async def _drain(body: Body, receive: Receive, drained: trio.Event) -> None:

@@ -21,7 +21,7 @@ from hookledger.journal.errors import JournalPoisoned
 from hookledger.runtime.triggers.webhook.admission.ip import Network
 
 NOT_FOUND: Final = "no webhook is reachable here; check namespace, flow id and key"
-UNRECORDED: Final = frozenset({"preflight", "duplicate"})
+UNRECORDED: Final = frozenset({"preflight", "options", "duplicate"})
 """Answers that are not handshakes: nothing is written for them here."""
 
 

@@ -30,9 +30,10 @@ def redact_headers(headers: Headers, more: frozenset[str] = frozenset()) -> Head
 
 
 def redact_path(raw_path: str) -> str:
-    """Replace the key, which is the last part of a webhook's path."""
-    head, _, _ = raw_path.rpartition("/")
-    return f"{head}/{REDACTED}"
+    """Replace the key, which is the last part of a webhook's path; one slash may stand behind it."""
+    named = raw_path.removesuffix("/")
+    head, _, _ = named.rpartition("/")
+    return f"{head}/{REDACTED}{raw_path[len(named) :]}"
 
 
 def redact_query(raw_query: str, more: frozenset[str] = frozenset()) -> str:

@@ -50,10 +50,13 @@ def webhook_path(namespace: str, flow_id: str, key: str) -> str:
 
 
 def parse_path(raw_path: str) -> Target | None:
-    """Split a webhook path; None when it has not exactly the three parts namespace, flow and key."""
+    """Split a webhook path; None when it has not exactly the three parts namespace, flow and key.
+
+    One slash behind them is none of the key, as Kestra has it.
+    """
     for prefix in PREFIXES:
         if raw_path.startswith(prefix):
-            parts = [unquote(part) for part in raw_path[len(prefix) :].split("/")]
+            parts = [unquote(part) for part in raw_path[len(prefix) :].removesuffix("/").split("/")]
             if len(parts) == 3 and all(parts):
                 return Target(namespace=parts[0], flow_id=parts[1], key=parts[2])
             return None

@@ -1,9 +1,13 @@
 """Connections as a stranger may treat them: asking first, dripping, not reading; raw bytes on loopback."""
 
+import os
+import resource
 from pathlib import Path
 
 import pytest
 import trio
+
+from hookledger.api.listening import connections_allowed
 
 from .site import HOOK, USER, Site, flow, open_site
 
@@ -176,6 +180,74 @@ async def test_what_is_no_request_is_a_problem_document(tmp_path: Path) -> None:
             answer = await site.raw(sent)
             assert answer.startswith(b"HTTP/1.1 " + status)
             assert b"application/problem+json" in answer
+
+
+async def test_connections_have_a_bound(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """
+    `server.connectionsMax`: of more idle connections than that the oldest leave, everybody else is served, and the log
+    says so once.
+    """
+    async with open_site(tmp_path, {"f": flow("f")}, server__connectionsMax=10) as site:
+        before = len(os.listdir("/proc/self/fd"))
+        idle: list[trio.SocketStream] = []
+        for _ in range(40):
+            idle.append(await trio.open_tcp_stream("127.0.0.1", site.port))
+            await idle[-1].send_all(b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n")
+            await head_of(idle[-1], b"pong")
+            assert (await site.call("f")).status_code == 200
+        assert len(os.listdir("/proc/self/fd")) - before <= len(idle) + 12
+        assert await idle[0].receive_some() == b""
+        for stream in idle:
+            await stream.aclose()
+        assert (await site.call("f")).status_code == 200
+    told = [record.message for record in caplog.records if "server.connectionsMax" in record.message]
+    assert told == ["10 connections are open, which is the most there may be (server.connectionsMax): "
+                    "idle ones are closed for new ones"]  # fmt: skip
+
+
+async def test_a_new_connection_waits_where_all_have_requests(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    No request is ended for a stranger's connection: it waits in the system's queue, and is served when one has ended.
+    """
+    begun = f"POST {HOOK}/io.tests/f/a-secret-key HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\na".encode()
+    async with open_site(tmp_path, {"f": flow("f")}, server__connectionsMax=2) as site:
+        busy = [await trio.open_tcp_stream("127.0.0.1", site.port) for _ in range(2)]
+        for stream in busy:
+            await stream.send_all(begun)
+        async with await trio.open_tcp_stream("127.0.0.1", site.port) as late:
+            await late.send_all(b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n")
+            await site.until(lambda: "all have requests" in caplog.text)
+            await busy[0].send_all(b"b")
+            assert (await busy[0].receive_some()).startswith(b"HTTP/1.1 200 ")
+            with trio.fail_after(10):
+                await head_of(late, b"pong")
+        await busy[1].send_all(b"b")
+        assert (await busy[1].receive_some()).startswith(b"HTTP/1.1 200 ")
+        for stream in busy:
+            await stream.aclose()
+
+
+@pytest.mark.parametrize(
+    ("limit", "wanted", "allowed"),
+    [
+        (1024, 0, 768),
+        (1024, 100, 100),
+        (1024, 5000, 768),
+        (256, 0, 192),
+        (100, 0, 36),
+        (1_000_000, 0, 10_000),
+    ],
+)
+def test_descriptors_are_kept_back(
+    limit: int, wanted: int, allowed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A quarter of the descriptors, 64 to 512, is never a connection's.
+    """
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
+    assert connections_allowed(wanted) == allowed
 
 
 async def test_who_does_not_read_is_cut_off(tmp_path: Path) -> None:

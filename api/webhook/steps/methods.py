@@ -8,8 +8,9 @@ from hookledger.runtime.triggers.webhook.admission.cors import is_preflight, pre
 
 
 class Methods:
-    """405 with `Allow` for every other method. OPTIONS is a browser's preflight or a CloudEvents handshake.
+    """405 with `Allow` for every other method.
 
+    OPTIONS is a browser's preflight, a CloudEvents handshake, or a question that `Allow` answers; it starts nothing.
     HEAD starts nothing unless the author lists it: link checkers send it.
     """
 
@@ -18,15 +19,17 @@ class Methods:
     def __init__(self, settings: WebhookSettings) -> None:
         self._allowed = frozenset(settings.methods)
         self._cors = settings.cors
+        self._agrees = bool(settings.handshakes)
         self._allow = ", ".join((*settings.methods, "OPTIONS"))
 
     async def __call__(self, exchange: Exchange) -> None:
         method = exchange.request.method
         if method in self._allowed:
             return
-        if method == "OPTIONS" and self._options(exchange):
-            return
-        raise self.refusal(f"method {method[:20]}")
+        if method != "OPTIONS":
+            raise self.refusal(f"method {method[:20]}")
+        if not self._options(exchange):
+            raise Answered(HttpResponse(status=204, headers=(("Allow", self._allow),)), "options")
 
     def refusal(self, reason: str) -> Refused:
         """405 with what is allowed."""
@@ -37,11 +40,11 @@ class Methods:
         if self._cors is not None and is_preflight("OPTIONS", request.headers):
             lines = preflight(self._cors, request.header("origin"))
             raise Answered(HttpResponse(status=204, headers=tuple(lines)), "preflight")
-        return request.header("webhook-request-origin") is not None
+        return self._agrees and request.header("webhook-request-origin") is not None
 
 
 class NoBareOptions:
-    """An OPTIONS request that no handshake answered is not allowed after all."""
+    """A handshake by OPTIONS that nobody agreed to is not allowed after all."""
 
     name = "options"
 
