@@ -79,16 +79,15 @@ def json_bytes(value: Any) -> bytes:
     Half of a surrogate pair has no UTF-8, so such a text is escaped throughout; NaN and the infinities, which JSON
     has not, become null.
     """
-    plain = msgspec.to_builtins(value)
     try:
-        return _dumped(plain, ensure_ascii=False).encode()
+        return msgspec.json.encode(value)
     except UnicodeEncodeError:
-        return _dumped(plain, ensure_ascii=True).encode()
+        return _dumped(msgspec.to_builtins(value)).encode()
 
 
-def _dumped(plain: Any, *, ensure_ascii: bool) -> str:
+def _dumped(plain: Any) -> str:
     def dumped(value: Any) -> str:
-        return json.dumps(value, ensure_ascii=ensure_ascii, allow_nan=False, separators=(",", ":"))
+        return json.dumps(value, allow_nan=False, separators=(",", ":"))
 
     try:
         return dumped(plain)

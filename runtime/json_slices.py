@@ -6,6 +6,7 @@ stack of ours.
 """
 
 import json
+import math
 import re
 from typing import Any, Final, NoReturn
 
@@ -37,33 +38,56 @@ _KEY: Final = re.compile(rf"{_GAP}({_TEXT}){_GAP}:", re.DOTALL)
 _SPACE: Final = re.compile(_GAP)
 
 
-class TooManyValues(ValueError):
+class TooManyValues(Exception):
     """The text has more arrays and objects than are read."""
 
 
-def loads(text: str) -> Any:
+def loads(text: str, *, unique: bool = False) -> Any:
     """Return the value of a JSON text; NaN and the infinities are no JSON.
+
+    Args:
+        unique: Take what parsers read in different ways for a mistake: keys that are there twice, endless numbers.
 
     Raises:
         ValueError: It is no JSON document.
         TooManyValues: It has more than `CONTAINERS_MAX` arrays and objects.
         RecursionError: It nests too deeply.
     """
-    return json.loads(text, parse_constant=_refuse) if len(text) < SLICED_FROM else _Reader(text).document()
+    decoder = _UNIQUE if unique else _DECODER
+    return decoder.decode(text) if len(text) < SLICED_FROM else _Reader(text, decoder).document()
 
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
 
 
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise ValueError("a key is there twice")
+    return made
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError("a number is beyond the range of a double")
+    return number
+
+
 _DECODER: Final[Any] = json.JSONDecoder(parse_constant=_refuse)
+_UNIQUE: Final[Any] = json.JSONDecoder(
+    parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_distinct
+)
 
 
 class _Reader:
     """Reads one text; `open` is the stack of containers that have not ended."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, decoder: Any = None) -> None:
         self._text = text
+        self._decoder = decoder or _DECODER
+        self._unique = decoder is _UNIQUE
         self._at = 0
         self._open: list[list[Any] | dict[str, Any]] = []
         self._keys: list[str] = []
@@ -107,7 +131,7 @@ class _Reader:
                 raise RecursionError("nested too deeply")
             self._fill(made)
         try:
-            value, self._at = _DECODER.scan_once(self._text, self._at)
+            value, self._at = self._decoder.scan_once(self._text, self._at)
         except StopIteration:
             raise self._wrong("a value is missing") from None
         return value
@@ -119,16 +143,24 @@ class _Reader:
                 around += self._run(run, "[", "]")
             return
         while run := _OBJECT.match(self._text, self._at, self._at + _WINDOW):
-            around |= self._run(run, "{", "}")
+            many, values = len(around), self._run(run, "{", "}")
+            around |= values
+            self._check(len(around) == many + len(values))
         key = _KEY.match(self._text, self._at)
         if key is None:
             raise self._wrong("a key is missing")
-        self._keys.append(_DECODER.decode(key[1]))
+        name = self._decoder.decode(key[1])
+        self._check(name not in around)
+        self._keys.append(name)
         self._at = key.end()
+
+    def _check(self, distinct: bool) -> None:
+        if self._unique and not distinct:
+            raise self._wrong("a key is there twice")
 
     def _run(self, run: "re.Match[str]", opening: str, closing: str) -> Any:
         piece = run.group()
-        values = _DECODER.decode(f"{opening}{piece[:-1]}{closing}")
+        values = self._decoder.decode(f"{opening}{piece[:-1]}{closing}")
         self._at = run.end()
         self._count(piece.count("[") + piece.count("{"))
         return values

@@ -13,7 +13,7 @@ from hookledger.runtime.expressions import CaseInsensitive
 from hookledger.runtime.flow.model import Flow, Task
 from hookledger.runtime.plan import Place
 from hookledger.runtime.state import Run, State, loop_values
-from hookledger.runtime.triggers.received import trigger_variables
+from hookledger.runtime.triggers.received import content_type, known_body, trigger_variables
 
 TENANT = "main"
 
@@ -26,6 +26,7 @@ class Scope:
     ) -> None:
         """With `inputs`, those stand for the recorded ones: the same with secrets revealed."""
         self.flow = flow
+        self._large = known_body(received.body, content_type(received.headers), received.charset)
         self._after = {last.id for last in flow.after_execution}
         self._fixed: dict[str, Any] = {
             "flow": {

@@ -17,7 +17,7 @@ from hookledger.api.webhook.redaction import (
 from hookledger.api.webhook.route import Match, key_variables
 from hookledger.journal.events import TriggerReceived
 from hookledger.runtime.flow.templates import Tree, render_tree
-from hookledger.runtime.triggers.received import trigger_variables
+from hookledger.runtime.triggers.received import LargeBody, body_value, content_type, trigger_variables
 
 if TYPE_CHECKING:
     from hookledger.actors.claims import Reservation
@@ -92,11 +92,14 @@ class Exchange:
         self.headers: dict[str, str] = {}
         """What steps add to the answer, whatever it is."""
         self.replay_of = ""
+        self.large: tuple[LargeBody, ...] = ()
+        """What was read of a large body, kept so that nobody reads it again."""
 
     def item(self, index: int, size: int, body: bytes) -> "Exchange":
         """One item of this delivery: the same request with a body of its own."""
         item = copy(self)
-        item.__dict__.pop("received", None)
+        for name in ("received", "redacted_body"):
+            item.__dict__.pop(name, None)
         item.whole, item.body = self, body
         item.body_sha256 = self.body_sha256 or hashlib.sha256(self.body).hexdigest()
         item.dedup_hint = ""
@@ -107,17 +110,38 @@ class Exchange:
     def redacted(self) -> "Exchange":
         """The delivery as it may be written down: without what `redact.pointers` names, and the digest it had."""
         pointers = self.settings.redaction.pointers
-        body = redact_body(self.body, pointers) if pointers and self.body else self.body
-        if body == self.body:
+        variables = self.variables
+        if pointers:
+            variables = redact_events(variables, pointers, below=("data",) if self.body_is_data else ())
+        if self.redacted_body is self.body and variables == self.variables:
             return self
         shown = copy(self)
         shown.__dict__.pop("received", None)
         shown.body_sha256 = self.body_sha256 or hashlib.sha256(self.body).hexdigest()
-        shown.body = body
-        shown.variables = redact_events(
-            self.variables, pointers, below=("data",) if self.body_is_data else ()
-        )
+        shown.body = shown.redacted_body = self.redacted_body
+        shown.variables = variables
         return shown
+
+    @cached_property
+    def redacted_body(self) -> bytes:
+        """The body as it may be written down.
+
+        Raises:
+            Unredactable: What is to be replaced cannot be found.
+        """
+        return redact_body(self.body, *self.reading, self.settings.redaction)
+
+    @property
+    def reading(self) -> tuple[str, str]:
+        """What says how to read the body: the content type, and the charset where that names none."""
+        if self.whole is not None:
+            return "application/json", ""  # we wrote the items of a batch ourselves
+        return content_type(self.request.headers), self.settings.charset
+
+    @property
+    def body_data(self) -> Any:
+        """The body as the flow sees it without redaction; None when there is none."""
+        return body_value(self.body, *self.reading) if self.body else None
 
     def release(self) -> None:
         """Let go of what was reserved and not taken."""

@@ -145,6 +145,10 @@ def _body(settings: WebhookSettings, desk: Desk) -> Iterator[Step]:
         from hookledger.api.webhook.steps.signature import SignatureVerdict
 
         yield SignatureVerdict()
+    if settings.fetch == "FETCH":
+        from hookledger.api.webhook.steps.content import ReadBodyValue
+
+        yield ReadBodyValue()
     yield from _handshakes(settings, desk)
     if settings.accept or settings.strict_json or settings.schema or settings.cloud_events != "OFF":
         yield from _content(settings)

@@ -1,14 +1,22 @@
 """Keeps credentials out of the journal and the logs: they are replaced before anything is written."""
 
+import codecs
 import json
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any, Final
 from urllib.parse import unquote_plus
 
+import msgspec
+
 from hookledger.api.http import Headers
+from hookledger.runtime.charsets import UTF_8, charset_of, decoded, known_charset
+from hookledger.runtime.json_slices import TooManyValues, loads
+from hookledger.runtime.triggers.received import media_of
+from hookledger.runtime.triggers.webhook.settings import Redaction
 
 REDACTED: Final = "[redacted]"
+FORM: Final = "application/x-www-form-urlencoded"
 SECRET_HEADERS: Final = frozenset(
     {
         "authorization",
@@ -54,14 +62,49 @@ def redact_fields(fields: Mapping[str, Sequence[str]], names: frozenset[str]) ->
     return {name: [REDACTED] * len(given) if name in names else list(given) for name, given in fields.items()}
 
 
-def redact_body(body: bytes, pointers: Sequence[tuple[str, ...]]) -> bytes:
-    """Replace what JSON Pointers name; a body that is no JSON document is returned as it is."""
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
+class Unredactable(Exception):
+    """What is to be kept out of the journal cannot be found in this body; the text says why."""
+
+
+def redact_body(body: bytes, content_type: str, charset: str, rules: Redaction) -> bytes:
+    """Replace in a body what JSON Pointers name, and the fields of an urlencoded form.
+
+    Raises:
+        Unredactable: Pointers are to be followed, and the body is no JSON document that is read in one way only.
+    """
+    if not body or not (rules.pointers or rules.parameters):
         return body
-    changed = [_replace(value, pointer) for pointer in pointers]
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() if any(changed) else body
+    form = media_of(content_type) == FORM
+    if rules.parameters and form and body.lstrip()[:1] not in (b"{", b"["):
+        return redact_query(body.decode("latin-1"), rules.parameters).encode("latin-1")
+    return _redact_json(body, (charset_of(content_type), charset), rules.pointers) if rules.pointers else body
+
+
+def _redact_json(body: bytes, charsets: tuple[str, str], pointers: Sequence[tuple[str, ...]]) -> bytes:
+    try:
+        value = loads(decoded(body, *charsets, errors="strict"), unique=True)
+        found = [_replace(value, pointer) for pointer in pointers]
+        if not any(found):
+            return body
+        changed = _dumped(value)
+    except UnicodeDecodeError as error:
+        raise Unredactable("it is no text in its charset") from error
+    except TooManyValues as error:
+        raise Unredactable(str(error)) from error
+    except RecursionError as error:
+        raise Unredactable("it nests too deeply") from error
+    except ValueError as error:
+        raise Unredactable(f"it is no JSON: {str(error)[:200]}") from error
+    usual = next(filter(None, map(known_charset, charsets)), UTF_8) in (UTF_8, "utf_8")
+    return changed if usual else codecs.BOM_UTF8 + changed
+
+
+def _dumped(value: Any) -> bytes:
+    """Halves of surrogate pairs, which no UTF-8 can carry, stay escaped."""
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
 
 
 def redact_events(
@@ -86,6 +129,9 @@ def redact_events(
 def _replace(value: Any, pointer: tuple[str, ...]) -> bool:
     *parents, last = pointer
     for step in parents:
+        if step == "data" and isinstance(value, dict) and "data" not in value and "data_base64" in value:
+            last = "data_base64"  # an event's data that cannot be looked into here
+            break
         value = _below(value, step)
     if isinstance(value, dict) and last in value:
         value[last] = REDACTED

@@ -19,6 +19,7 @@ DETAILS: Final[dict[str, str]] = {
     "request-timeout": "the request was not sent in time",
     "unsupported-media-type": "this webhook does not take this media type",
     "body-malformed": "the body cannot be read",
+    "body-unredactable": "the body cannot be read in the way this webhook needs to keep parts of it out of its records",
     "schema-violated": "the body does not fit this webhook's schema",
     "idempotency-key-required": "this webhook needs an Idempotency-Key",
     "idempotency-mismatch": "this key was used before for another delivery",

@@ -5,17 +5,21 @@ Past it the execution goes on: nobody's patience ends anybody's work.
 """
 
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 import trio
 
 from hookledger.actors.errors import ExecutionFaulted
+from hookledger.actors.off_loop import off_loop
 from hookledger.api.http import ClientGone, HttpRequest, HttpResponse, json_response, problem
 from hookledger.api.views import receipt, webhook_view
 from hookledger.api.webhook import answers
 from hookledger.api.webhook.progress import progress
 from hookledger.journal.errors import JournalPoisoned
+from hookledger.journal.events import TriggerReceived
 from hookledger.runtime.state import State, fold
 from hookledger.runtime.triggers.webhook import WebhookSettings
 from hookledger.runtime.variables import TENANT
@@ -59,6 +63,11 @@ def patience(settings: WebhookSettings, request: HttpRequest, seconds_max: float
     return Patience(seconds=float(wait[1]), end=end, applied=f"wait={wait[1]}")
 
 
+async def large(received: TriggerReceived, make: Callable[[], HttpResponse]) -> HttpResponse:
+    """Make an answer, away from the event loop when the delivery that it shows is large."""
+    return await off_loop(make, size=len(received.body))
+
+
 class Waiting:
     """Answers from executions."""
 
@@ -73,7 +82,7 @@ class Waiting:
         received = execution.received
         if not received.wait or received.response is not None:
             entry = await execution.accepted()
-            response = answers.accepted(execution.id, received)
+            response = await large(received, partial(answers.accepted, execution.id, received))
             return response.with_headers({"Hookledger-Receipt": receipt(entry)})
         if settings.response is not None and settings.response.streams:
             return await self._stream(execution, request)
@@ -108,7 +117,7 @@ class Waiting:
             return problem(500, str(error), slug="execution-faulted", more={"executionId": execution.id})
         if state is None:
             return await self._still_running(execution, bound)
-        response = answers.finished(execution.id, state)
+        response = await large(execution.received, partial(answers.finished, execution.id, state))
         entry = execution.answer_entry
         more = {"Hookledger-Receipt": receipt(entry)} if entry else {}
         if bound.applied.startswith("wait"):
@@ -156,12 +165,12 @@ class Waiting:
         entry = await execution.accepted()
         headers = {"Hookledger-Receipt": receipt(entry)}
         if bound.end == "ACCEPTED":
-            return self._later(execution, bound, headers)
+            return await self._later(execution, bound, headers)
         slug = "wait-limit" if bound.end == "LIMIT" else "wait-timeout"
         detail = f"execution {execution.id} did not end within {bound.seconds:g} s; it goes on"
         return problem(504, detail, slug=slug, headers=headers, more={"executionId": execution.id})
 
-    def _later(self, execution: "Execution", bound: Patience, headers: dict[str, str]) -> HttpResponse:
+    async def _later(self, execution: "Execution", bound: Patience, headers: dict[str, str]) -> HttpResponse:
         received = execution.received
         headers |= {
             "Location": f"/api/v1/{TENANT}/executions/{execution.id}",
@@ -169,8 +178,8 @@ class Waiting:
         }
         if bound.applied:
             headers["Preference-Applied"] = bound.applied
-        view = webhook_view(execution.id, fold(State(), received), received.public_url)
-        return json_response(view, 202, headers)
+        view = partial(webhook_view, execution.id, fold(State(), received), received.public_url)
+        return await large(received, lambda: json_response(view(), 202, headers))
 
     async def _stream(self, execution: "Execution", request: HttpRequest) -> HttpResponse:
         entry = await execution.accepted()

@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 from hookledger.journal.events import TriggerReceived
 from hookledger.runtime.charsets import charset_of, decoded
 from hookledger.runtime.expressions import CaseInsensitive
-from hookledger.runtime.json_slices import loads
+from hookledger.runtime.json_slices import TooManyValues, loads
 
 LARGE_BYTES: Final = 256 * 1024
 """A body from this size on is read away from the event loop (`LargeBody`)."""
@@ -108,11 +108,20 @@ def body_value(body: bytes, content_type: str, charset: str = "") -> Any:
     `charset` is used where the content type names none that is known; the default is UTF-8. The value may be shared.
     """
     known = known_body(body, content_type, charset)
-    return read_body(body, content_type, charset) if known is None else known.value
+    if known is not None:
+        return known.value
+    try:
+        return read_body(body, content_type, charset)
+    except TooManyValues:
+        return decoded(body, charset_of(content_type), charset)
 
 
 def read_body(body: bytes, content_type: str, charset: str) -> Any:
-    """The same, read anew. A large body takes its time; in a thread it lets others run meanwhile."""
+    """The same, read anew. A large body takes its time; in a thread it lets others run meanwhile.
+
+    Raises:
+        TooManyValues: The JSON has more arrays and objects than are read.
+    """
     if not is_text(media_of(content_type)):
         return base64.b64encode(body).decode()
     return text_value(decoded(body, charset_of(content_type), charset))

@@ -14,7 +14,6 @@ from hookledger.api.webhook.refusal import Refused
 from hookledger.api.webhook.steps.deduplicate import Deduplicate
 from hookledger.api.webhook.steps.start import Start, claim_of, delivery_of, refusal_of
 from hookledger.runtime.expressions import ExpressionError
-from hookledger.runtime.triggers.received import body_value, content_type
 from hookledger.runtime.triggers.webhook import Batch
 from hookledger.runtime.triggers.webhook.admission.cloudevents import dedup_key
 from hookledger.runtime.triggers.webhook.batch import BatchInvalid, item_body, items_of
@@ -66,8 +65,7 @@ def _natural(exchange: Exchange, *, arrays: bool) -> list[Any] | None:
     events = exchange.variables.get("events")
     if events is not None or not arrays:
         return None if events is None else items_of(events)
-    kind = content_type(exchange.request.headers)
-    body = body_value(exchange.body, kind, exchange.settings.charset) if exchange.body else None
+    body = exchange.body_data
     return items_of(item_body(body).decode()) if isinstance(body, list) else None
 
 

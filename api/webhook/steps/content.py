@@ -2,13 +2,17 @@
 
 import base64
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Literal
 
 import msgspec
 
+from hookledger.actors.off_loop import off_loop
 from hookledger.api.webhook.exchange import Exchange
+from hookledger.api.webhook.redaction import Unredactable, redact_body
 from hookledger.api.webhook.refusal import Refused
-from hookledger.runtime.triggers.received import body_value, content_type
+from hookledger.runtime.json_slices import TooManyValues
+from hookledger.runtime.triggers.received import LARGE_BYTES, keep_body, read_body
 from hookledger.runtime.triggers.webhook.admission.cloudevents import (
     CloudEvent,
     Mode,
@@ -47,7 +51,7 @@ class StrictJson:
         if not exchange.body or not (media.endswith(("/json", "+json")) or not media):
             return
         try:
-            parse_strict(exchange.body)
+            await off_loop(partial(parse_strict, exchange.body), size=len(exchange.body))
         except JsonProblem as error:
             raise Refused(
                 400,
@@ -55,6 +59,42 @@ class StrictJson:
                 f"strictJson: {error.code}: {error}",
                 detail=f"the body is not strict JSON: {error}",
             ) from error
+
+
+class ReadBodyValue:
+    """Reads a large body away from the event loop, and finds out what is kept out of the records.
+
+    413 for JSON with too many values, 422 for a body in which the places of `redact` cannot be found.
+    """
+
+    name = "body value"
+
+    async def __call__(self, exchange: Exchange) -> None:
+        try:
+            if len(exchange.body) < LARGE_BYTES:
+                exchange.redacted_body  # noqa: B018 - computed, or refused, before anything else looks at the body
+            else:
+                await _read_large(exchange)
+        except TooManyValues as error:
+            raise Refused(
+                413, "payload-too-large", f"JSON with {error}", detail=f"the JSON has {error}"
+            ) from error
+        except Unredactable as error:
+            raise Refused(422, "body-unredactable", f"redact: {error}") from error
+
+
+async def _read_large(exchange: Exchange) -> None:
+    body, reading, rules = exchange.body, exchange.reading, exchange.settings.redaction
+
+    def read() -> tuple[Any, bytes, Any]:
+        value, redacted = read_body(body, *reading), redact_body(body, *reading, rules)
+        return value, redacted, value if redacted is body else read_body(redacted, *reading)
+
+    value, exchange.redacted_body, shown = await off_loop(read)
+    exchange.large = (
+        keep_body(body, *reading, value),
+        keep_body(exchange.redacted_body, *reading, shown),
+    )
 
 
 class SchemaStep:
@@ -66,9 +106,8 @@ class SchemaStep:
         self._schema = schema
 
     async def __call__(self, exchange: Exchange) -> None:
-        kind, charset = content_type(exchange.request.headers), exchange.settings.charset
-        value = body_value(exchange.body, kind, charset) if exchange.body else None
-        violations = self._schema.violations(value)
+        value = exchange.body_data
+        violations = await off_loop(partial(self._schema.violations, value))
         if not violations:
             return
         reason = "; ".join(f"{one.pointer or '/'}: {one.message}" for one in violations[:5])
@@ -86,7 +125,8 @@ class CloudEventsStep:
         self._mode = mode
 
     async def __call__(self, exchange: Exchange) -> None:
-        found = read_cloudevents(exchange.request.headers, exchange.body)
+        read = partial(read_cloudevents, exchange.request.headers, exchange.body)
+        found = await off_loop(read, size=len(exchange.body))
         if isinstance(found, NotCloudEvents):
             raise Refused(400, "cloudevent-invalid", found.problem, detail=found.problem)
         if found is None:

@@ -5,9 +5,7 @@ body, unless the author writes so: two equal deliveries may well mean two things
 """
 
 import hashlib
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from hookledger.actors.claims import Reservation
 from hookledger.actors.operators import Repeated
@@ -146,12 +144,9 @@ class Deduplicate:
 
     def _in_body(self, exchange: Exchange) -> str:
         """The delivery id that the preset's sender puts into the JSON body."""
-        if not self._source.body or not exchange.body:
+        if not self._source.body:
             return ""
-        try:
-            value: Any = msgspec.json.decode(exchange.body)
-        except (msgspec.DecodeError, ValueError, RecursionError):
-            return ""
+        value = exchange.body_data
         for name in self._source.body:
             value = value.get(name) if isinstance(value, dict) else None
         return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""

@@ -372,13 +372,17 @@ def _check_code(code: object, path: Path, found: Collector) -> None:
         found.add((*path, "responseCode"), f"{code} cannot end a request; use a status from 200 to 599")
 
 
+_IN_MEMORY = "`{}` needs the body in memory; use `fetchType: FETCH`"
+
+
 def _check_together(data: dict[str, Any], path: Path, found: Collector) -> None:
     if str(data.get("fetchType") or "FETCH").upper() in ("STORE", "NONE"):
         for name in ("schema", "strictJson", "rawBody", "batch", "charset"):
             if data.get(name) not in (None, False):
-                found.add(
-                    (*path, name), f"`{name}` needs the body in memory; use `fetchType: FETCH`", on_key=True
-                )
+                found.add((*path, name), _IN_MEMORY.format(name), on_key=True)
+        redact = data.get("redact")
+        if isinstance(redact, dict) and redact.get("pointers") and str(data["fetchType"]).upper() == "STORE":
+            found.add((*path, "redact", "pointers"), _IN_MEMORY.format("pointers"), on_key=True)
     methods = data.get("methods") or METHODS
     if isinstance(methods, list) and "HEAD" in methods and data.get("wait"):
         found.warn((*path, "methods"), "HEAD starts executions here and its caller sees no body")

@@ -1,0 +1,101 @@
+"""What `redact` names never gets into the journal: a body in which it cannot be found is refused."""
+
+import base64
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from .site import flow, open_site
+
+SECRET: Final = "4111-1111-1111-1111"
+LONG: Final = ["x" * 100] * 5000
+RULES: Final = "    redact: {pointers: [/card], parameters: [card]}\n"
+REFUSED: Final[dict[str, tuple[bytes, dict[str, str]]]] = {
+    "no UTF-8": (b'{"card": "%s", "a": "\xff"}' % SECRET.encode(), {}),
+    "deep": (b'{"card": "%s", "a": ' % SECRET.encode() + b"[" * 3000 + b"]" * 3000 + b"}", {}),
+    "many digits": (b'{"card": "%s", "a": ' % SECRET.encode() + b"1" * 4400 + b"}", {}),
+    "endless": (b'{"card": "%s", "a": 1e999}' % SECRET.encode(), {}),
+    "trailing": (b'{"card": "%s"} x' % SECRET.encode(), {}),
+    "two documents": (b'{"card": "%s"}\n{"card": "%s"}' % (SECRET.encode(), SECRET.encode()), {}),
+    "twice": (b'{"card": "%s", "card": 1}' % SECRET.encode(), {}),
+    "text": (b"card: " + SECRET.encode(), {"content-type": "text/plain"}),
+    "JSON as a form": (
+        b'{"card": "%s"} x' % SECRET.encode(),
+        {"content-type": "application/x-www-form-urlencoded"},
+    ),
+}
+KEPT: Final[dict[str, tuple[bytes, dict[str, str], Any]]] = {
+    "plain": (b'{"card": "%s", "a": 1}' % SECRET.encode(), {}, {"card": "[redacted]", "a": 1}),
+    "half a pair": (b'{"card": "%s", "a": "\\ud800"}' % SECRET.encode(), {}, {"card": "[redacted]", "a": "\ufffd"}),
+    "latin": (
+        b'{"card": "%s", "a": "\xe9"}' % SECRET.encode(),
+        {"content-type": "application/json; charset=iso-8859-1"},
+        {"card": "[redacted]", "a": "é"},
+    ),
+    "marked": (b'\xef\xbb\xbf{"card": "%s"}' % SECRET.encode(), {}, {"card": "[redacted]"}),
+    "UTF-16": (json.dumps({"card": SECRET, "a": "é"}).encode("utf-16"), {}, {"card": "[redacted]", "a": "é"}),
+    "a form": (
+        b"a=1&card=%s&card=2" % SECRET.encode(),
+        {"content-type": "application/x-www-form-urlencoded"},
+        "a=1&card=[redacted]&card=[redacted]",
+    ),
+    "large": (json.dumps({"card": SECRET, "a": LONG}).encode(), {}, {"card": "[redacted]", "a": LONG}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("charset", ["", "    charset: ISO-8859-1\n"])
+async def test_what_cannot_be_redacted_is_refused(tmp_path: Path, charset: str) -> None:
+    """
+    No UTF-8, too deep, too long a number, something behind the value, a key twice: 422, and nothing is written down.
+    """
+    async with open_site(tmp_path, {"f": flow("f", trigger=RULES + charset)}) as site:
+        for name, (body, headers) in REFUSED.items():
+            answer = await site.call("f", method="POST", content=body, headers=headers)
+            fine = name == "no UTF-8" and charset
+            assert answer.status_code == (200 if fine else 422), name
+        assert SECRET.encode() not in site.journal_bytes()
+
+
+async def test_what_is_redacted_is_seen_nowhere(tmp_path: Path) -> None:
+    """
+    In any charset, behind a byte order mark, in a form and in a large body the flow sees `[redacted]`.
+    """
+    async with open_site(tmp_path, {"f": flow("f", trigger=RULES)}) as site:
+        for name, (body, headers, expected) in KEPT.items():
+            found = await site.variables("f", method="POST", content=body, headers=headers)
+            assert found["body"] == expected, name
+        assert SECRET.encode() not in site.journal_bytes()
+
+
+async def test_data_of_events_is_redacted_in_either_spelling(tmp_path: Path) -> None:
+    """
+    Pointers lead into `data_base64` as into `data`; of the recorded body it is replaced as a whole.
+    """
+    trigger = "    cloudEvents: REQUIRED\n    redact: {pointers: [/data/card]}\n"
+    data = json.dumps({"card": SECRET, "a": 1}).encode()
+    event = {
+        "specversion": "1.0",
+        "id": "1",
+        "source": "/s",
+        "type": "t",
+        "datacontenttype": "application/json",
+    }
+    async with open_site(tmp_path, {"f": flow("f", trigger=trigger)}) as site:
+        body = json.dumps({**event, "data_base64": base64.b64encode(data).decode()})
+        headers = {"content-type": "application/cloudevents+json"}
+        found = await site.variables("f", method="POST", content=body, headers=headers)
+        assert found["event"]["data"] == {"card": "[redacted]", "a": 1}
+        assert SECRET.encode() not in site.journal_bytes()
+        assert base64.b64encode(data)[:20] not in site.journal_bytes()
+
+
+async def test_json_of_too_many_values_is_refused(tmp_path: Path) -> None:
+    """
+    A body with more than a million arrays and objects is 413: each would cost sixty times its two bytes.
+    """
+    async with open_site(tmp_path, {"f": flow("f")}) as site:
+        body = b"[" + b"[]," * 1_000_000 + b"[]]"
+        answer = await site.call("f", method="POST", content=body)
+        assert (answer.status_code, "1000000 arrays" in answer.json()["detail"]) == (413, True)
