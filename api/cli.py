@@ -11,7 +11,9 @@ from hookledger.api.identity.commands import token, user
 from hookledger.api.webhook.commands import webhook
 from hookledger.journal.cli import journal
 from hookledger.journal.cli.reading import JournalFile, reading
+from hookledger.journal.cli.text import say
 from hookledger.journal.errors import JournalError
+from hookledger.journal.text import escaped
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -69,7 +71,7 @@ def config_show(config_file: Path | None) -> None:
 
     from hookledger.api.config import masked
 
-    click.echo(yaml.safe_dump(masked(_config(config_file, {})), sort_keys=False).rstrip())
+    say(yaml.safe_dump(masked(_config(config_file, {})), sort_keys=False).rstrip(), lines=True)
 
 
 @main.group()
@@ -90,14 +92,14 @@ def flow_validate(files: tuple[Path, ...]) -> None:
         except FlowInvalid as error:
             broken += 1
             for problem in error.problems:
-                click.echo(str(problem), err=True)
+                say(str(problem), err=True)
         except (OSError, UnicodeDecodeError) as error:
             broken += 1
-            click.echo(f"{path}: {error}", err=True)
+            say(f"{path}: {error}", err=True)
         else:
             for warning in parsed.warnings:
-                click.echo(f"{warning} (warning)")
-            click.echo(f"{path}: valid, {parsed.name}")
+                say(f"{warning} (warning)")
+            say(f"{path}: valid, {parsed.name}")
     sys.exit(1 if broken else 0)
 
 
@@ -107,7 +109,7 @@ def flow_schema() -> None:
     from hookledger.runtime.flow.schema import flow_schema as schema
     from hookledger.runtime.tasks.registry import installed
 
-    click.echo(json.dumps(schema(installed()), indent=2))
+    say(json.dumps(schema(installed()), indent=2), lines=True)
 
 
 @flow.command("render")
@@ -142,10 +144,10 @@ def flow_render(
         raise click.UsageError("give either --vars or --execution")
     try:
         if execution is None:
-            click.echo(rendered_with(expression, variables, Ports()))
+            say(rendered_with(expression, variables, Ports()), lines=True)
         else:
             with opened(data) as reader:
-                click.echo(rendered_for(expression, reader, reader.find(execution), at, Ports()))
+                say(rendered_for(expression, reader, reader.find(execution), at, Ports()), lines=True)
     except (ExpressionError, RenderingFailed, SourceInvalid, JournalError) as error:
         raise _fail(str(error)) from None
 
@@ -165,7 +167,7 @@ def journal_replay(reader: JournalFile, execution: str, at: int | None) -> None:
     execution_id, entries = reader.history(execution)
     prefix = before(reader.entries, entries[0].events())
     state = msgspec.to_builtins(replayed(execution_id, entries, at, prefix=prefix))
-    click.echo(quiet(json.dumps(state, ensure_ascii=False, indent=2)))
+    say(quiet(json.dumps(state, ensure_ascii=False, indent=2)), lines=True)
 
 
 def _config(file: Path | None, flags: dict[str, Any]) -> Any:
@@ -174,9 +176,9 @@ def _config(file: Path | None, flags: dict[str, Any]) -> Any:
     try:
         return load_config(file=file, flags=flags)
     except ConfigInvalid as error:
-        raise click.UsageError(str(error)) from error
+        raise click.UsageError(escaped(str(error))) from error
 
 
 def _fail(message: str) -> SystemExit:
-    click.echo(message, err=True)
+    say(message, err=True)
     return SystemExit(1)

@@ -212,7 +212,7 @@ def _read_file(file: Path | None) -> dict[str, Any]:
     except OSError as error:
         raise ConfigInvalid(f"{path} cannot be read: {error.strerror}") from error
     except SourceInvalid as error:
-        raise ConfigInvalid(str(error)) from error
+        raise ConfigInvalid("; ".join(map(str, error.problems))) from error
     if data is not None and not isinstance(data, dict):
         raise ConfigInvalid(f"{path}: expected settings as `name: value`")
     return dict(data or {})

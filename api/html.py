@@ -12,13 +12,15 @@ POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-PRIVATE: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
-"""For everything that is not for everybody's eyes."""
+SANDBOX: Final = {"Content-Security-Policy": "sandbox", "X-Content-Type-Options": "nosniff"}
+"""For what others wrote and a browser may open on our origin: it is a document of no origin, without scripts."""
+PRIVATE: Final = {**SANDBOX, "Cache-Control": "no-store"}
+"""For data and files, which are not for everybody's eyes."""
 SECURITY: Final = {
+    **PRIVATE,
     "Content-Security-Policy": POLICY,
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
-    **PRIVATE,
 }
 
 Draw = Callable[..., HttpResponse]
@@ -31,6 +33,15 @@ def secured(response: HttpResponse, headers: Mapping[str, str] = SECURITY) -> Ht
     return response.with_headers(
         {name: text for name, text in headers.items() if name.lower() not in present}
     )
+
+
+def sandboxed(response: HttpResponse) -> HttpResponse:
+    """An answer that others wrote, closed off from the console's origin.
+
+    A policy of the author's own stays beside ours: a browser keeps to both.
+    """
+    kept = [one for one in response.headers if one[0].lower() != "x-content-type-options"]
+    return msgspec.structs.replace(response, headers=(*kept, *SANDBOX.items()))
 
 
 def html_response(text: str, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:

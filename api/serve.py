@@ -6,9 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from math import ceil
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-import click
 import trio
 from hypercorn.config import Config as HypercornConfig
 
@@ -27,6 +26,8 @@ from hookledger.api.listening import connections_allowed, listen, raise_descript
 from hookledger.api.webhook.fetching import fetch_through
 from hookledger.api.webhook.files import Files
 from hookledger.api.webhook.handler import WebhookHandler, WebhookLimits
+from hookledger.journal.cli.text import say as say_line
+from hookledger.journal.text import escaped
 from hookledger.runtime.secret_inputs import Cipher
 from hookledger.runtime.secrets import environment_variables
 
@@ -39,7 +40,7 @@ async def serve(
     config: Config,
     *,
     shutdown: trio.Event,
-    say: Callable[[str], None] = click.echo,
+    say: Callable[[str], None] = say_line,
     ports: Ports | None = None,
 ) -> None:
     """Run until `shutdown` is set.
@@ -137,6 +138,16 @@ async def _watch(flows: FlowsDirectory, say: Callable[[str], None]) -> None:
             say(line)
 
 
+class _Lines(logging.Formatter):
+    """One line for each message, whatever a sender put into it; only tracebacks have more."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        return escaped(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        return escaped(super().formatException(ei), lines=True)
+
+
 def run(config: Config) -> int:
     """Serve until Ctrl-C or SIGTERM; returns the exit code."""
     import signal
@@ -154,9 +165,9 @@ def run(config: Config) -> int:
         await serve(config, shutdown=shutdown)
         nursery.cancel_scope.cancel()
 
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Lines("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     raise_descriptor_limit()
     trio.run(main)
     return 0

@@ -9,7 +9,10 @@ from typing import Any, Final
 import msgspec
 
 VALUE_CHARS_MAX: Final = 80
-_STEERING: Final = re.compile(r"[\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_STEERING: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff\U000e0000-\U000e007f]"
+)
+"""What a terminal obeys or a reader cannot see: controls (C0, C1), marks of direction, tags, halves of pairs."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS: Final = ((86_400_000_000, "d"), (3_600_000_000, "h"), (60_000_000, "min"))
 
@@ -59,9 +62,30 @@ def shorten(text: str, limit: int = VALUE_CHARS_MAX) -> str:
     return line if len(line) <= limit and len(text) <= limit * 4 else f"{line[: limit - 1]}…"
 
 
+def escaped(text: str, *, lines: bool = False) -> str:
+    """Text of others as it may stand on a terminal or in a file for people: what steers stands there as its escape.
+
+    Args:
+        text: Any text; escaping it twice changes nothing more.
+        lines: Whether it may have several lines, with tabs; otherwise line ends are escaped too.
+    """
+    kept = "\n\t" if lines else ""
+    return _STEERING.sub(lambda found: found[0] if found[0] in kept else _escape(found[0]), text)
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode()
+
+
 def quiet(json_text: str) -> str:
     """JSON of the same value, in which nothing that a terminal obeys stands as it is."""
-    return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", json_text)
+    return _STEERING.sub(lambda found: found[0] if found[0] == "\n" else _json_escape(found[0]), json_text)
+
+
+def _json_escape(character: str) -> str:
+    """JSON counts in units of UTF-16."""
+    pair = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{pair[at : at + 4]}" for at in range(0, len(pair), 4))
 
 
 def brief(value: Any) -> str:

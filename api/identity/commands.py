@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
+from hookledger.journal.cli.text import say
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -78,9 +80,9 @@ def token() -> None:
 def create(name: str, role: str, expires_in: str, **server: Any) -> None:
     """Make a token and print it. It is shown only now."""
     made = Server(**server).ask("POST", body={"name": name, "role": role, "expiresIn": expires_in})
-    click.echo(made["token"])
+    say(made["token"])
     until = f"until {made['expires']}" if "expires" in made else "until it is revoked"
-    click.echo(f"token {made['id']}, {made['role']}, {until}; it is not shown again", err=True)
+    say(f"token {made['id']}, {made['role']}, {until}; it is not shown again", err=True)
 
 
 @token.command("list")
@@ -93,13 +95,13 @@ def listed(as_json: bool, **server: Any) -> None:
 
     found = Server(**server).ask("GET")["results"]
     if as_json:
-        click.echo(quiet(json.dumps(found, ensure_ascii=False)))
+        say(quiet(json.dumps(found, ensure_ascii=False)))
         return
     names = ("id", "name", "role", "state", "created", "expires", "createdBy")
     rows = [[shorten(one.get(name, "-")) for name in names] for one in found]
     header = ["ID", "NAME", "ROLE", "STATE", "CREATED", "EXPIRES", "BY"]
     for line in aligned([header, *rows]):
-        click.echo(line)
+        say(line)
 
 
 @token.command("revoke")
@@ -128,7 +130,7 @@ def hashed() -> None:
         password = sys.stdin.readline().rstrip("\r\n")
     if not password:
         _fail("an empty password protects nothing; type one, or pipe it in as one line")
-    click.echo(str(hash_password(password)))
+    say(str(hash_password(password)))
 
 
 def _reason(status: int, text: str) -> str:
@@ -140,5 +142,5 @@ def _reason(status: int, text: str) -> str:
 
 
 def _fail(message: str) -> NoReturn:
-    click.echo(message, err=True)
+    say(message, err=True)
     sys.exit(1)

@@ -18,7 +18,7 @@ from hookledger.api.call import BODY_BYTES_MAX, BodyTooLarge, read_body
 from hookledger.api.http import HttpRequest
 from hookledger.api.identity.cookies import SESSION, cookie
 from hookledger.api.identity.identity import ANYBODY, How, Identity
-from hookledger.api.identity.limits import LoginLimits
+from hookledger.api.identity.limits import LoginLimits, network_of
 from hookledger.api.identity.origins import Origins
 from hookledger.api.identity.passwords import text_bytes
 from hookledger.api.identity.recording import STRANGER, Recording
@@ -189,13 +189,14 @@ class Guard:
         raise self.challenge(request, scheme="Bearer", error="invalid_token")
 
     async def _basic(self, request: HttpRequest, authorization: str) -> Identity:
-        user = self.users.remembered(authorization)
+        network = network_of(self.origins.remote(request))
+        user = self.users.remembered(authorization, network)
         given = parse_basic(authorization) if user is None else None
         if given is not None:
-            async with self.users.alone(authorization) as remembered:
+            async with self.users.alone(authorization, network) as remembered:
                 user = remembered or await self.password(request, *given)
                 if user is not None:
-                    self.users.remember(authorization, user)
+                    self.users.remember(authorization, network, user)
         if user is None:
             raise self.challenge(request)
         return Identity(name=user.name, role=user.role)

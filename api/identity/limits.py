@@ -1,5 +1,11 @@
-"""How often somebody may try a password: checking one is slow on purpose, and must not be a way to keep us busy."""
+"""How often somebody may try a password or a token.
 
+Checking a password is slow on purpose, and must not be a way to keep us busy. Who has proven himself from an address
+is not limited there; from any other address the same secret is one more attempt.
+"""
+
+from collections import OrderedDict
+from collections.abc import Hashable
 from typing import Final
 
 from hookledger.runtime.triggers.webhook.admission.ip import parse_address
@@ -9,6 +15,10 @@ PER_NAME: Final = Rate(per_second=0.1, burst=10.0)
 """For one name from one address."""
 PER_ADDRESS: Final = Rate(per_second=0.5, burst=50.0)
 """For all names from one address."""
+PER_SENDER: Final = Rate(per_second=10.0, burst=100.0)
+"""Failed checks at one webhook from one address."""
+PROVEN_MAX: Final = 10_000
+"""Senders who are known to have been right."""
 _IPV6_BITS: Final = 64
 """Whoever has one IPv6 address has at least that many."""
 
@@ -31,6 +41,42 @@ class LoginLimits:
         if not named:
             return wait
         return self._addresses.take(network, seconds)[1]
+
+
+class SenderLimits:
+    """Failed checks of deliveries, by webhook and address; and who was right before, with which secret."""
+
+    def __init__(self) -> None:
+        self._failed = Buckets(PER_SENDER)
+        self._proven: OrderedDict[tuple[str, str, Hashable], None] = OrderedDict()
+
+    def failed(self, webhook: str, remote: str, now: float) -> tuple[bool, int]:
+        """Count a failed check; whether its sender may learn so, and seconds to wait where not."""
+        return self._failed.take(_sender(webhook, remote), now)
+
+    def right(self, webhook: str, remote: str, secret: Hashable, now: float) -> int:
+        """A fixed secret was right: seconds to wait when that was one guess too many, else 0.
+
+        Args:
+            webhook: Flow and trigger.
+            remote: The sender's address.
+            secret: Which of the webhook's secrets, never the secret itself.
+            now: Seconds.
+        """
+        sender = (webhook, network_of(remote), secret)
+        if sender not in self._proven:
+            left, wait = self._failed.left(_sender(webhook, remote), now)
+            if not left:
+                return max(1, wait)
+        self._proven[sender] = None
+        self._proven.move_to_end(sender)
+        if len(self._proven) > PROVEN_MAX:
+            self._proven.popitem(last=False)
+        return 0
+
+
+def _sender(webhook: str, remote: str) -> str:
+    return f"{webhook}@{network_of(remote)}"
 
 
 def network_of(remote: str) -> str:

@@ -31,7 +31,7 @@ from hookledger.api.permissions import Role
 FILE: Final = "credentials.json"
 DEFAULT_USER: Final = "admin"
 GOOD_MAX: Final = 1000
-"""Right `Authorization` headers that are remembered."""
+"""Right `Authorization` headers that are remembered, each with the network it came from."""
 WAITING_MAX: Final = 16
 """Passwords that may wait to be checked."""
 
@@ -62,29 +62,32 @@ class Users:
     def __contains__(self, name: str) -> bool:
         return name in self._users
 
-    def remembered(self, authorization: str) -> User | None:
-        """The user of a header that was right before."""
-        digest = self._digest(authorization)
+    def remembered(self, authorization: str, network: str) -> User | None:
+        """The user of a header that was right before from this network."""
+        digest = self._digest(authorization, network)
         name = self._good.get(digest)
         if name is None:
             return None
         self._good.move_to_end(digest)
         return self._users[name]
 
-    def remember(self, authorization: str, user: User) -> None:
-        """Take a header as right from now on; only a keyed digest of it is kept."""
-        self._good[self._digest(authorization)] = user.name
+    def remember(self, authorization: str, network: str, user: User) -> None:
+        """Take a header from this network as right from now on; only a keyed digest of it is kept.
+
+        From any other network it is one more attempt, or whoever guesses would pass by the limit with the right one.
+        """
+        self._good[self._digest(authorization, network)] = user.name
         if len(self._good) > GOOD_MAX:
             self._good.popitem(last=False)
 
     @asynccontextmanager
-    async def alone(self, authorization: str) -> AsyncGenerator[User | None]:
+    async def alone(self, authorization: str, network: str) -> AsyncGenerator[User | None]:
         """Whoever comes with the same header meanwhile waits; then it is remembered, or as wrong as before."""
-        digest = self._digest(authorization)
+        digest = self._digest(authorization, network)
         lock = self._checking.setdefault(digest, trio.Lock())
         try:
             async with lock:
-                yield self.remembered(authorization)
+                yield self.remembered(authorization, network)
         finally:
             if not lock.statistics().tasks_waiting and not lock.locked():
                 self._checking.pop(digest, None)
@@ -112,8 +115,8 @@ class Users:
         number = int.from_bytes(hmac.digest(self._key, b"decoy:" + text_bytes(name), "sha256"), "big")
         return self._decoys[number % len(self._decoys)]
 
-    def _digest(self, authorization: str) -> bytes:
-        return hmac.digest(self._key, authorization.encode("utf-8", "surrogatepass"), "sha256")
+    def _digest(self, authorization: str, network: str) -> bytes:
+        return hmac.digest(self._key, text_bytes(f"{network}\n{authorization}"), "sha256")
 
 
 def parse_basic(authorization: str) -> tuple[str, str] | None:

@@ -19,6 +19,7 @@ from hookledger.journal.errors import ExecutionUnknown
 from hookledger.journal.index import ExecutionRow
 from hookledger.journal.store import Query as IndexQuery
 from hookledger.journal.store import Reader
+from hookledger.journal.text import escaped
 
 LEVELS: Final[tuple[str, ...]] = get_args(Level)
 """From the least to the most urgent."""
@@ -85,7 +86,9 @@ async def download_logs(engine: Engine, call: Call, query: LogQuery) -> HttpResp
     """The same as a text file."""
     execution_id = call.path["execution_id"]
     found = await lines(engine, execution_id, query)
-    text = "".join(f"{one.timestamp} {one.level} {one.task_id} {one.message}\n" for one in found)
+    text = "".join(
+        f"{escaped(f'{one.timestamp} {one.level} {one.task_id} {one.message}')}\n" for one in found
+    )
     headers = (
         ("Content-Type", "text/plain; charset=utf-8"),
         ("Content-Disposition", f'attachment; filename="{execution_id}.log"'),

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import trio
 
+from hookledger.api.html import sandboxed
 from hookledger.api.http import BodyTooSlow, ClientGone, Headers, HttpRequest, HttpResponse, problem
 from hookledger.api.identity.guard import Admitted, Guard
 from hookledger.api.listening import CONTINUE
@@ -79,6 +80,7 @@ class WebhookDoor:
         except Exception as error:
             logger.error("unexpected error while answering a webhook", exc_info=error)
             response = problem(500, "an unexpected error; the server's log says more")
+        response = sandboxed(response)
         try:
             if body.complete:
                 await send_response(response, send, body)

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hookledger.journal.cli.text import say
+from hookledger.journal.text import escaped
+
 if TYPE_CHECKING:
     from hookledger.api.webhook.curl import Target
 
@@ -40,7 +43,7 @@ _body = click.option("-d", "--data", "body", default=PAYLOAD, show_default=True,
 def url(file: Path, trigger: str | None, address: str) -> None:
     """Print the URLs of a flow's webhooks."""
     for target in targets(file, trigger, address):
-        click.echo(target.url)
+        say(target.url)
 
 
 @webhook.command("curl")
@@ -58,9 +61,9 @@ def curl(
 
     for target in targets(file, trigger, address):
         try:
-            click.echo(curl_line(target, _bytes(body), method, content_type))
+            say(curl_line(target, _bytes(body), method, content_type))
         except ValueError as error:
-            raise click.ClickException(f"{target.trigger}: {error}") from error
+            raise click.ClickException(escaped(f"{target.trigger}: {error}")) from error
 
 
 @webhook.command("sign")
@@ -82,11 +85,11 @@ def sign_command(preset: str, secret: str, called: str, delivery: str | None, bo
         now = SystemClock().now() / 1_000_000
         made = signed(configured.scheme, secret, _bytes(body), called, delivery, "application/json", now=now)
     except ValueError as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(escaped(str(error))) from error
     if made.url != called:
-        click.echo(f"# call {made.url}", err=True)
+        say(f"# call {made.url}", err=True)
     for name, value in made.headers:
-        click.echo(f"{name}: {value}")
+        say(f"{name}: {value}")
 
 
 def targets(file: Path, trigger: str | None, address: str) -> "list[Target]":
@@ -98,14 +101,14 @@ def targets(file: Path, trigger: str | None, address: str) -> "list[Target]":
     try:
         flow = parse_flow(file.read_text(encoding="utf-8"), file=str(file))
     except FlowInvalid as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(escaped(str(error), lines=True)) from error
     ports, found = Ports(), []
     for one in webhooks(flow):
         if trigger in (None, one.id):
             try:
                 found.append(Target(flow, one, address, ports))
             except ValueError as error:
-                raise click.ClickException(f"the key of {one.id}: {error}") from error
+                raise click.ClickException(escaped(f"the key of {one.id}: {error}")) from error
     if not found:
         raise click.ClickException(f"{file} has no webhook{f' {trigger}' if trigger else ''}")
     return found

@@ -183,6 +183,11 @@ class Exchange:
         return str(self.address or self.request.peer)
 
     @property
+    def webhook(self) -> str:
+        """Namespace, flow and trigger."""
+        return f"{self.match.flow.name}/{self.match.trigger.id}"
+
+    @property
     def url(self) -> str:
         """The URL as the sender called it, for schemes that sign it.
 

@@ -158,8 +158,7 @@ class WebhookHandler:
         """A caller whose checks keep failing empties a bucket of his own, and never anybody else's."""
         recorded = exchange.settings.record == "ALL"
         if refused.status in (401, 403) and not exchange.authenticated:
-            who = f"{exchange.match.flow.name}/{exchange.match.trigger.id}@{exchange.remote}"
-            allowed, wait = self.desk.strangers.take(who, exchange.seconds)
+            allowed, wait = self.desk.senders.failed(exchange.webhook, exchange.remote, exchange.seconds)
             if not allowed:
                 headers = {"Retry-After": str(wait)}
                 refused = Refused(429, "rate-limited", refused.reason, headers=headers)

@@ -11,6 +11,7 @@ from typing import Protocol
 import msgspec
 
 from hookledger.actors.engine import Engine
+from hookledger.api.identity.limits import SenderLimits
 from hookledger.api.webhook.certificates import Certificates
 from hookledger.api.webhook.exchange import Exchange
 from hookledger.api.webhook.files import Files
@@ -24,7 +25,7 @@ from hookledger.api.webhook.steps.start import Admission, Start, Trace
 from hookledger.api.webhook.waiting import Waiting
 from hookledger.runtime.flow.templates import source_of
 from hookledger.runtime.triggers.webhook import WebhookSettings
-from hookledger.runtime.triggers.webhook.admission.ratelimit import Buckets, Rate
+from hookledger.runtime.triggers.webhook.admission.ratelimit import Buckets
 
 
 class Step(Protocol):
@@ -65,8 +66,7 @@ class Desk:
         self.waiting = Waiting(engine, limits.wait_seconds_max)
         self.rejections = Rejections(engine)
         self.repetitions = Repetitions(engine)
-        self.strangers = Buckets(Rate(per_second=10.0, burst=100.0))
-        """Failed checks by trigger and address."""
+        self.senders = SenderLimits()
         self._buckets: dict[tuple[str, bytes], Buckets] = {}
 
     def buckets(self, name: str, settings: WebhookSettings) -> Buckets:
@@ -130,11 +130,11 @@ def _head(settings: WebhookSettings, desk: Desk) -> Iterator[Step]:
     if settings.authentication:
         from hookledger.api.webhook.steps.authenticate import Authenticate
 
-        yield Authenticate(settings.authentication, desk.key_sets)
+        yield Authenticate(settings.authentication, desk.key_sets, desk.senders)
     if settings.signature is not None:
         from hookledger.api.webhook.steps.signature import SignatureHead
 
-        yield SignatureHead(settings.signature, desk.key_sets)
+        yield SignatureHead(settings.signature, desk.key_sets, hashes_tokens=_hashes_tokens(settings))
 
 
 def _body(settings: WebhookSettings, desk: Desk) -> Iterator[Step]:
@@ -144,7 +144,7 @@ def _body(settings: WebhookSettings, desk: Desk) -> Iterator[Step]:
     if settings.signature is not None:
         from hookledger.api.webhook.steps.signature import SignatureVerdict
 
-        yield SignatureVerdict()
+        yield SignatureVerdict(settings.signature, desk.senders)
     if settings.fetch == "FETCH":
         from hookledger.api.webhook.steps.content import ReadBodyValue
 
@@ -163,6 +163,15 @@ def _handshakes(settings: WebhookSettings, desk: Desk) -> Iterator[Step]:
         if source_of(tree).get("type") == "SNS":
             yield SnsMessages(tree, desk.certificates)
     yield Handshakes(settings.handshakes, settings.signature, verified=True)
+
+
+def _hashes_tokens(settings: WebhookSettings) -> bool:
+    """Whether a handshake answers with the HMAC of what the caller gives it."""
+    if not settings.handshakes:
+        return False
+    from hookledger.runtime.triggers.webhook.handshakes import PROVEN
+
+    return any(source_of(tree).get("type") in PROVEN for tree in settings.handshakes)
 
 
 def _content(settings: WebhookSettings) -> Iterator[Step]:

@@ -18,7 +18,7 @@ from hookledger.journal.cli.reading import (
     reading,
 )
 from hookledger.journal.cli.statistics import statistics
-from hookledger.journal.cli.text import aligned, coloured
+from hookledger.journal.cli.text import aligned, coloured, in_colour, say
 from hookledger.journal.cli.timeline import heading, timeline, why
 from hookledger.journal.deliveries import DeliveryQuery, DeliveryRow
 from hookledger.journal.entry import Entry
@@ -67,10 +67,10 @@ def ls(
         _print_json({"executions": [msgspec.structs.asdict(row) for row in rows], "total": total})
     elif not rows:
         filtered = namespace or flow or states
-        click.echo("no execution matches" if filtered else _NOTHING_YET)
+        say("no execution matches" if filtered else _NOTHING_YET)
     else:
         _table(rows)
-        click.echo(f"{len(rows)} of {total}")
+        say(f"{len(rows)} of {total}")
 
 
 @journal.command("show")
@@ -86,9 +86,10 @@ def show(reader: JournalFile, execution: str, as_json: bool) -> None:
         return
     row = reader.row(execution)
     for line in (*heading(execution, row, entries), "", *timeline(entries)):
-        click.echo(line)
+        say(line)
     if row is not None and (reason := why(events)):
-        click.echo(f"\n{reason}")
+        say()
+        say(reason)
 
 
 @journal.command("logs")
@@ -102,8 +103,11 @@ def logs(reader: JournalFile, execution: str, as_json: bool) -> None:
         for line in lines:
             _print_json_line(msgspec.to_builtins(line))
         return
+    if not lines:
+        say("no log lines; `hookledger journal show` tells what happened")
+        return
     for cells in aligned([(moment(line.at), line.level, line.path, line.message) for line in lines]):
-        click.echo(cells)
+        say(cells)
 
 
 @journal.command("deliveries")
@@ -132,11 +136,11 @@ def deliveries(
     if as_json:
         _print_json({"deliveries": [msgspec.to_builtins(row) for row in rows], "total": total})
     elif not rows:
-        click.echo("no delivery matches")
+        say("no delivery matches")
     else:
         for line in aligned([_DELIVERY_HEAD, *map(_delivery_cells, rows)], paint=1):
-            click.echo(line)
-        click.echo(f"{len(rows)} of {total}")
+            say(line)
+        say(f"{len(rows)} of {total}")
 
 
 _DELIVERY_HEAD: Final = ("DELIVERY", "KIND", "AT (UTC)", "TRIGGER", "FROM", "BECAME")
@@ -194,7 +198,7 @@ def stats(reader: JournalFile, as_json: bool) -> None:
         *counted[len(found.events_by_type) :],
     ]
     for line in aligned(lines):
-        click.echo(line)
+        say(line)
 
 
 @journal.command("verify")
@@ -216,7 +220,7 @@ def verify_command(data: Path, execution: str | None, as_json: bool) -> None:
         for violation in verifier.run():
             verifier.report.add(violation)
             if not as_json:
-                click.echo(_violation_line(violation))
+                say(_violation_line(violation))
     finally:
         source.close()
     report, spent = verifier.report, (time.monotonic_ns() - began) // 1000
@@ -252,16 +256,16 @@ def reindex(data: Path, as_json: bool) -> None:
     if as_json:
         _print_json({"entries": entries, "duration": spent})
     else:
-        click.echo(f"lists and counts computed from {entries} entries in {duration(spent)}")
+        say(f"lists and counts computed from {entries} entries in {duration(spent)}")
 
 
 def _summary(report: Report, spent: int) -> None:
-    click.echo(
+    say(
         f"checked {report.entries} entries, {report.events} events, {report.executions} executions, "
         f"{report.erased} erased payloads, last position {report.last_position}, in {duration(spent)}"
     )
     found = len(report.violations) + report.suppressed
-    click.echo(click.style("OK", fg="green") if report.ok else click.style(f"{found} VIOLATIONS", fg="red"))
+    say(in_colour("OK", "green") if report.ok else in_colour(f"{found} VIOLATIONS", "red"))
 
 
 def _violation_line(violation: Violation) -> str:
@@ -287,7 +291,7 @@ def _table(rows: list[ExecutionRow]) -> None:
         for row in rows
     ]
     for line in aligned([head, *body], paint=2):
-        click.echo(line)
+        say(line)
 
 
 def _last_events(reader: JournalFile, end: int, count: int) -> list[tuple[Entry, AnyEvent]]:
@@ -312,12 +316,12 @@ def _print_events(events: list[tuple[Entry, AnyEvent]], as_json: bool) -> None:
                 place(event),
                 details(event, coloured),
             )
-            click.echo("  ".join(cell for cell in cells if cell))
+            say("  ".join(cell for cell in cells if cell))
 
 
 def _print_json(value: Any) -> None:
-    click.echo(quiet(msgspec.json.format(msgspec.json.encode(value), indent=2).decode()))
+    say(quiet(msgspec.json.format(msgspec.json.encode(value), indent=2).decode()), lines=True)
 
 
 def _print_json_line(value: Any) -> None:
-    click.echo(quiet(msgspec.json.encode(value).decode()))
+    say(quiet(msgspec.json.encode(value).decode()))

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Concatenate, Final, ParamSpec
 import click
 import msgspec
 
+from hookledger.journal.cli.text import say
 from hookledger.journal.entry import Entry
 from hookledger.journal.errors import (
     ExecutionUnknown,
@@ -169,6 +170,6 @@ def located(command: Callable[Concatenate[Path, P], None]) -> Callable[..., None
 
 def fail(error: JournalError) -> None:
     """Say it in one line and leave with the error's exit code."""
-    click.echo(" ".join(str(error).split()), err=True)
+    say(" ".join(str(error).split()), err=True)
     code = next((code for kind, code in _EXIT_CODES.items() if isinstance(error, kind)), UNREADABLE)
     raise SystemExit(code)

@@ -1,10 +1,15 @@
-"""Colours and columns for a terminal."""
+"""Lines, colours and columns for a terminal: all the command line prints passes through `say`."""
 
+import secrets
 from collections.abc import Sequence
 from typing import Final
 
 import click
 
+from hookledger.journal.text import escaped
+
+_OURS: Final = f"<{secrets.token_hex(8)}>"
+"""Stands for the escape character of our own colours until a line is printed; nobody else can know it."""
 _COLOURS: Final = {
     "SUCCESS": "green",
     "WARNING": "yellow",
@@ -22,7 +27,22 @@ _COLOURS: Final = {
 def coloured(state: str) -> str:
     """A state or an outcome in its colour; click takes colours out again where nobody looks at a terminal."""
     colour = _COLOURS.get(state.strip())
-    return click.style(state, fg=colour) if colour else state
+    return in_colour(state, colour) if colour else state
+
+
+def in_colour(text: str, colour: str) -> str:
+    """Text of ours in a colour, to be printed by `say`."""
+    return click.style(text, fg=colour).replace("\x1b", _OURS)
+
+
+def say(text: str = "", *, err: bool = False, lines: bool = False) -> None:
+    """Print a line in which nothing but our own colours steers the terminal, whoever wrote it.
+
+    Args:
+        err: To the standard error.
+        lines: Whether the text may have several lines.
+    """
+    click.echo(escaped(text, lines=lines).replace(_OURS, "\x1b"), err=err)
 
 
 def aligned(rows: Sequence[Sequence[str]], *, paint: int | None = None) -> list[str]:
@@ -32,6 +52,7 @@ def aligned(rows: Sequence[Sequence[str]], *, paint: int | None = None) -> list[
         rows: Cells; all rows equally long.
         paint: Index of a column whose cells are states.
     """
+    rows = [[escaped(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines: list[str] = []
     for row in rows:

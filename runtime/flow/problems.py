@@ -9,6 +9,8 @@ from collections.abc import Iterable
 
 import msgspec
 
+from hookledger.journal.text import escaped
+
 Path = tuple[str | int, ...]
 
 PROBLEMS_MAX = 50  # enough to read; a hostile text must not buy an endless list
@@ -31,7 +33,9 @@ class Problem(msgspec.Struct, frozen=True):
         return f"{path_text(self.path)}: {self.message}" if self.path else self.message
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}: {self.sentence}" if self.line else self.sentence
+        """One line that steers no terminal, whatever stands in the file."""
+        whole = f"{self.file}:{self.line}:{self.column}: {self.sentence}" if self.line else self.sentence
+        return escaped(whole)
 
 
 class ProblemsFound(Exception):

@@ -1,10 +1,11 @@
 """`authentication`: who may knock. Signatures are another step; both must hold where both are set."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from hookledger.api.identity.limits import SenderLimits
 from hookledger.api.webhook.exchange import Exchange
 from hookledger.api.webhook.keysets import KeySets
 from hookledger.api.webhook.refusal import Refused
@@ -12,6 +13,7 @@ from hookledger.runtime.expressions import ExpressionError
 from hookledger.runtime.flow.templates import Tree
 from hookledger.runtime.triggers.webhook.admission.authentication import (
     Authentication,
+    AuthType,
     AuthVerdict,
     Credentials,
     NeedKeys,
@@ -19,6 +21,8 @@ from hookledger.runtime.triggers.webhook.admission.authentication import (
 )
 
 FETCHES_MAX = 4
+GUESSABLE = frozenset({AuthType.BASIC, AuthType.BEARER, AuthType.HEADER, AuthType.QUERY})
+"""The sender repeats a fixed secret; the other ways prove something new each time."""
 
 
 class Authenticate:
@@ -26,16 +30,20 @@ class Authenticate:
 
     name = "authentication"
 
-    def __init__(self, ways: Sequence[Tree], key_sets: KeySets) -> None:
+    def __init__(self, ways: Sequence[Tree], key_sets: KeySets, senders: SenderLimits) -> None:
         self._ways = ways
         self._key_sets = key_sets
+        self._senders = senders
 
     async def __call__(self, exchange: Exchange) -> None:
-        verdict = await self._judge(self._rendered(exchange), exchange)
+        ways = self._rendered(exchange)
+        verdict = await self._judge(ways, exchange)
         if not verdict.accepted:
             slug = "forbidden" if verdict.status == 403 else "unauthenticated"
             headers = {"WWW-Authenticate": verdict.challenge} if verdict.challenge else {}
             raise Refused(verdict.status, slug, f"authentication: {verdict.reason}", headers=headers)
+        if verdict.way is not None and verdict.type in GUESSABLE:
+            slow_down(exchange, self._senders, hash(msgspec.json.encode(ways[verdict.way])))
         exchange.authenticated = True
         kind = verdict.type.value if verdict.type else ""
         exchange.verification |= {"authentication": kind, "principal": verdict.principal or ""}
@@ -71,6 +79,17 @@ class Authenticate:
                 return outcome
             await self._key_sets.fetch(outcome.jwks_uri, exchange.seconds)
         return AuthVerdict(accepted=False, status=401, reason="too many key sets")
+
+
+def slow_down(exchange: Exchange, senders: SenderLimits, secret: Hashable) -> None:
+    """Whoever guessed too often is told nothing, not even that the last guess was right.
+
+    Raises:
+        Refused: 429.
+    """
+    wait = 0 if exchange.dry else senders.right(exchange.webhook, exchange.remote, secret, exchange.seconds)
+    if wait:
+        raise Refused(429, "rate-limited", "too many failed checks", headers={"Retry-After": str(wait)})
 
 
 def _texts(way: Mapping[str, Any]) -> dict[str, Any]:

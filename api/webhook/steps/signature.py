@@ -1,11 +1,16 @@
 """`signature`: judged with the head of the request, fed while the body streams, decided when it is complete."""
 
+import msgspec
+
+from hookledger.api.identity.limits import SenderLimits
 from hookledger.api.webhook.exchange import Exchange
 from hookledger.api.webhook.keysets import KeySets
 from hookledger.api.webhook.refusal import Refused
+from hookledger.api.webhook.steps.authenticate import slow_down
 from hookledger.runtime.expressions import ExpressionError
 from hookledger.runtime.triggers.webhook import SignatureSettings
-from hookledger.runtime.triggers.webhook.signatures import Verdict
+from hookledger.runtime.triggers.webhook.handshakes import TOKEN_CHARS_MAX, is_token
+from hookledger.runtime.triggers.webhook.signatures import Algorithm, Reason, Verdict, Verifier
 
 
 class SignatureHead:
@@ -13,9 +18,13 @@ class SignatureHead:
 
     name = "signature head"
 
-    def __init__(self, settings: SignatureSettings, key_sets: KeySets) -> None:
+    def __init__(
+        self, settings: SignatureSettings, key_sets: KeySets, *, hashes_tokens: bool = False
+    ) -> None:
+        """`hashes_tokens`: a handshake of the trigger hashes what anybody gives it."""
         self._settings = settings
         self._key_sets = key_sets
+        self._hashes_tokens = hashes_tokens
 
     async def __call__(self, exchange: Exchange) -> None:
         scheme, request = self._settings.scheme, exchange.request
@@ -32,6 +41,8 @@ class SignatureHead:
         )
         if exchange.verifier.early is not None:
             raise refused(exchange.verifier.early)
+        if self._hashes_tokens:
+            exchange.verifier = NoTokens(exchange.verifier)
 
     async def _keys(self, exchange: Exchange) -> tuple[list[str], list[str]]:
         try:
@@ -53,10 +64,36 @@ class SignatureHead:
         return list(entry.texts)
 
 
+class NoTokens:
+    """A check that takes no body which could be a token: the handshake gives its signature to whoever asks."""
+
+    early: Verdict | None = None
+
+    def __init__(self, check: Verifier) -> None:
+        self._check = check
+        self._start = bytearray()
+
+    def update(self, chunk: bytes) -> None:
+        """Take the next bytes of the body, exactly as received."""
+        self._start += chunk[: TOKEN_CHARS_MAX + 1 - len(self._start)]
+        self._check.update(chunk)
+
+    def finish(self) -> Verdict:
+        """Give the verdict; more calls give the same one."""
+        verdict = self._check.finish()
+        if not verdict.accepted or not is_token(bytes(self._start)):
+            return verdict
+        return msgspec.structs.replace(verdict, accepted=False, reason=Reason.BODY_IS_A_TOKEN, key_index=None)
+
+
 class SignatureVerdict:
     """Refuse a body that the signature does not fit; record who signed."""
 
     name = "signature"
+
+    def __init__(self, settings: SignatureSettings, senders: SenderLimits) -> None:
+        self._fixed = settings.scheme.recipe.algorithm is Algorithm.TOKEN
+        self._senders = senders
 
     async def __call__(self, exchange: Exchange) -> None:
         if exchange.verifier is None:
@@ -64,6 +101,8 @@ class SignatureVerdict:
         verdict = exchange.verifier.finish()
         if not verdict.accepted:
             raise refused(verdict)
+        if self._fixed or verdict.preset == "GITLAB_TOKEN":
+            slow_down(exchange, self._senders, ("token", exchange.match.flow.revision, verdict.key_index))
         exchange.authenticated = True
         exchange.verification |= recorded(verdict)
         exchange.dedup_hint = verdict.delivery_id or ""

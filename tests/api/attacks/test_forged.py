@@ -83,7 +83,7 @@ async def test_no_form_overrides_its_method(tmp_path: Path) -> None:
 async def test_every_page_is_closed_to_others(tmp_path: Path) -> None:
     """
     Clickjacking, sniffing, caches: each page of the table, found or not, has the policy, `nosniff` and `no-store`, and
-    so has all data of the API but for what is for everybody.
+    so has all data of the API (sandboxed, too) but for what is for everybody.
     """
     async with peopled(tmp_path, {"f": flow("f")}) as site, browser(site) as admin:
         await admin.log_in("the-admin", password_of("admin"))
@@ -97,6 +97,7 @@ async def test_every_page_is_closed_to_others(tmp_path: Path) -> None:
         for one in TABLE:
             if one.method == "GET" and one.needs is not None and "follow" not in one.path:
                 answer = await admin.get(PREFIXES[0] + re.sub(r"<\w+>", "x", one.path))
+                assert answer.headers["content-security-policy"] == "sandbox", one.path
                 assert answer.headers["x-content-type-options"] == "nosniff", one.path
                 assert answer.headers["cache-control"] == "no-store", one.path
 

@@ -67,6 +67,28 @@ async def test_somebody_logged_in_is_not_stopped_by_a_guesser(tmp_path: Path) ->
         assert (await person.get(SEARCH)).status_code == 200
 
 
+async def test_a_right_password_opens_no_other_address(tmp_path: Path) -> None:
+    """
+    What somebody proved from one address is a guess from any other: while its owner works with Basic, a guesser who
+    tried too often gets 429 for the right password as for a wrong one. An IPv6 network is one address.
+    """
+    async with peopled(tmp_path, clock=Clock(), server__trustedProxies=["127.0.0.1"]) as site:
+
+        async def ask(address: str, password: str) -> int:
+            headers = {"X-Forwarded-For": address}
+            return (await site.client.get(SEARCH, auth=("the-admin", password), headers=headers)).status_code
+
+        _, right = auth("admin")
+        assert await ask("2001:db8::1", right) == 200
+        assert [await ask("192.0.2.7", f"guess {number}") for number in range(BURST + 1)] == [401] * BURST + [
+            429
+        ]
+        assert await ask("192.0.2.7", right) == 429
+        assert await ask("2001:db8::2", right) == 200
+        assert [await ask("2001:db8::3", f"guess {number}") for number in range(BURST)][-1] == 429
+        assert await ask("2001:db8::3", right) == 200
+
+
 async def test_many_programs_may_start_at_once(tmp_path: Path) -> None:
     """
     A hundred requests with the same right password, none of it remembered yet, cost one check.

@@ -152,12 +152,13 @@ async def test_right_headers_are_remembered_within_bounds() -> None:
     """
     users = Users([user("a", "x"), user("b", "y")])
     first, second = users._users.values()
-    users.remember("Basic one", first)
+    users.remember("Basic one", "net", first)
     for number in range(GOOD_MAX - 1):
-        users.remember(f"Basic {number}", second)
-    assert users.remembered("Basic one") is first
-    users.remember("Basic more", second)
-    assert users.remembered("Basic one") is first
-    assert users.remembered("Basic 0") is None
+        users.remember(f"Basic {number}", "net", second)
+    assert users.remembered("Basic one", "net") is first
+    assert users.remembered("Basic one", "other") is None
+    users.remember("Basic more", "net", second)
+    assert users.remembered("Basic one", "net") is first
+    assert users.remembered("Basic 0", "net") is None
     assert len(users._good) == GOOD_MAX
     assert not any(b"Basic" in key for key in users._good)

@@ -4,6 +4,7 @@ import json
 from typing import Any, Final
 from urllib.parse import quote
 
+import yaml
 from playwright.sync_api import Page, Route, expect
 
 from tests.api.browser import COOKIE
@@ -236,6 +237,41 @@ def test_nobody_hands_us_a_session(visits: Visits, house: House) -> None:
     assert session["httpOnly"]
     assert session["sameSite"] == "Lax"
     assert COOKIE not in str(page.evaluate("document.cookie"))
+
+
+STEALING: Final = """
+<!doctype html><title>Hello</title><h1>{{ trigger.parameters.name[0] }}</h1><p id=said>quiet</p>
+<script>
+const said = document.getElementById("said");
+fetch("/ui/main/flows", { credentials: "include" }).then((one) => one.text())
+  .then((text) => { said.textContent = /name="csrf" value="([^"]+)"/.exec(text)[1]; });
+</script>
+"""
+
+
+def test_an_answer_of_a_webhook_is_no_page_of_ours(visits: Visits, house: House) -> None:
+    """
+    An author's HTML, or markup a sender put into it, is a document of no origin: with the session of an admin in the
+    browser its scripts do not run, and so cannot read a page's token.
+    """
+    source = yaml.safe_dump({
+        "id": "hello", "namespace": "io.wild",
+        "tasks": [{"id": "out", "type": "io.kestra.plugin.core.debug.Return", "format": "x"}],
+        "triggers": [{
+            "id": "webhook", "type": "io.kestra.plugin.core.trigger.Webhook", "key": "k", "methods": ["GET"],
+            "response": {"contentType": "text/html", "body": STEALING},
+        }],
+    })  # fmt: skip
+    house.save(source)
+    page = visits.window("admin")
+    script = "<script>document.title='pwned'</script><img src=x onerror=document.title='pwned'>"
+    with page.expect_event("console", lambda one: "sandboxed" in one.text):
+        page.goto(f"{API}/executions/webhook/io.wild/hello/k?name={_quoted(script)}")
+    expect(page.locator("#said")).to_have_text("quiet")
+    assert page.title() == "Hello"
+    blocked = [one for one in visits.wrong if "sandboxed" in one]
+    assert blocked
+    visits.wrong.clear()
 
 
 def _quoted(text: str) -> str:

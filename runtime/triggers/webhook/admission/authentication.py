@@ -72,6 +72,7 @@ class AuthVerdict(msgspec.Struct, frozen=True, kw_only=True):
     status: int = 200  # 401 not authenticated, 403 authenticated and not allowed
     reason: str | None = None
     challenge: str | None = None  # for WWW-Authenticate
+    way: int | None = None  # index of the one that fits
 
 
 class NeedKeys(msgspec.Struct, frozen=True):
@@ -171,7 +172,7 @@ def authenticate(ways: Sequence[Authentication], credentials: Credentials) -> Ou
     A way that needs a key set is asked for only when no other way accepts. An
     empty list accepts nothing: leave the step out instead.
     """
-    outcomes = [CHECKS[way.type](way, credentials) for way in ways]
+    outcomes = [_numbered(CHECKS[way.type](way, credentials), index) for index, way in enumerate(ways)]
     for wanted in (_accepts, _needs, _forbids):
         for outcome in outcomes:
             if wanted(outcome):
@@ -180,6 +181,10 @@ def authenticate(ways: Sequence[Authentication], credentials: Credentials) -> Ou
     return AuthVerdict(
         accepted=False, status=401, reason=",".join(reasons) or "no-ways", challenge=challenge(ways)
     )
+
+
+def _numbered(outcome: Outcome, index: int) -> Outcome:
+    return msgspec.structs.replace(outcome, way=index) if _accepts(outcome) else outcome
 
 
 def _accepts(outcome: Outcome) -> bool:

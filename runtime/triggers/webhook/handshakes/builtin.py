@@ -24,6 +24,11 @@ from hookledger.runtime.triggers.webhook.handshakes.model import (
 
 Outcome = Answer | Refusal | None
 VISIBLE = re.compile(r"[!-~]{1,256}")
+PROVEN = frozenset({HandshakeType.X, HandshakeType.ZOOM})
+"""Answered with the HMAC of what the caller gave, often under the secret that signs deliveries."""
+TOKEN_CHARS_MAX = 128
+TOKEN = re.compile(rf"[A-Za-z0-9_=+/-]{{1,{TOKEN_CHARS_MAX}}}")
+"""What such senders ask to be hashed. It is never JSON, and has no place for a time and a separator."""
 EVENT_GRID_VALIDATION = "Microsoft.EventGrid.SubscriptionValidationEvent"
 
 
@@ -86,7 +91,7 @@ def zoom(request: HandshakeRequest, settings: Handshake, secret: str) -> Outcome
     fields = cast("dict[str, Any]", payload) if isinstance(payload, dict) else {}
     token = _text(fields.get("plainToken"))
     key = settings.secret or secret
-    if not token or len(token) > ECHO_CHARS_MAX or not key.strip():
+    if TOKEN.fullmatch(token) is None or not key.strip():
         return Refusal(kind=HandshakeType.ZOOM, reason="plain-token")
     answer = {"plainToken": token, "encryptedToken": _mac(key, token).hex()}
     return json_answer(HandshakeType.ZOOM, answer)
@@ -98,7 +103,7 @@ def x_crc(request: HandshakeRequest, settings: Handshake, secret: str) -> Outcom
     if request.method != "GET" or token is None:
         return None
     key = settings.secret or secret
-    if not token or len(token) > ECHO_CHARS_MAX or not key.strip():
+    if TOKEN.fullmatch(token) is None or not key.strip():
         return Refusal(kind=HandshakeType.X, reason="crc-token")
     digest = base64.b64encode(_mac(key, token)).decode()
     return json_answer(HandshakeType.X, {"response_token": f"sha256={digest}"})
@@ -204,6 +209,14 @@ def answer_handshake(
     handlers = SIGNED if verified else UNSIGNED
     outcomes = (handlers[one.type](request, one, secret) for one in handshakes if one.type in handlers)
     return next((outcome for outcome in outcomes if outcome is not None), None)
+
+
+def is_token(body: bytes) -> bool:
+    """Whether a body could be what a caller had hashed.
+
+    Every signed payload contains the whole body, so it can only be such a token when the body is one, or empty.
+    """
+    return not body or TOKEN.fullmatch(body.decode("latin-1")) is not None
 
 
 def answer_custom(settings: Handshake, *, matches: bool, body: str) -> Outcome:

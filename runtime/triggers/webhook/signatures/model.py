@@ -83,6 +83,7 @@ class Reason(StrEnum):
     BODY_DIGEST_MISMATCH = "body-digest-mismatch"
     BODY_NOT_COVERED = "body-not-covered"
     BODY_TOO_LARGE = "body-too-large"
+    BODY_IS_A_TOKEN = "body-is-a-token"
     BODY_MALFORMED = "body-malformed"
     COMPONENT_NOT_COVERED = "component-not-covered"
 
