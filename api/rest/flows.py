@@ -19,6 +19,7 @@ from hookledger.api.permissions import Permission
 from hookledger.api.queries import Nothing, Paged, Query
 from hookledger.api.rest.flow_sources import YAML, invalid, same_name, source_of
 from hookledger.api.route import Refused, Reply, Route
+from hookledger.api.secrecy import listed_for, shown_to
 from hookledger.api.shapes import FlowView, Found, GraphView
 from hookledger.api.views import flow_view
 from hookledger.runtime.flow.graph import graph_of
@@ -124,13 +125,15 @@ async def get_flow(engine: Engine, call: Call, query: FlowRead) -> HttpResponse:
     tag = etag(found)
     if tag in (seen.removeprefix("W/") for seen in _tags(call.request.header("if-none-match"))):
         return HttpResponse(status=304, headers=(("ETag", tag),))
+    found = await shown_to(found, call.identity)
     return shown(found, source=query.source, deleted=deleted)
 
 
 async def list_flows(engine: Engine, call: Call, query: Nothing) -> HttpResponse:
     """The flows of one namespace."""
     namespace = call.path["namespace"]
-    return json_response([flow_view(one) for one in engine.flows if one.registered.namespace == namespace])
+    found = [one for one in engine.flows if one.registered.namespace == namespace]
+    return json_response([flow_view(await shown_to(one, call.identity)) for one in found])
 
 
 async def search_flows(engine: Engine, call: Call, query: FlowSearch) -> HttpResponse:
@@ -138,12 +141,15 @@ async def search_flows(engine: Engine, call: Call, query: FlowSearch) -> HttpRes
     text = query.q.casefold()
     found = [
         one
-        for one in engine.flows
+        for one in await listed_for(engine.flows, call.identity)
         if query.namespace in (None, one.registered.namespace) and text in _searched(one).casefold()
     ]
     field, _, direction = query.sort.partition(":")
     found.sort(key=_SORTS[field], reverse=direction == "desc")
-    page = [flow_view(one) for one in found[query.offset : query.offset + query.size]]
+    page = [
+        flow_view(await shown_to(one, call.identity))
+        for one in found[query.offset : query.offset + query.size]
+    ]
     return json_response({"results": page, "total": len(found)})
 
 
@@ -160,13 +166,15 @@ async def list_revisions(engine: Engine, call: Call, query: RevisionsRead) -> Ht
         return unknown(namespace, flow_id)
     removed = engine.flows.newest(namespace, flow_id) is None
     found = [engine.flows.pinned(namespace, flow_id, one.revision) for one in revisions]
-    return json_response([flow_view(one, source=True, deleted=removed) for one in found if one is not None])
+    seen = [await shown_to(one, call.identity) for one in found if one is not None]
+    return json_response([flow_view(one, source=True, deleted=removed) for one in seen])
 
 
 async def get_graph(engine: Engine, call: Call, query: GraphRead) -> HttpResponse:
     """What runs after, inside and beside what."""
     found, _ = _found(engine, call, query.revision, deleted=True)
     if found.flow is None:
+        found = await shown_to(found, call.identity)
         return problem(409, found.error, slug="flow-unusable")
     return json_response(graph_view(graph_of(found.flow)))
 

@@ -12,6 +12,7 @@ from hookledger.api.console.desk import ConsoleDesk
 from hookledger.api.console.pages import HOME, flow_path
 from hookledger.api.console.problem_pages import not_found
 from hookledger.api.http import HttpResponse
+from hookledger.api.secrecy import error_for
 from hookledger.journal.figures import FlowKey
 
 TABS: Final = (
@@ -43,7 +44,7 @@ class Desk(ConsoleDesk, frozen=True, kw_only=True):
     ) -> HttpResponse:
         """Draw a tab of a flow."""
         removed = self.engine.flows.newest(*name_of(revision)) is None
-        head = head_of(revision, tab, removed=removed)
+        head = head_of(revision, tab, removed=removed, error=error_for(revision, call.identity))
         return self.page(call, f"flow_{tab}.html", status=status, flow=head, **context)
 
     def revision(self, call: Call) -> Revision:
@@ -81,7 +82,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     startable: bool
 
 
-def head_of(revision: Revision, tab: str, *, removed: bool = False) -> Head:
+def head_of(revision: Revision, tab: str, *, removed: bool = False, error: str = "") -> Head:
     """The top of a flow's pages."""
     registered, flow = revision.registered, revision.flow
     namespace, flow_id = name_of(revision)
@@ -95,7 +96,7 @@ def head_of(revision: Revision, tab: str, *, removed: bool = False) -> Head:
         tabs=[(name, title, flow_path(namespace, flow_id, end)) for name, title, end in TABS],
         disabled=flow is not None and flow.disabled,
         removed=removed,
-        error=revision.error,
+        error=error,
         startable=flow is not None and not flow.disabled and not removed,
     )
 

@@ -21,6 +21,7 @@ from hookledger.api.console.pages import done, flow_path
 from hookledger.api.http import HttpResponse
 from hookledger.api.permissions import Permission
 from hookledger.api.rest.flow_sources import same_name
+from hookledger.api.secrecy import error_for, shown_to
 from hookledger.runtime.flow.parse import FlowInvalid
 from hookledger.runtime.flow.problems import Problem
 
@@ -98,7 +99,8 @@ async def create(desk: Desk, call: Call) -> HttpResponse:
 async def source_page(desk: Desk, call: Call) -> HttpResponse:
     """`GET /flows/{namespace}/{id}/source`: the editor, or the text alone for those who may not change it."""
     revision = desk.revision(call)
-    return editor_page(desk, call, revision.registered.source, Outcome(status=200))
+    seen = await shown_to(revision, call.identity)
+    return editor_page(desk, call, seen.registered.source, Outcome(status=200))
 
 
 async def update(desk: Desk, call: Call) -> HttpResponse:
@@ -142,7 +144,7 @@ def editor_page(desk: Desk, call: Call, source: str, outcome: Outcome) -> HttpRe
     newest = desk.revision(call)
     faults = outcome.faults
     if outcome.status == 200:
-        faults = (*_broken(newest), *warnings_of(newest))
+        faults = (*_broken(error_for(newest, call.identity)), *warnings_of(newest))
     return desk.flow_page(
         call,
         newest,
@@ -187,9 +189,9 @@ def starters() -> tuple[Starter, ...]:
     return tuple(found)
 
 
-def _broken(revision: Revision) -> Iterator[Fault]:
+def _broken(error: str) -> Iterator[Fault]:
     """What is wrong with a registered source: a type that is no longer installed, say."""
-    yield from (placed(line) for line in revision.error.splitlines())
+    yield from (placed(line) for line in error.splitlines())
 
 
 def _new_page(desk: Desk, call: Call, source: str, outcome: Outcome, *, chosen: str = "") -> HttpResponse:

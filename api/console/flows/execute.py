@@ -12,11 +12,13 @@ from hookledger.api.call import Call
 from hookledger.api.console.flows.base import Desk, name_of
 from hookledger.api.console.flows.inputs import LABELS, errors_of, fields_of, given_inputs, given_labels
 from hookledger.api.console.flows.sending import MEDIA_TYPES
+from hookledger.api.console.flows.trigger_words import uses_secrets
 from hookledger.api.console.flows.triggers import WebhookView, webhook_view
 from hookledger.api.console.forms import Form, form_of
 from hookledger.api.console.pages import execution_path, flow_path
 from hookledger.api.html import see_other
 from hookledger.api.http import HttpResponse, json_response
+from hookledger.api.permissions import Permission
 from hookledger.api.webhook.curl import (
     BODILESS,
     JSON,
@@ -32,9 +34,16 @@ from hookledger.journal.figures import FlowKey
 from hookledger.runtime.flow.inputs import InputsInvalid
 from hookledger.runtime.flow.model import Flow, Trigger
 from hookledger.runtime.triggers.webhook import WebhookSettings
+from hookledger.runtime.triggers.webhook.signatures import Algorithm
 
 SOURCE: Final = "console"
 """What the label `system.from` of an execution started here says."""
+
+
+UNTOLD: Final = (
+    "the whole line has secrets of the server in it, which only those who may change flows see; "
+    "`Send a test` on the tab Triggers sends it for you"
+)
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,9 +202,23 @@ def _line(desk: Desk, call: Call, flow: Flow, trigger: Trigger, typed: tuple[str
     try:
         target = Target(flow, trigger, desk.address(call), desk.engine.ports)
         request = prepared(target, payload.encode(), method, content_type, query)
+        if not call.identity.may(Permission.EDIT) and _tells(trigger.settings):
+            return Line(shown=line_of(hidden(target, request)), problem=UNTOLD)
         return Line(shown=line_of(hidden(target, request)), line=line_of(request))
     except ValueError as error:
         return Line(problem=str(error))
+
+
+def _tells(settings: WebhookSettings) -> bool:
+    """Whether a ready request has a secret of the server in it as it is; an HMAC gives none away."""
+    signature = settings.signature
+    plain = signature is not None and signature.scheme.recipe.algorithm is Algorithm.TOKEN
+    secrets = (
+        signature.secrets
+        if signature is not None and (plain or signature.scheme.recipe.preset == "GITLAB")
+        else ()
+    )
+    return any(uses_secrets(tree) for tree in (settings.key, *settings.authentication, *secrets))
 
 
 async def _runs(desk: Desk, revision: Revision, chosen: str) -> dict[str, RunView | None]:

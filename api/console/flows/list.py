@@ -12,6 +12,7 @@ from hookledger.api.console.flows.spark import RUNS_MAX, Spark, spark_of
 from hookledger.api.console.pager import page_number, pager_of
 from hookledger.api.console.pages import flow_path
 from hookledger.api.http import HttpResponse
+from hookledger.api.secrecy import listed_for
 from hookledger.journal.figures import Run
 from hookledger.runtime.flow.model import Trigger
 
@@ -38,7 +39,7 @@ class FlowRow(msgspec.Struct, frozen=True, kw_only=True):
 async def flow_list(desk: Desk, call: Call) -> HttpResponse:
     """`GET /flows`: namespace, q, page."""
     wanted = {name: (call.query.get(name) or [""])[0].strip() for name in ("namespace", "q")}
-    everything = list(desk.engine.flows)
+    everything = await listed_for(desk.engine.flows, call.identity)
     found = [one for one in everything if matches(one, wanted["namespace"], wanted["q"])]
     page = page_number((call.query.get("page") or ["1"])[0])
     shown = found[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]

@@ -14,8 +14,10 @@ from hookledger.api.console.pager import page_number, pager_of
 from hookledger.api.console.pages import done, flow_path
 from hookledger.api.console.rows import list_row
 from hookledger.api.http import HttpResponse
+from hookledger.api.secrecy import shown_to
+from hookledger.api.webhook.curl import HIDDEN
 from hookledger.journal.store import Query
-from hookledger.runtime.flow.input_types import type_name
+from hookledger.runtime.flow.input_types import SecretInput, type_name
 from hookledger.runtime.flow.inputs import AnyInput, Output
 from hookledger.runtime.flow.model import Flow
 
@@ -55,7 +57,7 @@ class TriggerRow(msgspec.Struct, frozen=True, kw_only=True):
 
 async def overview(desk: Desk, call: Call) -> HttpResponse:
     """`GET /flows/{namespace}/{id}`."""
-    revision = desk.revision(call)
+    revision = await shown_to(desk.revision(call), call.identity)
     name = name_of(revision)
     query = Query(namespace=name[0], flow=name[1], limit=RUNS_SHOWN, total_max=0)
     runs = await desk.engine.journal.ask(lambda reader: reader.recent([name], RUNS_MAX))
@@ -117,11 +119,17 @@ def input_rows(flow: Flow | None) -> list[ValueRow]:
             id=one.id,
             type=type_name(one),
             required=one.required and one.defaults is None,
-            default="" if one.defaults is None else shown(one.defaults),
+            default=_default(one),
             description=one.description or one.display_name or "",
         )
         for one in declared
     ]
+
+
+def _default(declared: AnyInput) -> str:
+    if declared.defaults is None:
+        return ""
+    return HIDDEN if isinstance(declared, SecretInput) else shown(declared.defaults)
 
 
 def output_rows(flow: Flow | None) -> list[ValueRow]:

@@ -13,6 +13,7 @@ from hookledger.api.console.flows.diff import difference
 from hookledger.api.console.flows.editor import editor_page, save
 from hookledger.api.console.pages import flow_path
 from hookledger.api.http import HttpResponse
+from hookledger.api.secrecy import registered_for
 from hookledger.journal.events import FlowRegistered
 
 VIEWS: Final = ("unified", "side")
@@ -33,7 +34,8 @@ class RevisionRow(msgspec.Struct, frozen=True, kw_only=True):
 async def revisions_page(desk: Desk, call: Call) -> HttpResponse:
     """`GET /flows/{namespace}/{id}/revisions`: `from` and `to` name the two that are compared, `view` how."""
     revision = desk.revision(call)
-    known = desk.engine.flows.revisions(*name_of(revision))
+    registered = desk.engine.flows.revisions(*name_of(revision))
+    known = await registered_for(registered, call.identity)
     old, new = compared(known, _number(call, "from"), _number(call, "to"))
     view = (call.query.get("view") or [""])[0]
     made = await trio.to_thread.run_sync(difference, old.source, new.source) if old is not new else None

@@ -16,6 +16,7 @@ Fact = tuple[str, str]
 DAYS: Final = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 _RECORDED: Final = {"ALL": "", "ACCEPTED": "only what is accepted", "NONE": "no deliveries"}
 _SECRET: Final = re.compile(r"""secret\(\s*['"]([^'"]+)['"]""")
+_ASKS: Final = re.compile(r"\bsecret\s*\(")
 _DUPLICATES: Final = {
     "REPLAY": "gets the first answer again",
     "IGNORE": "is acknowledged and starts nothing",
@@ -52,6 +53,11 @@ def facts(trigger: Trigger) -> list[Fact]:
 def secret_names(tree: Tree) -> list[str]:
     """The secrets that an expression asks for by name."""
     return list(dict.fromkeys(_SECRET.findall(str(source_of(tree)))))
+
+
+def uses_secrets(tree: Tree) -> bool:
+    """Whether an expression asks for a secret of the server."""
+    return _ASKS.search(str(source_of(tree))) is not None
 
 
 # --- webhooks -------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from hookledger.api.console.flows.sending import (
     probe_form,
     probed,
 )
-from hookledger.api.console.flows.trigger_words import Fact, facts, secret_names
+from hookledger.api.console.flows.trigger_words import Fact, facts, secret_names, uses_secrets
 from hookledger.api.console.forms import form_of
 from hookledger.api.console.pages import HOME, execution_path, flow_path
 from hookledger.api.http import HttpResponse
@@ -66,6 +66,8 @@ class WebhookView(msgspec.Struct, frozen=True, kw_only=True):
     """With the key; empty for those who may not use it, and when it cannot be rendered."""
     problem: str = ""
     """Why the key cannot be rendered."""
+    needs: str = ""
+    """The permission that shows the key, for those who have it not."""
     missing: tuple[str, ...] = ()
     """The secrets that are not there."""
     methods: tuple[str, ...] = ()
@@ -176,7 +178,11 @@ def _view(
 
 
 def webhook_view(desk: Desk, call: Call, flow: Flow, trigger: Trigger) -> WebhookView:
-    """Where a webhook is. The key is for those who may start executions: it does nothing else."""
+    """Where a webhook is.
+
+    The key is for those who may start executions: it does nothing else. A key that is a secret of the server is for
+    those who may change flows, who could read it anyway.
+    """
     settings: WebhookSettings = trigger.settings
     address = desk.address(call)
     shown = hidden_url(flow, address)
@@ -186,7 +192,9 @@ def webhook_view(desk: Desk, call: Call, flow: Flow, trigger: Trigger) -> Webhoo
         secrets = desk.engine.ports.secrets
         missing = tuple(name for name in secret_names(settings.key) if secrets(name) is None)
         return WebhookView(hidden_url=shown, problem=str(error), missing=missing)
-    return WebhookView(hidden_url=shown, url=target.url if call.identity.may(Permission.OPERATE) else "")
+    needed = Permission.EDIT if uses_secrets(settings.key) else Permission.OPERATE
+    seen = call.identity.may(needed)
+    return WebhookView(hidden_url=shown, url=target.url if seen else "", needs="" if seen else needed.value)
 
 
 def delivery_view(row: DeliveryRow) -> DeliveryView:
