@@ -103,7 +103,7 @@ def _guarded(guard: Guard, route: Route) -> Callable[..., Awaitable[Response]]:
         except Refused as refused:
             return _privately(refused.answer())
         response = await answer(route, _call(admitted, path))
-        return _privately(response)
+        return _privately(admitted.access.bounded(response))
 
     return view
 
@@ -147,7 +147,8 @@ def _entered(entrance: Entrance, route: PageRoute) -> Callable[..., Awaitable[Re
             admitted = await entrance.enter(plain, route.needs)
         except Refused as refused:
             return to_quart(entrance.refused(plain, refused))
-        return to_quart(secured(await answer_page(route, _call(admitted, path))))
+        response = await answer_page(route, _call(admitted, path))
+        return to_quart(secured(admitted.access.bounded(response)))
 
     return view
 

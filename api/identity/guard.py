@@ -16,6 +16,7 @@ import msgspec
 from hookledger.actors.engine import Engine
 from hookledger.api.call import BODY_BYTES_MAX, BodyTooLarge, read_body
 from hookledger.api.http import HttpRequest
+from hookledger.api.identity.access import Access
 from hookledger.api.identity.cookies import SESSION, cookie
 from hookledger.api.identity.identity import ANYBODY, How, Identity
 from hookledger.api.identity.limits import LoginLimits, network_of
@@ -44,6 +45,8 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
     identity: Identity
     csrf: str = ""
     """For the forms of a page; empty outside of a session."""
+    access: Access = msgspec.field(default_factory=Access)
+    """How long what it opens may stay open."""
 
 
 class Guard:
@@ -75,13 +78,17 @@ class Guard:
             identity = await self.identify(request)
             if identity.how is How.BASIC:
                 self.same_site(request, identity.by)
-            return self.allowed(Admitted(request=request, identity=identity), needs)
+            return self.allowed(self.admitted(request, identity), needs)
         session = self.session(request)
         if session is None:
             raise self.challenge(request)
         request = await self.from_our_form(request, session)
-        admitted = Admitted(request=request, identity=session.identity, csrf=session.csrf)
-        return self.allowed(admitted, needs)
+        return self.allowed(of_session(request, session), needs)
+
+    def admitted(self, request: HttpRequest, identity: Identity) -> Admitted:
+        """A request with credentials of its own: a token may be revoked, a password holds until a restart."""
+        access = self.tokens.access(identity.token) if identity.token else Access()
+        return Admitted(request=request, identity=identity, access=access)
 
     async def knows(self, request: HttpRequest) -> bool:
         """Whether somebody we know asks."""
@@ -132,13 +139,16 @@ class Guard:
         secret = cookie(request, SESSION, secure=self.origins.secure(request))
         return self.sessions.find(secret) if secret else None
 
-    def same_site(self, request: HttpRequest, by: str = STRANGER) -> None:
+    def same_site(self, request: HttpRequest, by: str = STRANGER, *, safe: frozenset[str] = SAFE) -> None:
         """What changes something does not come from a page of somebody else.
+
+        Args:
+            safe: Methods that change nothing.
 
         Raises:
             Refused: It does.
         """
-        if request.method not in SAFE and self.origins.foreign(request):
+        if request.method not in safe and self.origins.foreign(request):
             detail = (
                 "a page of another site sent this; if it was yours, set server.publicUrl to the address "
                 "in the browser"
@@ -220,6 +230,11 @@ class Guard:
         resource = f"{request.method} {_WEBHOOK_KEY.sub(REDACTED, request.raw_path)}"
         self.recording.refused(by, "request", resource, slug, remote=self.origins.remote(request))
         return Refused(403, slug, detail=detail, more=more)
+
+
+def of_session(request: HttpRequest, session: Session) -> Admitted:
+    """A request within a session."""
+    return Admitted(request=request, identity=session.identity, csrf=session.csrf, access=session.access)
 
 
 async def open_guard(engine: Engine, users: Users, origins: Origins, *, realm: str = "Hookledger") -> Guard:

@@ -8,7 +8,7 @@ from typing import Final
 from hookledger.api.html import Draw, see_other
 from hookledger.api.http import HttpRequest, HttpResponse
 from hookledger.api.identity.cookies import FORM, SESSION, cookie, set_cookie
-from hookledger.api.identity.guard import CSRF_FIELD, SAFE, Admitted, Guard, form_of
+from hookledger.api.identity.guard import CSRF_FIELD, SAFE, Admitted, Guard, form_of, of_session
 from hookledger.api.identity.identity import How, Identity
 from hookledger.api.identity.passwords import text_bytes
 from hookledger.api.identity.places import HOME, LOGIN, local, login_then
@@ -40,9 +40,7 @@ class Entrance:
         if session is None:
             raise Refused(401, "unauthorized", detail="log in first", headers=CHALLENGE)
         request = await self._guard.from_our_form(request, session)
-        return self._guard.allowed(
-            Admitted(request=request, identity=session.identity, csrf=session.csrf), needs
-        )
+        return self._guard.allowed(of_session(request, session), needs)
 
     def refused(self, request: HttpRequest, refused: Refused) -> HttpResponse:
         """What a browser gets instead of the page: the login page, or a page that says why not."""

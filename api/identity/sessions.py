@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from hookledger.api.identity.access import Access
 from hookledger.api.identity.identity import How, Identity
 from hookledger.journal.ports import Clock, Entropy
 
@@ -32,6 +33,8 @@ class Session(msgspec.Struct, kw_only=True):
     began: int
     """Microseconds since 1970-01-01 UTC."""
     used: int
+    access: Access = msgspec.field(default_factory=Access)
+    """What the session opened ends with it."""
 
 
 class Sessions:
@@ -50,34 +53,45 @@ class Sessions:
         secret, now = self._secret(), self._clock.now()
         person = msgspec.structs.replace(identity, how=How.SESSION)
         session = Session(identity=person, csrf=self._secret(), began=now, used=now)
+        session.access = Access(lambda: self._in_time(session))
         self._make_room(person.name)
         self._sessions[_key(secret)] = session
         return secret, session
 
     def find(self, secret: str) -> Session | None:
         """The session of a cookie, used from now on; None when there is none or its time is over."""
-        key, now = _key(secret), self._clock.now()
+        key = _key(secret)
         session = self._sessions.get(key)
         if session is None:
             return None
-        if now - session.used >= IDLE_US_MAX or now - session.began >= AGE_US_MAX:
-            del self._sessions[key]
+        if not self._in_time(session):
+            self._end(key)
             return None
-        session.used = max(session.used, now)
+        session.used = max(session.used, self._clock.now())
         self._sessions.move_to_end(key)
         return session
 
     def end(self, secret: str) -> Session | None:
         """End a session; returns it if there was one."""
-        return self._sessions.pop(_key(secret), None)
+        return self._end(_key(secret))
+
+    def _end(self, key: bytes) -> Session | None:
+        session = self._sessions.pop(key, None)
+        if session is not None:
+            session.access.end()
+        return session
+
+    def _in_time(self, session: Session) -> bool:
+        now = self._clock.now()
+        return now - session.used < IDLE_US_MAX and now - session.began < AGE_US_MAX
 
     def _make_room(self, name: str) -> None:
         """One user's logins push out only that user's, until everything is full."""
         own = [key for key, session in self._sessions.items() if session.identity.name == name]
         if len(own) >= PER_USER_MAX:
-            del self._sessions[own[0]]
+            self._end(own[0])
         elif len(self._sessions) >= SESSIONS_MAX:
-            self._sessions.popitem(last=False)
+            self._end(next(iter(self._sessions)))
 
     def _secret(self) -> str:
         return urlsafe(self._entropy.token(SECRET_BYTES))

@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from hookledger.actors.ids import new_id
+from hookledger.api.identity.access import Access
 from hookledger.api.identity.identity import How, Identity
 from hookledger.api.identity.sessions import urlsafe
 from hookledger.api.permissions import Role
@@ -63,6 +64,7 @@ class TokenBook:
         self._journal = journal
         self._tokens: dict[str, Token] = {}
         self._by_hash: dict[str, str] = {}
+        self._access: dict[str, Access] = {}
 
     def learn(self, event: AnyEvent) -> None:
         """Take in an event of the system stream; those about other things are ignored."""
@@ -73,6 +75,8 @@ class TokenBook:
             case TokenRevoked() if event.id in self._tokens:
                 token = self._tokens[event.id]
                 self._tokens[event.id] = msgspec.structs.replace(token, revoked=event)
+                if (access := self._access.pop(event.id, None)) is not None:
+                    access.end()
             case _:
                 return
 
@@ -84,6 +88,14 @@ class TokenBook:
     def listed(self) -> list[Token]:
         """Every token, newest first."""
         return list(reversed(self._tokens.values()))
+
+    def access(self, token_id: str) -> Access:
+        """How long a working token holds."""
+        if token_id not in self._access:
+            self._access[token_id] = Access(
+                lambda: self._tokens[token_id].state(self.now) is TokenState.ACTIVE
+            )
+        return self._access[token_id]
 
     def get(self, token_id: str) -> Token | None:
         """A token by its id."""

@@ -18,7 +18,8 @@ import trio
 
 from hookledger.api.html import sandboxed
 from hookledger.api.http import BodyTooSlow, ClientGone, Headers, HttpRequest, HttpResponse, problem
-from hookledger.api.identity.guard import Admitted, Guard
+from hookledger.api.identity.guard import Guard
+from hookledger.api.identity.identity import How
 from hookledger.api.listening import CONTINUE
 from hookledger.api.permissions import Permission
 from hookledger.api.webhook.handler import WebhookHandler
@@ -35,6 +36,9 @@ KEPT_BYTES_MAX: Final = 1024 * 1024
 """A body of this size is read to its end behind a refusal, so that the connection can be kept."""
 BYTES_PER_SECOND_MIN: Final = 500
 """Of a body that is longer on its way than the idle timeout."""
+
+NONE_IS_SAFE: Final[frozenset[str]] = frozenset()
+"""A webhook starts its flow with any method it takes."""
 
 logger = logging.getLogger("hookledger.api.webhook")
 
@@ -115,9 +119,12 @@ class WebhookDoor:
         if self._guard is not None:
             try:
                 identity = await self._guard.identify(request)
-                self._guard.allowed(Admitted(request=request, identity=identity), Permission.OPERATE)
+                if identity.how is How.BASIC:
+                    self._guard.same_site(request, identity.by, safe=NONE_IS_SAFE)
+                admitted = self._guard.allowed(self._guard.admitted(request, identity), Permission.OPERATE)
             except Refused as refused:
                 return refused.answer()
+            return admitted.access.bounded(await self._webhook.handle(request))
         return await self._webhook.handle(request)
 
 
