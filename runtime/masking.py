@@ -1,13 +1,38 @@
 """Keeps secrets out of everything that is written down, also inside larger texts and in other encodings."""
 
 import base64
-from collections.abc import Iterable, Mapping
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from html import escape
+from itertools import islice
 from typing import Any, Final
 from urllib.parse import quote, quote_plus
 
 MASK: Final = "******"
 LENGTH_MIN: Final = 4
 """A shorter secret would mask half of every text and protect nothing."""
+LINE_LENGTH_MIN: Final = 8
+"""A shorter line of a secret is not looked for alone."""
+LINES_MAX: Final = 200
+"""Of one secret: what is looked for costs time in every text."""
+WRAPPED: Final = (76, 64)
+"""Characters of a line of base64, as MIME, `base64` and PEM have them."""
+_ESCAPE: Final = re.compile(r"\\u([0-9a-f]{4})")
+_YAML: Final = str.maketrans(
+    {mark: f"\\x{mark:02x}" for mark in range(32)}
+    | {
+        ord(mark): shown
+        for mark, shown in {
+            "\\": "\\\\",
+            '"': '\\"',
+            "\n": "\\n",
+            "\t": "\\t",
+            "\r": "\\r",
+            "\0": "\\0",
+        }.items()
+    }
+)
 
 
 class Masker:
@@ -22,7 +47,7 @@ class Masker:
         new = {value for value in values if len(value) >= LENGTH_MIN} - self._known
         if new:
             self._known |= new
-            forms = {form for value in self._known for form in _forms(value)}
+            forms = {form for value in self._known for form in _forms(value) if len(form) >= LENGTH_MIN}
             self._forms = tuple(sorted(forms, key=lambda form: (-len(form), form)))
 
     def text(self, text: str) -> str:
@@ -47,29 +72,56 @@ class Masker:
                 return value
 
 
-def _forms(value: str) -> Iterable[str]:
-    """The value as it is, without surrounding white space, URL-encoded, JSON-escaped, in hex, and in base64.
+def _forms(value: str) -> Iterator[str]:
+    """Every way a value is found in texts; the lines of a long one are looked for alone: commands print lines."""
+    for plain in dict.fromkeys((value, value.strip())):
+        yield from _written(plain)
+        yield from _encoded(plain)
+    for line in islice(_long_lines(value.splitlines()), LINES_MAX):
+        yield line
+        yield from _quoted(line)
 
-    By itself its base64 text is looked for down to the padding. Inside a longer one the value may begin at any of three
-    offsets; what does not depend on its neighbours is looked for.
+
+def _written(plain: str) -> Iterator[str]:
+    """As it is, URL-encoded, in hex, and as JSON, YAML and HTML write it, JSON also inside of JSON."""
+    yield plain
+    yield from (quote(plain, safe=""), quote(plain), quote_plus(plain))
+    yield from (plain.encode().hex(), plain.encode().hex().upper())
+    yield from _quoted(plain)
+
+
+def _quoted(plain: str) -> Iterator[str]:
+    yield plain.replace("'", "''")
+    yield plain.translate(_YAML)
+    yield from (escape(plain), escape(plain).replace("&#x27;", "&#39;"), escape(plain, quote=False))
+    for ascii_only in (False, True):
+        lower = json.dumps(plain, ensure_ascii=ascii_only)[1:-1]
+        for once in (lower, _ESCAPE.sub(lambda found: "\\u" + found[1].upper(), lower)):
+            yield once
+            yield json.dumps(once, ensure_ascii=ascii_only)[1:-1]
+
+
+def _encoded(plain: str) -> Iterator[str]:
+    """In base64 of either alphabet.
+
+    By itself it is looked for down to the padding. Inside a longer text the value may begin at any of three offsets;
+    what does not depend on its neighbours is looked for. Wrapped, each line is.
     """
-    for plain in {value, value.strip()}:
-        raw = plain.encode()
-        yield plain
-        yield quote(plain, safe="")
-        yield quote(plain)
-        yield quote_plus(plain)
-        yield plain.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        yield raw.hex()
-        yield raw.hex().upper()
-        whole = base64.b64encode(raw).decode()
-        yield whole
-        yield whole.replace("+", "-").replace("/", "_")
-        for offset in range(3):
-            inner = _inner_base64(raw, offset)
-            if len(inner) >= LENGTH_MIN:
-                yield inner
-                yield inner.replace("+", "-").replace("/", "_")
+    raw = plain.encode()
+    whole = base64.b64encode(raw).decode()
+    inner = [_inner_base64(raw, offset) for offset in range(3)]
+    wrapped = (inner[0][at : at + width] for width in WRAPPED for at in range(0, len(inner[0]), width))
+    for text in (
+        whole,
+        *(one for one in inner if len(one) >= LENGTH_MIN),
+        *islice(_long_lines(wrapped), LINES_MAX),
+    ):
+        yield text
+        yield text.replace("+", "-").replace("/", "_")
+
+
+def _long_lines(lines: Iterable[str]) -> Iterator[str]:
+    return (line for one in lines if len(line := one.strip()) >= LINE_LENGTH_MIN)
 
 
 def _inner_base64(raw: bytes, offset: int) -> str:
