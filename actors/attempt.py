@@ -1,6 +1,5 @@
 """One attempt of one task: rendered properties in, an outcome out."""
 
-import hashlib
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import trio
 
-from hookledger.journal.events import Failure, LogReference, Outcome, Response
+from hookledger.journal.events import Failure, Outcome, Response
 from hookledger.journal.store import LogLine
 from hookledger.runtime.flow.fields import convert_lax, explain
 from hookledger.runtime.flow.model import Task
@@ -38,15 +37,6 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     response: Response | None = None
     duration: int = 0
     logs: tuple[LogLine, ...] = ()
-
-    def log_reference(self) -> LogReference | None:
-        """What the event keeps of the log lines."""
-        if not self.logs:
-            return None
-        digest = hashlib.sha256()
-        for line in self.logs:
-            digest.update(f"{line.level} {line.message}\n".encode())
-        return LogReference(count=len(self.logs), sha256=digest.hexdigest())
 
 
 class AttemptContext:

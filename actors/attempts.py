@@ -18,6 +18,7 @@ from hookledger.journal.events import (
     TaskReturned,
     TaskStarted,
 )
+from hookledger.journal.store import log_reference
 from hookledger.runtime.durations import DurationInvalid, parse_duration
 from hookledger.runtime.expressions import truthy
 from hookledger.runtime.flow.model import Task
@@ -236,7 +237,7 @@ class Attempts:
                     retry_at=settled.retry_at,
                     exit_state=ended.exit_state,
                     duration=max(0, at - run.started),
-                    log=ended.log_reference(),
+                    log=log_reference(ended.logs),
                     response=ended.response if received.wait else None,
                 ),
             )

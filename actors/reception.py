@@ -40,6 +40,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     body_sha256: str = ""
     body_bytes: int = 0
     body_uri: str = ""
+    stored_sha256: str = ""
     raw_body: bool = False
     charset: str = ""
     remote: str = ""
@@ -107,6 +108,7 @@ class Reception:
             body_sha256=delivery.body_sha256,
             body_bytes=delivery.body_bytes,
             body_uri=delivery.body_uri,
+            stored_sha256=delivery.stored_sha256,
             raw_body=delivery.raw_body,
             charset=delivery.charset,
             remote=delivery.remote,

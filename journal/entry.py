@@ -9,14 +9,11 @@ a payload can be erased and every proof stays valid. Hashes are taken over store
 import base64
 import hashlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
 from hookledger.journal.events import AnyEvent, decode_events, encode_events, type_name
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 FORMAT_VERSION: Final = 1
 SALT_BYTES: Final = 16
@@ -66,11 +63,31 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     def events(self) -> list[AnyEvent]:
         """Decode the payload; an erased entry has no events left to show."""
-        return [] if self.payload is None else decode_events(self.payload)
+        return [] if self.payload is None else decode_events(only_bytes(self.payload))
 
 
 _header_encoder = msgspec.json.Encoder(order="sorted")
-decode_header: "Callable[[bytes], Header]" = msgspec.json.Decoder(Header).decode
+_header_decoder = msgspec.json.Decoder(Header)
+
+
+def decode_header(raw: bytes) -> Header:
+    """Read a header back.
+
+    Raises:
+        msgspec.DecodeError: It is none; also where a damaged file has something else than bytes.
+    """
+    return _header_decoder.decode(only_bytes(raw))
+
+
+def only_bytes(stored: object) -> bytes:
+    """What is stored, if it is bytes.
+
+    Raises:
+        msgspec.DecodeError: It is not.
+    """
+    if not isinstance(stored, bytes):
+        raise msgspec.DecodeError(f"bytes belong here, not {type(stored).__name__}")
+    return stored
 
 
 def encode_header(header: Header) -> bytes:

@@ -4,6 +4,7 @@ A store keeps one partition. It appends batches atomically and durably, in order
 entries back by execution and by position. `MemoryStore` and `SqliteStore` pass one conformance suite.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Literal, Protocol, TypeVar
 
@@ -17,7 +18,7 @@ from hookledger.journal.deliveries import (
     deliveries_in,
 )
 from hookledger.journal.entry import Entry
-from hookledger.journal.events import AnyEvent, LabelsSet
+from hookledger.journal.events import AnyEvent, LabelsSet, LogReference
 from hookledger.journal.figures import (
     FlowKey,
     JournalSize,
@@ -59,6 +60,19 @@ class LogLine(msgspec.Struct, frozen=True, kw_only=True):
     at: int
     level: str
     message: str
+
+
+def log_reference(lines: Sequence[LogLine]) -> LogReference | None:
+    """What a TaskReturned commits to of the lines its attempt wrote; None when there are none."""
+    if not lines:
+        return None
+    digest = hashlib.sha256()
+    for line in lines:
+        digest.update(_encode_line(msgspec.structs.astuple(line)) + b"\n")
+    return LogReference(count=len(lines), sha256=digest.hexdigest())
+
+
+_encode_line: Final = msgspec.json.Encoder().encode
 
 
 class Batch(msgspec.Struct, kw_only=True):

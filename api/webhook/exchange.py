@@ -63,6 +63,7 @@ class Exchange:
         self.body = b""
         self.body_bytes = 0
         self.body_sha256 = ""
+        self.stored_sha256 = ""
         """Of the bytes as sent, when `body` is not them."""
         self.stored: StoredBody | None = None
         self.parts: Parts | None = None

@@ -28,7 +28,7 @@ from hookledger.journal.plain import event_fields, history_fields
 from hookledger.journal.sqlite import SqliteStore, partition_file
 from hookledger.journal.store import Query
 from hookledger.journal.text import duration, moment, quiet, size
-from hookledger.journal.verify import RULES, Report, SqliteSource, Verifier, Violation
+from hookledger.journal.verify import RULES, WARNINGS, Report, SqliteSource, Verifier, Violation
 from hookledger.journal.verify.source import translated
 from hookledger.journal.words import details, place
 
@@ -214,7 +214,7 @@ def verify_command(data: Path, execution: str | None, as_json: bool) -> None:
     if execution is not None:
         with opened(data) as reader:
             execution = reader.find(execution)
-    source = SqliteSource(location(data))
+    source = SqliteSource(location(data), files=data.is_dir())
     try:
         verifier = Verifier(source, execution=execution)
         for violation in verifier.run():
@@ -247,7 +247,7 @@ def reindex(data: Path, as_json: bool) -> None:
         )
     began = time.monotonic_ns()
     with translated(partition_file(data)):
-        store = SqliteStore(data)
+        store = SqliteStore(data, mend=True)
         try:
             entries = store.reindex()
         finally:
@@ -265,7 +265,12 @@ def _summary(report: Report, spent: int) -> None:
         f"{report.erased} erased payloads, last position {report.last_position}, in {duration(spent)}"
     )
     found = len(report.violations) + report.suppressed
-    say(in_colour("OK", "green") if report.ok else in_colour(f"{found} VIOLATIONS", "red"))
+    if found:
+        say(in_colour(f"{found} VIOLATIONS", "red"))
+    elif warned := len(report.warnings):
+        say(in_colour(f"OK, with {warned} WARNING{'S' * (warned > 1)}", "yellow"))
+    else:
+        say(in_colour("OK", "green"))
 
 
 def _violation_line(violation: Violation) -> str:
@@ -274,7 +279,7 @@ def _violation_line(violation: Violation) -> str:
         where.append(f"position {violation.position}")
     if violation.sequence is not None:
         where.append(f"event {violation.sequence}")
-    return f"{violation.rule}  {', '.join(where)}: {violation.message}  [rule: {RULES[violation.rule]}]"
+    return f"{violation.rule}  {', '.join(where)}: {violation.message}  [rule: {(RULES | WARNINGS)[violation.rule]}]"
 
 
 def _table(rows: list[ExecutionRow]) -> None:

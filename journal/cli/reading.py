@@ -102,6 +102,8 @@ def location(data: Path) -> Path:
     path = data if data.is_file() else partition_file(data)
     if not path.exists():
         raise JournalMissing(str(data))
+    if not path.is_file():
+        raise JournalUnreadable(str(path), "it is no file")
     if not os.access(path, os.R_OK):
         raise JournalUnreadable(str(path), "you may not read it; use the user the server runs as")
     return path

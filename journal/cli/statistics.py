@@ -1,6 +1,6 @@
 """What is in a journal, counted by SQLite."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -40,11 +40,16 @@ def statistics(reader: "JournalFile") -> Statistics:
         first=decode_header(first[0][0]).ts if first else 0,
         last=tip.timestamp if tip else 0,
         epochs=tip.epoch if tip else 0,
-        events_by_type=dict(reader.table(_EVENTS)),
-        executions_by_state=dict(
+        events_by_type=_counts(reader.table(_EVENTS)),
+        executions_by_state=_counts(
             reader.table("SELECT state, count(*) FROM execution GROUP BY state ORDER BY count(*) DESC, state")
         ),
     )
+
+
+def _counts(rows: list[tuple[Any, ...]]) -> dict[str, int]:
+    """A damaged file may name anything."""
+    return {str(name): count for name, count in rows}
 
 
 _EVENTS = """

@@ -45,6 +45,8 @@ class TriggerReceived(Event, frozen=True, kw_only=True):
     body_bytes: int = 0
     body_uri: str = ""
     """Where a stored body is."""
+    stored_sha256: str = ""
+    """Lower-case hex, of the file at `body_uri`: after decompression."""
     raw_body: bool = False
     """The flow also sees the body as base64."""
     charset: str = ""

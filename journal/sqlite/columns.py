@@ -26,7 +26,11 @@ class Columns(Generic[T]):
             f"{kind.__name__}More",
             [(field.name, field.type, _default(field)) for field in rest],
             omit_defaults=True,
+            forbid_unknown_fields=True,
         )
+        kinds = {field.name: int if field.type is int else str for field in msgspec.structs.fields(kind)}
+        self._types = tuple(kinds[name] for name in columns)
+        self._decode_more = msgspec.json.Decoder(self._more).decode
         self._column_values = attrgetter(*columns)
         self._more_values = attrgetter(*(field.name for field in rest))
         self.names = ", ".join((*columns, "more"))
@@ -40,11 +44,13 @@ class Columns(Generic[T]):
         """The struct that was written.
 
         Raises:
-            msgspec.DecodeError: The rest is not JSON.
-            TypeError: It has a field that is none.
+            msgspec.DecodeError: A column or the rest holds what it cannot, as in a damaged or changed file.
         """
         *columns, more = values
-        return self._kind(**dict(zip(self._columns, columns, strict=True)), **_decode(more))
+        if not isinstance(more, str) or tuple(map(type, columns)) != self._types:
+            raise msgspec.DecodeError("a column holds another type than its own")
+        rest = msgspec.structs.asdict(self._decode_more(more))
+        return self._kind(**dict(zip(self._columns, columns, strict=True)), **rest)
 
 
 def _default(field: msgspec.structs.FieldInfo) -> Any:
@@ -59,4 +65,3 @@ EXECUTION: Final = Columns(
 DELIVERY: Final = Columns(DeliveryRow, "delivery", "at", "namespace", "flow", "trigger", "kind", "execution")
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(dict[str, Any]).decode

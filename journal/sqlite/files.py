@@ -26,6 +26,8 @@ BUSY_MS_MAX: Final = 10_000
 COMMIT_BUSY_MS_MAX: Final = 1_000
 """How long one try of a commit waits; the journal says so and tries again."""
 
+EMPTY: Final = "the file is empty, which no journal ever is"
+
 _ALL: Final[Mapping[str, int | str]] = {
     "busy_timeout": BUSY_MS_MAX,
     "trusted_schema": 0,  # a planted view or trigger may call nothing that does harm
@@ -84,6 +86,8 @@ def open_writer(path: Path, vfs: str | None = None) -> tuple[apsw.Connection, bo
         JournalUnwritable: SQLite does not take a setting that durability needs.
         JournalLocked: Another program holds SQLite's lock.
     """
+    if path.exists() and path.stat().st_size == 0 and not wal_of(path).exists():
+        raise JournalUnreadable(str(path), f"{EMPTY}; if that is right, delete it and a new journal begins")
     _make_private(path)
     with readable(path):
         connection = apsw.Connection(str(path), vfs=vfs)
@@ -192,7 +196,7 @@ def _tables(connection: apsw.Connection) -> set[str]:
 def _check_version(connection: apsw.Connection, path: Path, version: int, known: set[int]) -> None:
     missing = [name for name in KEPT_TABLES if name not in _tables(connection)]
     if version == 0 and path.stat().st_size == 0:
-        raise JournalUnreadable(str(path), "the file is empty")
+        raise JournalUnreadable(str(path), EMPTY)
     if version not in known:
         raise JournalUnreadable(str(path), _other_version(version))
     if missing:

@@ -5,8 +5,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from hookledger.journal.deliveries import Claim, DeliveryQuery, DeliveryRow
-from hookledger.journal.entry import SYSTEM, Entry, decode_header, log_id, principal
+from hookledger.journal.entry import SYSTEM, Entry, decode_header, log_id, only_bytes, principal
 from hookledger.journal.errors import JournalMissing
 from hookledger.journal.figures import FlowKey, JournalSize, Latencies, MinuteCount, Run
 from hookledger.journal.index import ExecutionRow, Waits
@@ -132,8 +134,8 @@ class SqliteReader:
     # --- deliveries and logs --------------------------------------------------------------------------------
 
     def claim(self, scope: str, key: str) -> Claim | None:
-        found = self._one("SELECT * FROM claim WHERE scope = ? AND key = ?", scope, key)
-        return None if found is None else Claim(**dict(zip(_CLAIM_FIELDS, found, strict=True)))
+        found = self._one(f"{CLAIMS} WHERE scope = ? AND key = ?", scope, key)
+        return None if found is None else claim_of(found)
 
     def deliveries(self, query: DeliveryQuery) -> tuple[list[DeliveryRow], int]:
         found = dashboard.deliveries(self._all, query)
@@ -151,8 +153,13 @@ class SqliteReader:
         return {trigger: newest(trigger) for trigger in dashboard.triggers(self._all, namespace, flow)}
 
     def logs(self, execution: str) -> list[LogLine]:
-        query = "SELECT * FROM log WHERE execution = ? ORDER BY rowid"
-        return [LogLine(**dict(zip(_LOG_FIELDS, row, strict=True))) for row in self._all(query, execution)]
+        query = f"SELECT {_LOG} FROM log WHERE execution = ? ORDER BY rowid"
+        return [_line(row) for row in self._all(query, execution)]
+
+    def lines(self, execution: str, after: int, limit: int) -> list[tuple[int, LogLine]]:
+        """The next stored lines of an execution behind a row number, each with its own."""
+        query = f"SELECT rowid, {_LOG} FROM log WHERE execution = ? AND rowid > ? ORDER BY rowid LIMIT ?"
+        return [(row[0], _line(row[1:])) for row in self._all(query, execution, after, limit)]
 
     def _at(self, positions: Sequence[int]) -> list[Entry]:
         return [_entry(self._all(f"{_ENTRY} WHERE pos = ?", position)[0]) for position in positions]
@@ -167,9 +174,21 @@ class SqliteReader:
 _ENTRY = "SELECT header, leaf, payload, salt FROM entry"
 _COUNTS = "SELECT (SELECT value FROM counter WHERE name = 'events'), (SELECT count(*) FROM execution)"
 _LOG_FIELDS = LogLine.__struct_fields__
+_LOG = ", ".join(_LOG_FIELDS)
 _CLAIM_FIELDS = Claim.__struct_fields__
+CLAIMS = f"SELECT {', '.join(_CLAIM_FIELDS)} FROM claim"
+"""All claims, as `claim_of` reads them."""
+
+
+def claim_of(row: tuple[Any, ...]) -> Claim:
+    """A row of the table of claims."""
+    return msgspec.convert(dict(zip(_CLAIM_FIELDS, row, strict=True)), Claim)
+
+
+def _line(row: tuple[Any, ...]) -> LogLine:
+    return msgspec.convert(dict(zip(_LOG_FIELDS, row, strict=True)), LogLine)
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:
     raw, leaf, payload, salt = row
-    return Entry(header=decode_header(raw), raw=raw, leaf=leaf, payload=payload, salt=salt)
+    return Entry(header=decode_header(raw), raw=raw, leaf=only_bytes(leaf), payload=payload, salt=salt)

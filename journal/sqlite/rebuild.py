@@ -18,6 +18,7 @@ from hookledger.journal.events import AnyEvent, decode_events
 from hookledger.journal.index import ExecutionRow, Projection
 from hookledger.journal.sqlite.columns import DELIVERY, EXECUTION, Columns
 from hookledger.journal.sqlite.files import version_of
+from hookledger.journal.sqlite.reader import CLAIMS, claim_of
 from hookledger.journal.sqlite.schema import AROUND_THE_LOG, PROJECTIONS, SCHEMA_VERSION, TABLES
 from hookledger.journal.sqlite.writing import write_projections
 from hookledger.journal.store import Batch
@@ -76,11 +77,8 @@ class _Kept:
         for delivery in _rows(connection, "delivery", DeliveryRow, None if first else DELIVERY):
             if (delivery.execution or SYSTEM) in erased:
                 self.deliveries.append(delivery)
-        for scope, key, execution, fingerprint, at, expires in connection.execute("SELECT * FROM claim"):
-            if execution in erased:
-                claim = Claim(
-                    scope=scope, key=key, execution=execution, fingerprint=fingerprint, at=at, expires=expires
-                )
+        for claim in map(claim_of, connection.execute(CLAIMS)):
+            if claim.execution in erased:
                 self.claims.append(claim)
 
 

@@ -4,12 +4,13 @@ Structure rules (S..) say that the log is the one that was written, life-cycle r
 have happened. Rules about the meaning of flows need the flow language and live with it.
 """
 
-from hookledger.journal.verify.report import RULES, Finding, Report, Violation
+from hookledger.journal.verify.report import RULES, WARNINGS, Finding, Report, Violation
 from hookledger.journal.verify.source import ReaderSource, Row, Source, SqliteSource
 from hookledger.journal.verify.verifier import Verifier, verify
 
 __all__ = [
     "RULES",
+    "WARNINGS",
     "Finding",
     "ReaderSource",
     "Report",

@@ -12,7 +12,7 @@ RULES: Final[dict[str, str]] = {
     "S01": "a header is canonical JSON of a known version",
     "S02": "stored columns agree with the header",
     "S03": "the leaf is SHA-256(0x00 ‖ header)",
-    "S04": "the payload is the one the header commits to; an erased one has neither payload nor salt",
+    "S04": "the payload and its salt are there, and are those the header commits to",
     "S05": "the payload holds the event types the header names",
     "S06": "an entry's events count on from its `seq`",
     "S07": "the entry belongs to this log",
@@ -26,6 +26,7 @@ RULES: Final[dict[str, str]] = {
     "S15": "the system stream begins with JournalOpened, once, with the log's origin",
     "S16": "an epoch begins with its EpochStarted, once",
     "S17": "system events stand in the system stream, all others in an execution's",
+    "S18": "tables, indexes, triggers and views are those this program makes, and no others",
     "L01": "an execution begins with TriggerReceived or ExecutionForked, once",
     "L02": "an execution ends once per generation",
     "L03": "no decision follows the end, except ExecutionRestarted and LabelsSet",
@@ -43,12 +44,19 @@ RULES: Final[dict[str, str]] = {
     "L15": "an ExecutionResumed or ChildReturned ends a wait that was open",
     "L16": "a restart opens what had ended and counts the generation up by one",
     "L17": "a fork stands on the origin entry it names",
-    "L18": "the claim of a deduplication key equals the one rebuilt from the entries",
+    "L18": "the claims of deduplication keys equal those rebuilt from the entries, and there are no others",
     "L19": "an execution is found by its labels and by no others",
     "L20": "the counts of each minute equal those rebuilt from the entries",
-    "L21": "the list of deliveries has each one as the entries tell it",
+    "L21": "the list of deliveries has each one as the entries tell it, and no others",
     "L22": "system entries by type, entries by person and the number of events are those of the log",
+    "L23": "stored log lines are those that a TaskReturned commits to, in their order, and there are no others",
+    "L24": "stored bodies and files are those that deliveries recorded",
 }
+WARNINGS: Final[dict[str, str]] = {
+    "W01": "a journal that was not closed has its write-ahead log beside it",
+    "W02": "stored bodies and files are beside the journal",
+}
+"""What makes a report incomplete without being a broken rule."""
 
 VIOLATIONS_MAX: Final = 1000
 """How many a report keeps; the rest is only counted."""
@@ -82,9 +90,11 @@ class Report(msgspec.Struct, kw_only=True):
     events: int = 0
     executions: int = 0
     erased: int = 0
-    """Payloads that are gone; their entries are checked by their headers alone."""
+    """Payloads that are gone; their entries are checked by their headers alone. Each is a violation as well."""
     last_position: int = -1
     violations: list[Violation] = msgspec.field(default_factory=list[Violation])
+    warnings: list[Violation] = msgspec.field(default_factory=list[Violation])
+    """What could not be looked at, or may be missing."""
     suppressed: int = 0
     """Violations beyond `VIOLATIONS_MAX`."""
 
@@ -99,8 +109,10 @@ class Report(msgspec.Struct, kw_only=True):
         return any(violation.rule == "S00" for violation in self.violations)
 
     def add(self, violation: Violation) -> None:
-        """Keep a violation, or count it when there are too many."""
-        if len(self.violations) < VIOLATIONS_MAX:
+        """Keep a violation, or count it when there are too many; a warning is kept apart."""
+        if violation.rule in WARNINGS:
+            self.warnings.append(violation)
+        elif len(self.violations) < VIOLATIONS_MAX:
             self.violations.append(violation)
         else:
             self.suppressed += 1

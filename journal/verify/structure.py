@@ -62,11 +62,11 @@ def identity(row: Row, header: Header, log: str) -> Iterator[Finding]:
 
 def read_payload(row: Row, header: Header) -> tuple[list[AnyEvent] | None, tuple[Finding, ...]]:
     """Decode a payload that is the committed one (S04, S05, S06); None when there is nothing to believe."""
-    if row.payload is None and row.salt is None:
-        return None, ()
-    if row.payload is None or row.salt is None:
-        gone = "payload" if row.payload is None else "salt"
-        return None, (Finding("S04", f"the {gone} is gone but its counterpart is still there"),)
+    gone = [name for name in ("payload", "salt") if getattr(row, name) is None]
+    if gone:
+        return None, (Finding("S04", f"{' and '.join(gone)} gone, and no event says that it was erased"),)
+    if not isinstance(row.payload, bytes) or not isinstance(row.salt, bytes):
+        return None, (Finding("S04", "payload or salt are no bytes"),)
     if payload_hash(row.salt, row.payload) != header.ph:
         return None, (Finding("S04", "the payload is not the one the header commits to"),)
     try:

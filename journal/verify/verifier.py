@@ -11,11 +11,11 @@ from heapq import merge
 from itertools import chain
 from typing import Final
 
-from hookledger.journal.deliveries import claims_in
 from hookledger.journal.entry import SYSTEM, Header, leaf_hash, log_id
 from hookledger.journal.errors import JournalUnreadable
 from hookledger.journal.events import AnyEvent, ExecutionForked, ExecutionRestarted, TriggerReceived
 from hookledger.journal.index import ExecutionRow, Projection
+from hookledger.journal.verify.kept import Kept, Lines, stored_files
 from hookledger.journal.verify.lifecycle import Life, Order
 from hookledger.journal.verify.pins import Pins
 from hookledger.journal.verify.projections import Projections
@@ -30,17 +30,19 @@ ENDED_MAX: Final = 1024
 class Tracked:
     """What is remembered of one execution while the pass is inside it."""
 
-    __slots__ = ("_index", "blind", "life", "order", "position", "row", "stream")
+    __slots__ = ("_index", "blind", "life", "lines", "order", "position", "row", "stream")
 
     def __init__(self) -> None:
-        self.stream, self.order, self.life = Stream(), Order(), Life()
+        self.stream, self.order, self.life, self.lines = Stream(), Order(), Life(), Lines()
         self._index: Projection | None = None
         self.row: ExecutionRow | None = None
         self.position = 0
         self.blind = False
         """A payload is gone or not to be believed: rules that need events are silent from there on."""
 
-    def follow(self, row: Row, header: Header, events: Sequence[AnyEvent] | None) -> Iterator[Finding]:
+    def follow(
+        self, row: Row, header: Header, events: Sequence[AnyEvent] | None, kept: Kept
+    ) -> Iterator[Finding]:
         """Check one entry and move past it."""
         yield from self.stream.follow(row, header, events)
         self.position, self.blind = row.position, self.blind or events is None
@@ -51,6 +53,7 @@ class Tracked:
                 yield finding._replace(sequence=header.seq + offset)
         if not self.blind:
             yield from self._live(header.exec, events or ())
+            yield from self.lines.follow(kept, header.exec, events or ())
 
     def _live(self, execution: str, events: Sequence[AnyEvent]) -> Iterator[Finding]:
         for event in events:
@@ -89,11 +92,15 @@ class Verifier:
             for line in self._source.damage():
                 yield _violation(Finding("S00", line))
         try:
+            for line in self._source.schema() if self._only is None else ():
+                yield _violation(Finding("S18", line))
             for raw in self._rows():
-                row = Row(*raw)
+                row = Row.of(raw)
                 for finding in self._entry(row):
                     yield _violation(finding, row.execution, row.position)
             yield from self._finish()
+            for rule, words in self._source.warnings() if not self._alone else ():
+                yield _violation(Finding(rule, words))
         except JournalUnreadable as error:
             yield _violation(
                 Finding("S00", f"{error}; nothing after this place was read"), "", self.report.last_position
@@ -103,7 +110,7 @@ class Verifier:
         if self._only is None:
             return self._source.raw_rows()
         streams = {self._only} if self._alone else {SYSTEM, self._only}
-        return merge(*map(self._source.raw_history, sorted(streams)), key=lambda raw: raw[0])
+        return merge(*map(self._source.raw_history, sorted(streams)), key=lambda raw: Row.of(raw).position)
 
     def _entry(self, row: Row) -> Iterator[Finding]:
         self.report.entries += 1
@@ -136,12 +143,12 @@ class Verifier:
         tracked = self._tracked(header.exec, header.n, row.position)
         self._open[header.exec] = tracked
         if header.exec == SYSTEM:
-            yield from tracked.follow(row, header, events)
+            yield from tracked.follow(row, header, events, self._source)
             yield from self._pins.learn(events)
             yield from self._projections.follow(header, events, None)
             return
         yield from self._fork(tracked, events or ())
-        yield from tracked.follow(row, header, events)
+        yield from tracked.follow(row, header, events, self._source)
         yield from self._across(tracked, header.exec, events or ())
         yield from self._projections.follow(header, events, None if tracked.blind else tracked.row)
         if tracked.order.ended:
@@ -161,12 +168,15 @@ class Verifier:
         """Follow the entries before a position without judging them: they were judged when they came by."""
         found = False
         for raw in self._source.raw_history(execution):
-            row = Row(*raw)
+            row = Row.of(raw)
             header = read_header(row)[0]
             if row.position >= position or header is None:
                 break
             events = read_payload(row, header)[0]
-            for findings in (self._fork(tracked, events or ()), tracked.follow(row, header, events)):
+            for findings in (
+                self._fork(tracked, events or ()),
+                tracked.follow(row, header, events, self._source),
+            ):
                 for _ in findings:
                     pass
             found = True
@@ -178,7 +188,7 @@ class Verifier:
                 case TriggerReceived():
                     yield from self._pinned(event, event.sequence)
                     yield from self._pins.deduplicated(execution, event)
-                    yield from self._claimed(execution, event)
+                    yield from self._stored(event)
                 case ExecutionForked():
                     yield from self._pinned(event.received, event.sequence)
                 case ExecutionRestarted() if tracked.row is not None and not self._alone:
@@ -189,18 +199,11 @@ class Verifier:
                 case _:
                     pass
 
-    def _claimed(self, execution: str, event: TriggerReceived) -> Iterator[Finding]:
-        """The table of claims has this one, or a later one of the same key."""
-        for rebuilt in claims_in(execution, (event,)):
-            stored = self._source.claim(rebuilt.scope, rebuilt.key)
-            if (
-                stored is None
-                or (stored.execution == execution and stored != rebuilt)
-                or stored.at < rebuilt.at
-            ):
-                yield Finding(
-                    "L18", f"the claim of {execution} is not the one that is stored", event.sequence
-                )
+    def _stored(self, event: TriggerReceived) -> Iterator[Finding]:
+        """What the delivery left in the data directory is still there, and the same."""
+        for uri, sha256 in stored_files(event):
+            if wrong := self._source.file_difference(uri, sha256):
+                yield Finding("L24", f"{uri} {wrong}", event.sequence)
 
     def _pinned(self, received: TriggerReceived, sequence: int) -> Iterator[Finding]:
         if not self._alone:
@@ -214,7 +217,7 @@ class Verifier:
             return
         forked, before, leaf = events[0], Tracked(), b""
         for raw in self._source.raw_history(forked.origin):
-            row = Row(*raw)
+            row = Row.of(raw)
             header = read_header(row)[0]
             if header is None or header.seq >= forked.origin_sequence:
                 break
@@ -240,9 +243,11 @@ class Verifier:
         """Remember a row that differs: what follows in the log may still explain it (a label set after the end)."""
         if tracked.row is None or tracked.blind:
             return
+        lines = next(tracked.lines.finish(self._source, tracked.row.execution), None)
         for rule, wrong in (
             ("L14", self._source.index_difference(tracked.row)),
             ("L19", self._source.label_difference(tracked.row)),
+            ("L23", lines.message if lines else ""),
         ):
             if wrong:
                 self._unequal[rule, tracked.row.execution] = wrong, tracked.position
@@ -258,6 +263,8 @@ class Verifier:
             yield _violation(Finding(rule, wrong), execution, position)
         for finding in self._projections.finish():
             yield _violation(finding)
+        for stray in self._source.stray_lines() if self._only is None else ():
+            yield _violation(Finding("L23", "log lines are stored, the log has no entry"), stray)
         if self._only is None and self._source.index_size() != self.report.executions - self._missing():
             yield from self._orphans()
 

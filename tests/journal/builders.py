@@ -26,6 +26,7 @@ from hookledger.journal.events import (
 from hookledger.journal.figures import MinuteKey
 from hookledger.journal.index import ExecutionRow, Projection
 from hookledger.journal.journal import Journal
+from hookledger.journal.store import LogLine, log_reference
 from hookledger.journal.verify import verify
 from hookledger.journal.verify.source import RawRow, difference
 
@@ -98,7 +99,8 @@ class Draft:
     def __init__(self, *, opened: bool = True, registered: bool = True) -> None:
         self.entries: list[Entry] = []
         self.index: dict[str, ExecutionRow] = {}
-        self.claims: dict[tuple[str, str], Claim] = {}
+        self.claimed: dict[tuple[str, str], Claim] = {}
+        self.stored_lines: list[LogLine] = []
         self.deliveries: dict[str, DeliveryRow] = {}
         self.damaged: tuple[str, ...] = ()
         self._chains: dict[str, Chain] = {}
@@ -137,7 +139,7 @@ class Draft:
             projection = self._projections.setdefault(execution, Projection(execution))
             self.index[execution] = projection.follow(events)
             self.deliveries |= {row.delivery: row for row in deliveries_in(execution, events)}
-            self.claims |= {(claim.scope, claim.key): claim for claim in claims_in(execution, events)}
+            self.claimed |= {(claim.scope, claim.key): claim for claim in claims_in(execution, events)}
         return entry
 
     def run(self, *events: Event, execution: str = EXECUTION) -> "Draft":
@@ -172,8 +174,34 @@ class Draft:
     def index_difference(self, rebuilt: ExecutionRow) -> str:
         return difference(self.index.get(rebuilt.execution), rebuilt)
 
+    def schema(self) -> Iterator[str]:
+        yield from ()
+
+    def warnings(self) -> Iterator[tuple[str, str]]:
+        yield from ()
+
+    def lines(self, execution: str, after: int, limit: int) -> list[tuple[int, LogLine]]:
+        found = [line for line in self.stored_lines if line.execution == execution]
+        return list(enumerate(found[after : after + limit], after + 1))
+
+    def line_count(self, execution: str) -> int:
+        return len([line for line in self.stored_lines if line.execution == execution])
+
+    def stray_lines(self) -> Iterator[str]:
+        known = {entry.header.exec for entry in self.entries}
+        yield from {line.execution for line in self.stored_lines} - known
+
+    def file_difference(self, uri: str, sha256: str) -> str | None:
+        return ""
+
+    def claims(self) -> Iterator[Claim]:
+        yield from self.claimed.values()
+
+    def delivery_count(self) -> int:
+        return len(self.deliveries)
+
     def claim(self, scope: str, key: str) -> Claim | None:
-        return self.claims.get((scope, key))
+        return self.claimed.get((scope, key))
 
     def delivery(self, delivery: str) -> DeliveryRow | None:
         return self.deliveries.get(delivery)
@@ -283,3 +311,22 @@ def sql(path: Path, *statements: str) -> list[Any]:
         return [list(connection.execute(statement)) for statement in statements][-1]
     finally:
         connection.close()
+
+
+def tamper(path: Path, *statements: str) -> None:
+    """Change a file as somebody would who knows its guards: they are dropped first and there again afterwards."""
+    guards = sql(path, "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'")
+    drops = [f"DROP TRIGGER {name}" for name, _ in guards]
+    sql(path, *drops, *statements, *(made for _, made in guards))
+
+
+def with_lines(
+    events: Sequence[ExecutionEvent], lines: Sequence[LogLine], path: str = "log"
+) -> tuple[ExecutionEvent, ...]:
+    """The events, of which the return of a task commits to the lines it wrote."""
+    return tuple(
+        msgspec.structs.replace(event, log=log_reference(lines))
+        if isinstance(event, TaskReturned) and event.path == path
+        else event
+        for event in events
+    )

@@ -35,6 +35,8 @@ from .builders import (
     received,
     register,
     sql,
+    tamper,
+    with_lines,
 )
 
 OTHER = "0VAtR4000004q0000000002"
@@ -59,7 +61,7 @@ async def write(directory: Path) -> None:
             line = LogLine(
                 execution=EXECUTION, path="log", attempt=1, number=0, at=START, level="INFO", message="hi"
             )
-            append(journal, EXECUTION, golden(), logs=(line,))
+            append(journal, EXECUTION, with_lines(golden(), (line,)), logs=(line,))
             failed = numbered(
                 received(),
                 made(TaskStarted),
@@ -225,7 +227,7 @@ def test_verify_says_what_was_checked(data: Path) -> None:
 
 
 def _tamper(data: Path, statement: str) -> None:
-    sql(partition_file(data), "DROP TRIGGER entry_is_never_changed", statement)
+    tamper(partition_file(data), statement)
 
 
 def test_verify_names_rule_execution_and_position(data: Path) -> None:

@@ -59,7 +59,13 @@ def written(tmp_path: Path) -> Path:
 
 def line(number: int = 0, **fields: Any) -> LogLine:
     """A log line of the execution."""
-    defaults = {"path": "log", "attempt": 1, "at": 1, "level": "INFO", "message": f"m{number}"}
+    defaults: dict[str, Any] = {
+        "path": "log",
+        "attempt": 1,
+        "at": 1,
+        "level": "INFO",
+        "message": f"m{number}",
+    }
     return LogLine(execution=EXECUTION, number=number, **{**defaults, **fields})
 
 

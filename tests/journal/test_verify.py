@@ -46,6 +46,7 @@ from .builders import (
     rules,
     task,
 )
+from .test_tampering import TAMPERED
 from .test_upgrade import PROJECTIONS
 from .test_verify_lives import LIVES
 
@@ -267,23 +268,23 @@ def test_a_damaged_container_is_named() -> None:
     assert report.damaged
 
 
-def test_an_erased_payload_is_counted() -> None:
+def test_a_payload_that_is_gone_is_a_finding() -> None:
     """
-    Payload and salt gone together is an erasure: counted, no violation, and types are still checked.
+    S04: payload and salt gone together are counted and named, and types are still checked.
     """
     draft = Draft().run(*golden())
     draft.change(-1, payload=None, salt=None)
     report = verify(draft)
-    assert (report.violations, report.erased) == ([], 1)
+    assert ([violation.rule for violation in report.violations], report.erased) == (["S04"], 1)
     draft.add(EXECUTION, made(KillRequested, 6, by="user:ann"))
-    assert rules(draft) == ["L03"]
+    assert rules(draft) == ["S04", "L03"]
 
 
 def test_every_rule_has_a_test() -> None:
     """
     A rule without a test that breaks it is a claim nobody has seen.
     """
-    alone = {"S00", "L12", "L13", "L14", "L17", *(rule for rule, _ in PROJECTIONS)}
+    alone = {"S00", "L12", "L13", "L14", "L17", "L24", *(rule for rule, _ in (*PROJECTIONS, *TAMPERED))}
     assert {rule for rule, _ in STRUCTURE} | {rule for rule, _, _ in LIVES} | alone == set(RULES)
 
 

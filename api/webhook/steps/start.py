@@ -93,6 +93,7 @@ class Start:
         exchange.engine.examine(match.flow, match.trigger, delivery_of(exchange))
         if exchange.stored is not None:
             uri = await self._files.keep(exchange.stored, place, "body")
+            exchange.stored_sha256 = exchange.stored.sha256
             exchange.stored = None
         if exchange.parts is not None:
             exchange.variables |= {
@@ -116,6 +117,7 @@ def delivery_of(exchange: Exchange, uri: str = "") -> Delivery:
         body_sha256=shown.body_sha256,
         body_bytes=exchange.body_bytes if shown.body_sha256 else 0,
         body_uri=uri,
+        stored_sha256=exchange.stored_sha256,
         raw_body=settings.raw_body,
         charset=settings.charset,
         remote=exchange.remote,
