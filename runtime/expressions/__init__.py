@@ -15,7 +15,15 @@ from hookledger.runtime.expressions.errors import (
     WrongValue,
 )
 from hookledger.runtime.expressions.limits import Limits
-from hookledger.runtime.expressions.template import Template, check, compile, render, render_value  # noqa: A004
+from hookledger.runtime.expressions.template import (
+    Review,
+    Template,
+    check,
+    compile,  # noqa: A004
+    render,
+    render_value,
+    review,
+)
 from hookledger.runtime.expressions.truthy import truthy
 from hookledger.runtime.expressions.values import CaseInsensitive
 
@@ -31,11 +39,13 @@ __all__ = [
     "Ports",
     "Problem",
     "Randomness",
+    "Review",
     "Template",
     "WrongValue",
     "check",
     "compile",
     "render",
     "render_value",
+    "review",
     "truthy",
 ]

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Final, Protocol, Self
 
 from hookledger.runtime.expressions.errors import AmbientUnavailable, ExpressionError
-from hookledger.runtime.expressions.values import Value, is_integer, is_list, is_map
+from hookledger.runtime.expressions.values import MapEntry, Value, is_integer, is_list, is_map
 
 SECRET: Final = "secret"
 MASK_OPEN, MASK_CLOSE = "\ue000secret:", "\ue001"  # private-use characters: no ordinary text has them
@@ -186,6 +186,7 @@ def mapped(value: Value, change: Callable[[str], str]) -> Value:
     """Apply a change to every text in a tree."""
     if isinstance(value, str):
         return change(value)
+    value = value.as_map() if isinstance(value, MapEntry) else value
     if is_map(value):
         return {change(str(key)): mapped(one, change) for key, one in value.items()}
     return [mapped(one, change) for one in value] if is_list(value) else value

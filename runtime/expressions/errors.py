@@ -46,9 +46,13 @@ class Problem:
             )
         return shown
 
-    def __str__(self) -> str:
+    def told(self) -> str:
+        """What and where, without the code."""
         hint = f"; did you mean `{self.nearest}`?" if self.nearest else ""
-        return f"{self.code}: {self.message} at line {self.line}, column {self.column}{hint}"
+        return f"{self.message} at line {self.line}, column {self.column}{hint}"
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.told()}"
 
 
 class ExpressionError(Exception):

@@ -14,7 +14,16 @@ from typing import Final
 from hookledger.runtime.expressions.errors import LimitExceeded, WrongValue
 from hookledger.runtime.expressions.run import Run
 from hookledger.runtime.expressions.text import double_text, string_of
-from hookledger.runtime.expressions.values import Float32, Value, is_list, is_map, is_number, kind
+from hookledger.runtime.expressions.values import (
+    Float32,
+    MapEntry,
+    Value,
+    entries,
+    is_list,
+    is_map,
+    is_number,
+    kind,
+)
 
 DECIMAL128: Final = Context(prec=34, rounding=ROUND_HALF_EVEN)
 LONG_MIN, LONG_MAX = -(2**63), 2**63 - 1
@@ -226,7 +235,10 @@ def equal_slowly(run: Run, left: Value, right: Value, depth: int) -> bool:
     if is_list(left):
         return is_list(right) and equal_lists(run, left, right, depth + 1)
     if is_map(left):
-        return is_map(right) and equal_maps(run, left, right, depth + 1)
+        return is_map(right) and equal_maps(run, entries(left), entries(right), depth + 1)
+    if isinstance(left, MapEntry):
+        same_key = isinstance(right, MapEntry) and equal_slowly(run, left.key, right.key, depth + 1)
+        return same_key and equal_slowly(run, left.value, right.value, depth + 1)
     return same_scalar(left, right)
 
 
@@ -327,7 +339,7 @@ def contains(run: Run, left: Value, right: Value) -> bool:
         wanted = right if is_list(right) else [right]
         return all(contained(run, left, one) for one in wanted)
     if is_map(left):
-        return isinstance(right, (str, int)) and right in left
+        return isinstance(right, (str, int)) and right in entries(left)
     if isinstance(left, str):
         return string_of(run, right) in left
     raise WrongValue(f"`contains` looks into lists, maps and text, not into {kind(left)}")
@@ -342,7 +354,9 @@ def is_in(run: Run, left: Value, right: Value) -> bool:
     if is_list(right):
         return any(string_of(run, one) == wanted for one in right)
     if is_map(right):
-        return any(wanted in (string_of(run, key), string_of(run, one)) for key, one in right.items())
+        return any(
+            wanted in (string_of(run, key), string_of(run, one)) for key, one in entries(right).items()
+        )
     return False
 
 

@@ -7,13 +7,19 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from hookledger.runtime.expressions import operators
-from hookledger.runtime.expressions.attributes import attribute, call_member, no_variable, soft_attribute
+from hookledger.runtime.expressions.attributes import (
+    attribute,
+    call_member,
+    entry_list,
+    no_variable,
+    soft_attribute,
+)
 from hookledger.runtime.expressions.errors import MissingValue, WrongValue
 from hookledger.runtime.expressions.library import FILTERS, FUNCTIONS, TESTS
 from hookledger.runtime.expressions.library.sequences import span
 from hookledger.runtime.expressions.run import Run
 from hookledger.runtime.expressions.text import java_text, string_of, text
-from hookledger.runtime.expressions.values import MISSING, Value, is_list, is_map, kind
+from hookledger.runtime.expressions.values import MISSING, Missing, Value, is_list, is_map, kind, made
 
 Body = Callable[..., Value]
 
@@ -51,7 +57,7 @@ def items(run: Run, value: Value) -> list[Value] | None:
         return value if isinstance(value, list) else list(value)
     if is_map(value):
         run.spend(len(value))
-        return [{"key": key, "value": one} for key, one in value.items()]
+        return entry_list(value)
     raise WrongValue(f"`for` goes through lists and maps, not through {kind(value)}")
 
 
@@ -101,12 +107,28 @@ def macro(run: Run, body: Callable[[Run, Mapping[str, Value]], str], given: Mapp
         run.leave()
 
 
-def printed_block(run: Run, blocks: Mapping[str, Callable[[], str]], name: Value) -> str:
-    """Print a block once more."""
+def printed_block(
+    run: Run, blocks: Mapping[str, Callable[[], str]], around: tuple[str, ...], name: Value
+) -> str:
+    """Print a block once more; of one that does not exist there is nothing."""
     run.spend(1)
-    if not isinstance(name, str) or name not in blocks:
+    if name is None:
+        return ""
+    if name in around or not isinstance(name, str):
         raise WrongValue("`block()` needs the name of a block which is not being printed already")
-    return blocks[name]()
+    return blocks[name]() if name in blocks else ""
+
+
+def content(run: Run, parts: "list[str] | Missing") -> str:
+    """The content of a filter tag."""
+    if isinstance(parts, Missing):
+        raise MissingValue("something in this `filter` is missing")
+    return run.join(parts)
+
+
+def soft_content(run: Run, parts: "list[str] | Missing") -> Value:
+    """The content of a filter tag, MISSING when something in it is missing."""
+    return parts if isinstance(parts, Missing) else run.join(parts)
 
 
 def in_sight(variables: Mapping[str, Value], local: tuple[tuple[str, Value], ...]) -> Mapping[str, Value]:
@@ -123,6 +145,7 @@ NAMESPACE: Final[Mapping[str, object]] = {
     "str": str,
     "INFINITY": float("inf"),
     "MISSING": MISSING,
+    "MissingValue": MissingValue,
     "NOTHING": NOTHING,
     **{
         function.__name__: function
@@ -139,10 +162,13 @@ NAMESPACE: Final[Mapping[str, object]] = {
             items,
             loop_map,
             map_key,
+            made,
             filtered,
             called,
             macro,
             printed_block,
+            content,
+            soft_content,
             in_sight,
         )
     },

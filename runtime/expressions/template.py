@@ -4,19 +4,21 @@ Owns the public functions. A rendering is a pure function of the template, the v
 values: nothing is read from anywhere else and nothing handed in is changed.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from functools import lru_cache
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 from hookledger.runtime.expressions.ambient import Ambient
 from hookledger.runtime.expressions.errors import (
     ExpressionError,
+    ExpressionSyntaxError,
     LimitExceeded,
     MissingValue,
     Problem,
     WrongValue,
+    line_and_column,
 )
-from hookledger.runtime.expressions.language.compiler import Compiled, compile_template, problems_of
+from hookledger.runtime.expressions.language.compiler import Compiled, compile_template
 from hookledger.runtime.expressions.limits import DEFAULT, Limits
 from hookledger.runtime.expressions.run import Run
 from hookledger.runtime.expressions.support import HardMissing
@@ -38,7 +40,7 @@ class Template:
         self.source = source
         self._compiled = compile_template(source) if "{" in source else None
         self.names: frozenset[str] = self._compiled.names if self._compiled else frozenset()
-        self.functions: frozenset[str] = self._compiled.functions if self._compiled else frozenset()
+        self.functions = frozenset(self._compiled.functions) if self._compiled else frozenset[str]()
         self.is_static = self._compiled is None or is_static(self._compiled)
 
     def __repr__(self) -> str:
@@ -130,11 +132,42 @@ large = lru_cache(maxsize=32)(bounded)
 nested = lru_cache(maxsize=256)(bounded)
 
 
+class Review(NamedTuple):
+    """What can be said of a template without rendering it."""
+
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()  # what works but is probably not meant
+
+
 def check(template: str) -> tuple[Problem, ...]:
     """Return everything that is wrong with a template, without rendering it."""
+    return review(template).problems
+
+
+def review(template: str, *, unavailable: Container[str] = ()) -> Review:
+    """Say what is wrong with a template, and what is probably not meant.
+
+    Args:
+        unavailable: Functions that nothing answers where the template will be rendered; using one is wrong.
+    """
     if len(template) > TEMPLATE_CHARS_MAX:
-        return (Problem(code="E005", message=f"a template has more than {TEMPLATE_CHARS_MAX} characters"),)
-    return problems_of(template) if "{" in template else ()
+        found = Problem(code="E005", message=f"a template has more than {TEMPLATE_CHARS_MAX} characters")
+        return Review((found,))
+    if "{" not in template:
+        return Review()
+    try:
+        compiled = compile_template(template)
+    except ExpressionSyntaxError as error:
+        return Review(error.problems)
+    missing = (one for one in compiled.functions.items() if one[0] in unavailable)
+    return Review(tuple(unanswered(template, *one) for one in missing), compiled.warnings)
+
+
+def unanswered(template: str, name: str, offset: int) -> Problem:
+    """The problem with a function that nothing answers."""
+    line, column = line_and_column(template, offset)
+    message = f"the function `{name}` is not available here"
+    return Problem(code="E002", message=message, line=line, column=column, name=name)
 
 
 def render(

@@ -15,7 +15,7 @@ from typing import Final
 
 from hookledger.runtime.expressions.errors import LimitExceeded, WrongValue
 from hookledger.runtime.expressions.run import Run
-from hookledger.runtime.expressions.values import Float32, Value, is_list, is_map, kind
+from hookledger.runtime.expressions.values import Float32, MapEntry, Value, entries, is_list, is_map, kind
 
 json_encoded = json.JSONEncoder(ensure_ascii=False).encode
 # Control characters without a short escape are written with capital digits, as Java does.
@@ -38,7 +38,7 @@ def text(run: Run, value: Value) -> str:
         return writer(value)
     if is_map(value) or is_list(value):
         return to_json(run, value)
-    return scalar_text(value)
+    return string_of(run, value)
 
 
 def java_text(run: Run, value: Value) -> str:
@@ -53,7 +53,7 @@ def string_of(run: Run, value: Value) -> str:
     writer = WRITERS.get(value.__class__)
     if writer is not None:
         return writer(value)
-    if is_map(value) or is_list(value):
+    if is_map(value) or is_list(value) or isinstance(value, MapEntry):
         return JavaWriter(run).whole(value)
     return scalar_text(value)
 
@@ -208,7 +208,9 @@ class TreeWriter:
             self.add(self.scalar(value))
         elif kind is dict or is_map(value):
             self.run.spend(1 + len(value))
-            self.nested(self.map, value)
+            self.nested(self.map, entries(value))
+        elif isinstance(value, MapEntry):
+            self.nested(self.entry, value)
         elif is_list(value):
             self.nested(self.list, value)
         else:
@@ -227,6 +229,10 @@ class TreeWriter:
 
     def map(self, value: Mapping[Value, Value]) -> None:
         raise NotImplementedError
+
+    def entry(self, value: MapEntry) -> None:
+        """An entry of a map stands as the map of that entry."""
+        self.map(value.as_map())
 
     def list(self, value: "list[Value]") -> None:
         raise NotImplementedError
@@ -275,6 +281,10 @@ class JavaWriter(TreeWriter):
             self.write(item)
             mark = ", "
         self.parts.append("}" if value else "{}")
+
+    def entry(self, value: MapEntry) -> None:
+        self.add(string_of(self.run, value.key) + "=")
+        self.write(value.value)
 
     def list(self, value: "list[Value]") -> None:
         mark = "["

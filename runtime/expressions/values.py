@@ -38,6 +38,37 @@ class Float32(float):
             return super().__new__(cls, float("inf") if value > 0 else float("-inf"))
 
 
+class WithNulls(dict[Value, Value]):
+    """A map that a template has made: its null entries exist. Those of maps from outside count as absent."""
+
+    __slots__ = ()
+
+
+def made(value: dict[Value, Value]) -> dict[Value, Value]:
+    """A map that was just made in a template, so that its null entries exist."""
+    return WithNulls(value) if None in value.values() else value
+
+
+def entries(value: "Mapping[Value, Value]") -> "Mapping[Value, Value]":
+    """The entries of a map that exist."""
+    if isinstance(value, WithNulls) or None not in value.values():
+        return value
+    return {key: one for key, one in value.items() if one is not None}
+
+
+class MapEntry:
+    """One entry of a map as a value: it has a key and a value, and is no map itself."""
+
+    __slots__ = ("key", "value")
+
+    def __init__(self, key: Value, value: Value) -> None:
+        self.key, self.value = key, value
+
+    def as_map(self) -> dict[Value, Value]:
+        """The map of this entry alone, as JSON, YAML and Ion show it."""
+        return made({self.key: self.value})
+
+
 class CaseInsensitive(dict[str, Value]):
     """A map whose keys are found without regard to case; they are shown as they were written.
 
@@ -91,6 +122,7 @@ KINDS: Final[tuple[tuple[type, str], ...]] = (
     (list, "list"),
     (tuple, "list"),
     (datetime, "date"),
+    (MapEntry, "entry of a map"),
 )
 
 

@@ -13,7 +13,7 @@ import msgspec
 import msgspec.inspect
 from msgspec import NODEFAULT
 
-from hookledger.runtime.expressions import check
+from hookledger.runtime.expressions import review
 from hookledger.runtime.flow.problems import Path, Problem, nearest, suggestion
 from hookledger.runtime.flow.sources import PATTERNS
 
@@ -22,6 +22,8 @@ S = TypeVar("S", bound=msgspec.Struct)
 _AT = re.compile(r" - at `\$(?P<path>.*)`$")
 STRANGE = "unknown property"
 UNKNOWN = "there is no choice"
+UNANSWERED = frozenset({"appLink", "env", "fileURI", "http", "subflow"})
+"""Functions of the expression language that no part of this product answers yet."""
 _STEP = re.compile(r"\.(?P<name>[^.\[\]]+)|\[(?P<index>\d+|\.\.\.)\]")
 _NO_CHOICE = "not one of the possible values:"
 
@@ -38,15 +40,20 @@ class Collector:
         self.problems.append(Problem(message, path=path, on_key=on_key))
 
     def warn(self, path: Path, message: str) -> None:
-        """Record something that works but is probably not meant."""
-        self.warnings.append(Problem(message, path=path))
+        """Record something that works but is probably not meant; what was said already is not said again."""
+        warning = Problem(message, path=path)
+        if warning not in self.warnings:
+            self.warnings.append(warning)
 
     def expressions(self, value: object, path: Path) -> bool:
         """Check every expression below `value`; True when all of them compile."""
         before = len(self.problems)
         for text, where in texts(value, path):
-            for problem in check(text):
+            found = review(text, unavailable=UNANSWERED)
+            for problem in found.problems:
                 self.add(where, str(problem))
+            for warning in found.warnings:
+                self.warn(where, warning.told())
         return len(self.problems) == before
 
 

@@ -97,6 +97,16 @@ def _read(
     )
 
 
+RENDERED_OF_INPUTS = frozenset({"defaults", "dependsOn", "expression"})
+
+
+def inputs_as_written(data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The declarations of inputs that are mappings, each at its index."""
+    declared = data.get("inputs")
+    found = declared if isinstance(declared, list) else []
+    return [one if isinstance(one, dict) else {} for one in found]
+
+
 def _parts(data: dict[str, Any], registry: TaskRegistry, found: Collector) -> _Parts:
     check_fields(FlowSource, data, (), found, elsewhere=_OWN)
     retry = read_retry(data.get("retry"), ("retry",), found)
@@ -110,6 +120,9 @@ def _parts(data: dict[str, Any], registry: TaskRegistry, found: Collector) -> _P
     outputs, output_problems = parse_outputs(data.get("outputs") or [])
     found.problems += [*input_problems, *output_problems]
     found.expressions(data.get("outputs"), ("outputs",))
+    for index, declared in enumerate(inputs_as_written(data)):
+        for name in RENDERED_OF_INPUTS & declared.keys():
+            found.expressions(declared[name], ("inputs", index, name))
     triggers = read_triggers(data.get("triggers"), ("triggers",), found)
     _check_responders(triggers, {task_id for task_id, _ in reader.ids}, found)
     _warn_unfilled(inputs, triggers, found)

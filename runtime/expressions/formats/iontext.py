@@ -14,7 +14,7 @@ from hookledger.runtime.expressions.errors import LimitExceeded, WrongValue
 from hookledger.runtime.expressions.formats.jsontext import whole_characters
 from hookledger.runtime.expressions.run import Run
 from hookledger.runtime.expressions.text import TreeWriter, double_text, string_of, text
-from hookledger.runtime.expressions.values import Value
+from hookledger.runtime.expressions.values import Value, made
 
 IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 KEYWORDS: Final = frozenset({"null", "true", "false", "nan"})
@@ -159,7 +159,7 @@ class IonReader:
             if not self.mark(":"):
                 raise WrongValue(f"this is not Ion at character {self.position + 1}")
             result[key] = self.value()
-        return result
+        return made(result)
 
     def field(self) -> str:
         self.skip()

@@ -284,6 +284,12 @@ def find(run: Run, pattern: str, text: str) -> "regex.Match[str] | None":
         return compiled(pattern).search(text, timeout=seconds)
 
 
+def matches_all(run: Run, pattern: str, text: str) -> bool:
+    """Whether a pattern matches a text as a whole."""
+    with timed(run) as seconds:
+        return compiled(pattern).fullmatch(text, timeout=seconds) is not None
+
+
 def matches(run: Run, pattern: str, text: str) -> "list[regex.Match[str]]":
     """All matches."""
     found: list[regex.Match[str]] = []

@@ -4,7 +4,7 @@ import json
 from typing import Final, NoReturn
 
 from hookledger.runtime.expressions.errors import LimitExceeded, WrongValue
-from hookledger.runtime.expressions.values import Value, is_list, is_map
+from hookledger.runtime.expressions.values import Value, is_list, is_map, made
 
 DIGITS_MAX: Final = 1000
 
@@ -23,21 +23,28 @@ def refuse_constant(name: str) -> NoReturn:
 
 DECODER: Final = json.JSONDecoder(parse_int=read_integer, parse_constant=refuse_constant)
 
+KEEPING: Final = json.JSONDecoder(
+    parse_int=read_integer,
+    parse_constant=refuse_constant,
+    object_pairs_hook=lambda pairs: made(dict(pairs)),
+)
+
 
 def whole_characters(value: Value) -> Value:
     """Replace halves of characters that JSON can escape but no text can hold."""
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if is_map(value):
-        return {whole_characters(key): whole_characters(one) for key, one in value.items()}
+        return made({whole_characters(key): whole_characters(one) for key, one in value.items()})
     return [whole_characters(one) for one in value] if is_list(value) else value
 
 
-def read_json(text: str) -> Value:
-    """Read the first JSON value in a text."""
+def read_json(text: str, *, nulls: bool = False) -> Value:
+    """Read the first JSON value in a text; with `nulls` a template sees the null entries of its maps."""
+    decoder = KEEPING if nulls and "null" in text else DECODER
     start = len(text) - len(text.lstrip(" \t\r\n"))
     try:
-        value = DECODER.raw_decode(text, start)[0]
+        value = decoder.raw_decode(text, start)[0]
         return whole_characters(value) if "\\ud" in text.lower() else value
     except ValueError as error:
         raise WrongValue(f"this is not JSON: {error}") from error

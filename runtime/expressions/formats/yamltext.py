@@ -14,7 +14,7 @@ import yaml
 from hookledger.runtime.expressions.errors import LimitExceeded, WrongValue
 from hookledger.runtime.expressions.run import Run
 from hookledger.runtime.expressions.text import TreeWriter, string_of, text
-from hookledger.runtime.expressions.values import Value, is_list, is_map
+from hookledger.runtime.expressions.values import MapEntry, Value, entries, is_list, is_map, made
 
 RESERVED: Final = frozenset(
     spelled
@@ -36,6 +36,7 @@ class YamlWriter(TreeWriter):
 
     def document(self, value: Value) -> str:
         """Write a whole document."""
+        value = existing(value)
         if (is_map(value) or is_list(value)) and value:
             self.block(value, 0)
         else:
@@ -57,6 +58,7 @@ class YamlWriter(TreeWriter):
     def item(self, head: str, value: Value, indent: int, *, dash: bool) -> None:
         """Write one entry: on the same line if it is a single value, else below."""
         self.run.spend(1)
+        value = existing(value)
         if (is_map(value) or is_list(value)) and value:
             self.add(head + "\n")
             same = is_list(value) and not dash  # a list in a map does not go further in
@@ -77,6 +79,12 @@ class YamlWriter(TreeWriter):
         if isinstance(value, str):
             return block_text(value, indent) if literal(value) else plain_or_quoted(value)
         return "null" if value is None else text(self.run, value)
+
+
+def existing(value: Value) -> Value:
+    """A map without what does not exist in it; an entry of a map as the map of that entry."""
+    value = value.as_map() if isinstance(value, MapEntry) else value
+    return entries(value) if is_map(value) else value
 
 
 def literal(value: str) -> bool:
@@ -202,7 +210,7 @@ class Reader:
                 event.value if isinstance(event, yaml.ScalarEvent) else string_of(self.run, self.value(event))
             )
             found[key] = self.value(self.loader.get_event())
-        return found
+        return made(found)
 
 
 def plain(word: str) -> Value:

@@ -20,12 +20,25 @@ class Arguments:
 
 
 def bind(
-    what: str, parameters: Sequence[Parameter], arguments: Arguments, *, variadic: bool = False
+    what: str,
+    parameters: Sequence[Parameter],
+    arguments: Arguments,
+    warnings: list[Mistake],
+    *,
+    variadic: bool = False,
 ) -> list[nodes.Expr | None]:
-    """Return one expression per parameter, None where the call leaves it out."""
+    """Return one expression per parameter, None where the call leaves it out.
+
+    What takes no arguments at all ignores those it is given; of an argument given twice the named one counts. Both
+    work, and are added to `warnings`.
+    """
     names = [one.name for one in parameters]
+    if not names and not variadic:
+        if arguments.positional or arguments.named:
+            warnings.append(Mistake(f"{what} takes no arguments; those given are ignored", arguments.offset))
+        return []
     check_count(what, names, arguments, variadic=variadic)
-    check_names(what, names, arguments)
+    check_names(what, names, arguments, warnings)
     given = dict(zip(names, arguments.positional, strict=False)) | arguments.named
     for one in parameters:
         if one.required and one.name not in given:
@@ -42,8 +55,8 @@ def check_count(what: str, names: list[str], arguments: Arguments, *, variadic: 
         )
 
 
-def check_names(what: str, names: list[str], arguments: Arguments) -> None:
-    """Refuse names the callee does not have, and arguments given twice."""
+def check_names(what: str, names: list[str], arguments: Arguments, warnings: list[Mistake]) -> None:
+    """Refuse names the callee does not have; tell of arguments given twice."""
     for name in arguments.named:
         if name not in names:
             raise Mistake(
@@ -54,4 +67,6 @@ def check_names(what: str, names: list[str], arguments: Arguments) -> None:
                 nearest=nearest(name, names),
             )
         if names.index(name) < len(arguments.positional):
-            raise Mistake(f"{what} is given `{name}` twice", arguments.offset, name=name)
+            warnings.append(
+                Mistake(f"{what} is given `{name}` twice; the named one counts", arguments.offset)
+            )

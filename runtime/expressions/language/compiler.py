@@ -1,6 +1,6 @@
 """From a template's text to functions that can be called, by way of Jinja2's compiler."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import CodeType, TracebackType
 from typing import Final
@@ -30,7 +30,8 @@ class Compiled:
     code: CodeType
     spans: tuple[Span, ...]
     names: frozenset[str]
-    functions: frozenset[str]
+    functions: Mapping[str, int]  # by name, with the offset of the first call
+    warnings: tuple[Problem, ...]
     root: Callable[..., str] | None  # the text of the whole template
     value: Callable[..., Value] | None  # the value of a template that is one expression
 
@@ -62,29 +63,20 @@ def position(trace: TracebackType) -> tuple[int, int] | None:
     return None if line is None or column is None else (line, column)
 
 
-def problems_of(template: str) -> tuple[Problem, ...]:
-    """Everything that is wrong with a template."""
-    try:
-        compile_template(template)
-    except ExpressionSyntaxError as error:
-        return error.problems
-    return ()
-
-
 def compile_template(template: str) -> Compiled:
     """Compile a template, or raise with all its problems."""
     try:
         parsed = parse(template)
         if parsed.mistakes:
             raise ExpressionSyntaxError(tuple(one.problem(template) for one in parsed.mistakes), template)
-        return generated(parsed)
+        return generated(parsed, template)
     except Mistake as mistake:
         raise ExpressionSyntaxError((mistake.problem(template),), template) from mistake
     except (RecursionError, SyntaxError, MemoryError) as error:
         raise ExpressionSyntaxError((Problem(code="E001", message=TOO_DEEP),), template) from error
 
 
-def generated(parsed: Parsed) -> Compiled:
+def generated(parsed: Parsed, template: str) -> Compiled:
     """Write Python source for the nodes and load it."""
     generator = TemplateGenerator(parsed, ENVIRONMENT)
     generator.visit(nodes.Template(parsed.body, lineno=1))
@@ -95,7 +87,8 @@ def generated(parsed: Parsed) -> Compiled:
         code=code,
         spans=tuple(generator.spans),
         names=frozenset(generator.names),
-        functions=frozenset(parsed.functions),
+        functions=parsed.functions,
+        warnings=tuple(one.problem(template) for one in parsed.warnings),
         root=namespace.get("root"),
         value=namespace.get("value"),
     )

@@ -126,8 +126,19 @@ class ExpressionGenerator(SourceWriter):
             self.coalesce(operator, node.expr, lambda: self.visit(right))
         elif operator in HARD:
             self.hard(lambda: self.call(COMPARISONS[operator], node.expr, right))
+        elif operator == "contains":
+            self.contains(node.expr, right)
         else:
             self.call(COMPARISONS[operator], node.expr, right)
+
+    def contains(self, left: nodes.Expr, right: nodes.Expr) -> None:
+        """Write `contains`: null contains nothing, whatever is asked for."""
+        held = self.temporary_identifier()
+        self.write(f"(({held} := ")
+        self.visit(left)
+        self.write(f") is not None and contains(run, {held}, ")
+        self.visit(right)
+        self.write("))")
 
     def coalesce(self, operator: str, left: nodes.Expr, write_right: Callable[[], None]) -> None:
         """Write `??` or `???`: the left side without an exception, the right only if needed."""
@@ -180,7 +191,7 @@ class ExpressionGenerator(SourceWriter):
 
     def visit_Call(self, node: nodes.Call, frame: object = None, forward_caller: bool = False) -> None:
         if isinstance(node.node, nodes.Getattr):
-            self.write("call_member(")
+            self.write("called(run, call_member, ")
             self.visit(node.node.node)
             self.write(f", {node.node.attr!a}")
             self.operands(node.args)
@@ -207,7 +218,7 @@ class ExpressionGenerator(SourceWriter):
         """Write `block(name)`: every block that could be meant is a local function by now."""
         known = [(number, one) for number, one in enumerate(self.parsed.blocks) if one not in self.printing]
         table = ", ".join(f"{one!a}: b_{number}" for number, one in known)
-        self.write(f"printed_block(run, {{{table}}}, ")
+        self.write(f"printed_block(run, {{{table}}}, {tuple(self.printing)!a}, ")
         self.visit(node.args[0])
         self.write(")")
 
@@ -244,20 +255,20 @@ class ExpressionGenerator(SourceWriter):
         if node.name:
             self.write(self.looked_up(node.name, "MISSING"))
         else:
-            self.visit(node)
+            self.write(f"soft_content(run, {self.contents[-1]})")
 
     def soft_getattr(self, node: nodes.Node) -> None:
         assert isinstance(node, nodes.Getattr)
         if self.loop_part(node) is not None:
             self.visit(node)
             return
-        self.write("soft_attribute(")
+        self.write("soft_attribute(run, ")
         self.soft(node.node)
         self.write(f", {node.attr!a})")
 
     def soft_getitem(self, node: nodes.Node) -> None:
         assert isinstance(node, nodes.Getitem)
-        self.write("soft_attribute(")
+        self.write("soft_attribute(run, ")
         self.soft(node.node)
         self.write(", ")
         self.soft(node.arg)

@@ -4,8 +4,9 @@ Built on Jinja2's code generator for writing, visiting and compiling. The source
 of this package directly and never reads an attribute of a value, so the sandbox needs no checks at run time.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from jinja2 import nodes
@@ -86,7 +87,7 @@ class TemplateGenerator(ExpressionGenerator):
         body = list(body)
         scope = Scope("s0")
         self.scopes.append(scope)
-        in_blocks = self.names_in_blocks() if self.prints_blocks(body) else set[str]()
+        in_blocks = self.names_in_blocks() if self.shows_blocks(body) else set[str]()
         wanted = names_read(body) | in_blocks
         for name in sorted(wanted):
             self.writeline(f"{scope.slot(name)} = variables.get({name!a}, MISSING)")
@@ -97,6 +98,10 @@ class TemplateGenerator(ExpressionGenerator):
 
     def prints_blocks(self, body: Iterable[nodes.Node]) -> bool:
         return calls(body, frozenset({"block"}))
+
+    def shows_blocks(self, body: Iterable[nodes.Node]) -> bool:
+        """Whether a block may be written here that does not stand here."""
+        return self.parsed.repeated or self.prints_blocks(body)
 
     def statements(self, body: Iterable[nodes.Node]) -> None:
         """Write statements; a body that writes nothing still needs one."""
@@ -143,7 +148,7 @@ class TemplateGenerator(ExpressionGenerator):
         self.hoist([branch.test for branch in branches])
         for keyword, branch in zip(["if", *["elif"] * len(node.elif_)], branches, strict=True):
             self.writeline(f"{keyword} ")
-            self.condition(branch.test)
+            self.hard(partial(self.condition, branch.test))
             self.write(":")
             self.branch(branch.body)
         if node.else_:
@@ -186,7 +191,7 @@ class TemplateGenerator(ExpressionGenerator):
 
     def loop_scope(self, node: nodes.For, items: str, target: str) -> Scope:
         """Start the scope of a loop: what its body may set lives until the loop ends."""
-        blocks = self.parsed.blocks.values() if self.prints_blocks(node.body) else ()
+        blocks = self.parsed.blocks.values() if self.shows_blocks(node.body) else ()
         names = names_set([*node.body, *blocks]) - {target}
         scope = Scope(f"s{self.loops}", certain={target, LOOP})
         wanted = LOOP in names_read([*node.body, *blocks]) or calls(node.body, SCOPED)
@@ -230,8 +235,8 @@ class TemplateGenerator(ExpressionGenerator):
         """Macros are written before everything else; where they stand nothing happens."""
 
     def visit_Block(self, node: nodes.Block, frame: object = None) -> None:
-        """Write a block where it stands."""
-        self.inline_block(node.name, lambda: self.statements(node.body))
+        """Write a block where it stands; of two with one name the last stands at both places."""
+        self.inline_block(node.name, lambda: self.statements(self.parsed.blocks[node.name].body))
 
     def inline_block(self, name: str, write: Callable[[], None]) -> None:
         """Write a block's body; a block inside itself would never end."""
@@ -249,11 +254,24 @@ class TemplateGenerator(ExpressionGenerator):
         content = self.temporary_identifier()
         self.writeline(f"{content} = []")
         self.sinks.append(("java_text", content))
-        self.statements(node.body)
+        if "default" in chain(node.filter):
+            self.tolerant(node.body, content)
+        else:
+            self.statements(node.body)
         self.sinks.pop()
-        self.contents.append(f"run.join({content})")
+        self.contents.append(content)
         self.print_value(node.filter)
         self.contents.pop()
+
+    def tolerant(self, body: list[nodes.Node], content: str) -> None:
+        """Write content whose missing values leave nothing, for a `default` around it."""
+        with self.indented("try:"):
+            self.catching += 1
+            with self.perhaps():
+                self.statements(body)
+            self.catching -= 1
+        with self.indented("except MissingValue:"):
+            self.writeline(f"{content} = MISSING")
 
     def hoist(self, expressions: Iterable[nodes.Node]) -> None:
         """Before a statement that calls `block()`, write the blocks as functions it can call."""
@@ -282,6 +300,13 @@ class TemplateGenerator(ExpressionGenerator):
                 self.inline_block(name, lambda: self.statements(block.body))
             self.sinks.pop()
             self.writeline(f"return run.join({out})")
+
+
+def chain(node: nodes.Node | None) -> Iterator[str]:
+    """The names of filters that follow each other, the last one first."""
+    while isinstance(node, nodes.Filter):
+        yield node.name
+        node = node.node
 
 
 SCOPED: Final = frozenset(name for name, entry in FUNCTIONS.items() if entry.scoped) | {"block"}

@@ -4,7 +4,7 @@ Precedence climbing over one table. A node's `lineno` holds the offset in the te
 Jinja2 carries it along, and errors turn it into line and column.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from jinja2 import nodes
@@ -41,6 +41,9 @@ PRECEDENCE: Final = {
     "~": 110,
     "..": 120,
 }
+# Kestra 1.3 bound these as tightly as `..`; the reading of 2.0 above is ours.
+MOVED: Final = ("??", "???", "isIn")
+FORMERLY: Final = {**PRECEDENCE, **dict.fromkeys(MOVED, PRECEDENCE[".."])}
 UNARY: Final[dict[str, type[nodes.UnaryExpr]]] = {"not": nodes.Not, "+": nodes.Pos, "-": nodes.Neg}
 UNARY_PRECEDENCE: Final = 500
 BINARY: Final[dict[str, type[nodes.BinExpr]]] = {
@@ -99,15 +102,46 @@ class Cursor:
 class Grammar:
     """Parses expressions at a cursor; calls of functions are kept for later, when macros are known."""
 
-    def __init__(self, cursor: Cursor, calls: list[tuple[nodes.Call, Arguments]]) -> None:
-        self.cursor, self.calls = cursor, calls
+    def __init__(
+        self,
+        cursor: Cursor,
+        calls: list[tuple[nodes.Call, Arguments]],
+        warnings: list[Mistake],
+        precedence: Mapping[str, int] = PRECEDENCE,
+    ) -> None:
+        self.cursor, self.calls, self.warnings, self.precedence = cursor, calls, warnings, precedence
         self.depth = 0
 
     def whole(self) -> nodes.Expr:
         """Parse an expression up to the end of the tag."""
-        expression = self.expression()
+        expression = self.clear(Grammar.expression)
         self.cursor.expect(Kind.END, wanted="the end of the tag")
         return expression
+
+    def clear(self, parse: "Callable[[Grammar], nodes.Expr]") -> nodes.Expr:
+        """Parse, and warn where Kestra 1.3 would have read something else."""
+        start, calls = self.cursor.index, len(self.calls)
+        found = parse(self)
+        moved = (one for one in self.cursor.tokens[start : self.cursor.index] if one.kind is Kind.OPERATOR)
+        token = next((one for one in moved if one.text in MOVED), None)
+        if token is not None and not same(self.formerly(start, parse), (found, self.calls[calls:])):
+            self.warnings.append(
+                Mistake(
+                    f"Kestra 1.3 and 2.0 read `{token.text}` differently here; it is read as in 2.0, where it"
+                    " binds like `==`. Write parentheses around what belongs together",
+                    token.offset,
+                )
+            )
+        return found
+
+    def formerly(self, start: int, parse: "Callable[[Grammar], nodes.Expr]") -> object:
+        """The same tokens as Kestra 1.3 would have read them, with the calls in them."""
+        other = Grammar(Cursor(self.cursor.tokens), [], [], FORMERLY)
+        other.cursor.index = start
+        try:
+            return parse(other), other.calls
+        except Mistake:
+            return None
 
     def expression(self, minimum: int = 0) -> nodes.Expr:
         """Parse operators that bind at least as tightly as `minimum`."""
@@ -122,7 +156,7 @@ class Grammar:
 
     def operator_precedence(self) -> int:
         token = self.cursor.current
-        return PRECEDENCE.get(token.text, -1) if token.kind is Kind.OPERATOR else -1
+        return self.precedence.get(token.text, -1) if token.kind is Kind.OPERATOR else -1
 
     def binary(self, left: nodes.Expr, precedence: int) -> nodes.Expr:
         """Parse the right side of a binary operator."""
@@ -273,13 +307,13 @@ class Grammar:
     def filtered(self, left: nodes.Expr) -> nodes.Expr:
         """Parse the name and the arguments after `|`."""
         token = self.cursor.expect(Kind.NAME, wanted="the name of a filter")
-        values = bound(FILTERS, token, self.optional_arguments(token))
+        values = bound(FILTERS, token, self.optional_arguments(token), self.warnings)
         return nodes.Filter(left, token.text, values, [], None, None, lineno=token.offset)
 
     def tested(self, left: nodes.Expr) -> nodes.Expr:
         """Parse the name after `is`."""
         token = self.cursor.expect(Kind.NAME, wanted="the name of a test")
-        values = bound(TESTS, token, self.optional_arguments(token))
+        values = bound(TESTS, token, self.optional_arguments(token), self.warnings)
         return nodes.Test(left, token.text, values, [], None, None, lineno=token.offset)
 
     def optional_arguments(self, token: Token) -> Arguments:
@@ -301,8 +335,12 @@ class Grammar:
         """Parse one argument."""
         token, after = self.cursor.current, self.cursor.peek()
         if token.kind is Kind.NAME and after.kind is Kind.PUNCTUATION and after.text == "=":
-            if token.text in CONSTANTS or token.text in arguments.named:
+            if token.text in CONSTANTS:
                 raise Mistake(f"`{token.text}` cannot be named here", token.offset)
+            if token.text in arguments.named:
+                self.warnings.append(
+                    Mistake(f"`{token.text}` is given twice; the last one counts", token.offset)
+                )
             self.cursor.next()
             self.cursor.next()
             arguments.named[token.text] = self.expression()
@@ -310,6 +348,14 @@ class Grammar:
             raise Mistake("arguments without a name come first", token.offset)
         else:
             arguments.positional.append(self.expression())
+
+
+def same(one: object, other: object) -> bool:
+    """Whether two readings are equal; of very long rows nobody has written parentheses, so nothing is said."""
+    try:
+        return one == other
+    except RecursionError:
+        return True
 
 
 STARTS: Final[dict[str, Callable[[Grammar], nodes.Expr]]] = {
@@ -336,10 +382,11 @@ def combine(token: Token, left: nodes.Expr, right: nodes.Expr) -> nodes.Expr:
     return nodes.Compare(left, [nodes.Operand(token.text, right)], lineno=token.offset)
 
 
-def bound(table: Table, token: Token, arguments: Arguments) -> list[nodes.Expr]:
+def bound(table: Table, token: Token, arguments: Arguments, warnings: list[Mistake]) -> list[nodes.Expr]:
     """Fit arguments to an entry of a table."""
     entry = known(table, token)
-    values = bind(f"{table.what} `{token.text}`", entry.parameters, arguments, variadic=entry.variadic)
+    what = f"{table.what} `{token.text}`"
+    values = bind(what, entry.parameters, arguments, warnings, variadic=entry.variadic)
     return filled(values, token.offset)
 
 

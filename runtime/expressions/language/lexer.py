@@ -44,6 +44,7 @@ class Lexer:
         self.template = template
         self.position = 0
         self.trim_next = False  # the previous tag ended with a dash
+        self.as_it_is = False  # a raw or verbatim block ended just before; no dash trims that
         self.segments: list[Segment] = []
         self.mistakes: list[Mistake] = []
 
@@ -63,6 +64,7 @@ class Lexer:
         kept = text.lstrip() if self.trim_next else text
         self.trim_next = False
         if kept:
+            self.as_it_is = False
             self.segments.append(Segment(SegmentKind.TEXT, offset, kept))
 
     def delimiter(self, opening: re.Match[str]) -> None:
@@ -87,6 +89,7 @@ class Lexer:
             return False
         if matched[1]:
             self.segments.append(Segment(SegmentKind.TEXT, matched.start(1), matched[1]))
+        self.as_it_is = True
         self.position = matched.end()
         return True
 
@@ -105,7 +108,7 @@ class Lexer:
 
     def trim_previous(self) -> None:
         """Remove trailing whitespace from the text just before a tag."""
-        if self.segments and self.segments[-1].kind is SegmentKind.TEXT:
+        if self.segments and self.segments[-1].kind is SegmentKind.TEXT and not self.as_it_is:
             self.segments[-1].text = self.segments[-1].text.rstrip()
 
     def comment(self, start: int) -> None:
@@ -128,6 +131,7 @@ class Lexer:
         if text:
             self.segments.append(Segment(SegmentKind.TEXT, matched.start(2), text))
         self.trim_next = matched[4] is not None
+        self.as_it_is = True
         self.position = matched.end()
         return True
 

@@ -31,9 +31,11 @@ class Parsed:
 
     body: list[nodes.Node]
     mistakes: list[Mistake]
+    warnings: list[Mistake] = field(default_factory=list[Mistake])  # what works but is probably not meant
     macros: dict[str, nodes.Macro] = field(default_factory=dict[str, nodes.Macro])
     blocks: dict[str, nodes.Block] = field(default_factory=dict[str, nodes.Block])
-    functions: set[str] = field(default_factory=set[str])
+    repeated: bool = False  # two blocks have one name
+    functions: dict[str, int] = field(default_factory=dict[str, int])  # with the offset of the first call
 
 
 def parse(template: str) -> Parsed:
@@ -93,7 +95,7 @@ class Parser:
         return [nodes.Output([self.grammar(cursor).whole()], lineno=offset)]
 
     def grammar(self, cursor: Cursor) -> Grammar:
-        return Grammar(cursor, self.calls)
+        return Grammar(cursor, self.calls, self.parsed.warnings)
 
     def tag(self, segment: Segment) -> list[nodes.Node]:
         """Parse one tag and what belongs to it."""
@@ -192,7 +194,9 @@ class Parser:
             if any(one.name == parameter for one in node.args):
                 raise Mistake(f"the macro has two parameters `{parameter}`", offset)
             node.args.append(nodes.Name(parameter, "param", lineno=offset))
-            default = self.grammar(cursor).expression() if cursor.mark("=") else nodes.Const(None)
+            default = (
+                self.grammar(cursor).clear(Grammar.expression) if cursor.mark("=") else nodes.Const(None)
+            )
             node.defaults.append(default)
         cursor.expect(Kind.END, wanted="the end of the tag")
         if name.text in self.parsed.macros:
@@ -202,12 +206,15 @@ class Parser:
     def filter_tag(self, cursor: Cursor, opening: Token) -> nodes.Node:
         grammar = self.grammar(cursor)
 
+        def filtered(content: nodes.Expr) -> nodes.Expr:
+            return grammar.clear(lambda way: way.filtered(content))
+
         def chain() -> nodes.Expr:
             content: nodes.Expr = nodes.Name("", "load", lineno=opening.offset)  # stands for the content
-            content = grammar.filtered(content)
+            content = filtered(content)
             while cursor.at(Kind.OPERATOR, "|"):
                 cursor.next()
-                content = grammar.filtered(content)
+                content = filtered(content)
             cursor.expect(Kind.END, wanted="the end of the tag")
             return content
 
@@ -234,21 +241,21 @@ class Parser:
             raise Mistake("the name of the block is expected here", name.offset)
         cursor.expect(Kind.END, wanted="the end of the tag")
         node.name = name.text
-        if name.text in self.parsed.blocks:
-            raise Mistake(f"there are two blocks `{name.text}`", name.offset)
+        self.parsed.repeated |= name.text in self.parsed.blocks  # the last one stands at every place
         self.parsed.blocks[name.text] = node
 
     def resolve(self, call: nodes.Call, arguments: Arguments) -> None:
         """Find out what a call calls, and fit its arguments."""
         assert isinstance(call.node, nodes.Name)
         name = call.node.name
-        self.parsed.functions.add(name)
+        self.parsed.functions.setdefault(name, call.lineno)
         if name in FUNCTIONS:
             entry = FUNCTIONS[name]
-            values = bind(f"function `{name}`", entry.parameters, arguments, variadic=entry.variadic)
+            warnings, what = self.parsed.warnings, f"function `{name}`"
+            values = bind(what, entry.parameters, arguments, warnings, variadic=entry.variadic)
         elif name in self.parsed.macros:
-            self.parsed.functions.discard(name)
-            call.args = macro_arguments(self.parsed.macros[name], arguments)
+            self.parsed.functions.pop(name, None)
+            call.args = macro_arguments(self.parsed.macros[name], arguments, self.parsed.warnings)
             return
         else:
             known = [*FUNCTIONS, *self.parsed.macros]
@@ -262,10 +269,10 @@ class Parser:
         call.args = filled(values, call.lineno)
 
 
-def macro_arguments(macro: nodes.Macro, arguments: Arguments) -> list[nodes.Expr]:
+def macro_arguments(macro: nodes.Macro, arguments: Arguments, warnings: list[Mistake]) -> list[nodes.Expr]:
     """Fit arguments to a macro; those left out take their default inside it."""
     parameters = [Parameter(one.name, False) for one in macro.args]
-    values = bind(f"macro `{macro.name}`", parameters, arguments)
+    values = bind(f"macro `{macro.name}`", parameters, arguments, warnings)
     names = [one.name for one in macro.args]
     given = [(name, one) for name, one in zip(names, values, strict=True) if one is not None]
     pairs = [nodes.Pair(nodes.Const(name), one, lineno=arguments.offset) for name, one in given]

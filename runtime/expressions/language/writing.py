@@ -78,13 +78,13 @@ class SourceWriter(CodeGenerator):
         self.write("]")
 
     def visit_Dict(self, node: nodes.Dict, frame: object = None) -> None:
-        self.write("{")
+        self.write("made({")
         for pair in node.items:
             self.key(pair.key)
             self.write(": ")
             self.visit(pair.value)
             self.write(", ")
-        self.write("}")
+        self.write("})")
 
     def key(self, node: nodes.Expr) -> None:
         if isinstance(node, nodes.Const) and isinstance(node.value, str):
@@ -105,7 +105,7 @@ class SourceWriter(CodeGenerator):
     def visit_Name(self, node: nodes.Name, frame: object = None) -> None:
         """Write a look-up from the inside out; the last place raises if it is missing there too."""
         if not node.name:
-            self.write(self.contents[-1])
+            self.write(f"content(run, {self.contents[-1]})")
         else:
             absent = f"no_variable(variables, {node.name!a}, {node.lineno})"
             self.write(self.looked_up(node.name, absent))
@@ -134,7 +134,7 @@ class SourceWriter(CodeGenerator):
         if part is not None:
             self.write(part)
         else:
-            self.write("attribute(")
+            self.write("attribute(run, ")
             self.visit(node.node)
             self.write(f", {node.attr!a})")
 
@@ -151,7 +151,7 @@ class SourceWriter(CodeGenerator):
         return LOOP_PARTS[node.attr].format(inner.counter)
 
     def visit_Getitem(self, node: nodes.Getitem, frame: object = None) -> None:
-        self.write("attribute(")
+        self.write("attribute(run, ")
         self.visit(node.node)
         self.write(", ")
         self.visit(node.arg)

@@ -1,7 +1,7 @@
 """Checks of arguments that many filters and functions share."""
 
 from hookledger.runtime.expressions.errors import WrongValue
-from hookledger.runtime.expressions.values import Value, is_integer, is_list, is_map, is_number, kind
+from hookledger.runtime.expressions.values import Value, entries, is_integer, is_list, is_map, is_number, kind
 
 
 def text_of(value: Value, what: str) -> str:
@@ -35,7 +35,7 @@ def list_of(value: Value, what: str) -> list[Value]:
 def map_of(value: Value, what: str) -> dict[Value, Value]:
     """Require a map."""
     if is_map(value):
-        return dict(value)
+        return dict(entries(value))
     raise WrongValue(f"{what} needs a map, not {kind(value)}")
 
 

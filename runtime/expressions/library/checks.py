@@ -4,7 +4,7 @@ from hookledger.runtime.expressions.errors import ExpressionError, WrongValue
 from hookledger.runtime.expressions.formats.jsontext import read_json
 from hookledger.runtime.expressions.library.registry import TESTS
 from hookledger.runtime.expressions.run import Run
-from hookledger.runtime.expressions.values import MISSING, Value, is_integer, is_list, is_map, kind
+from hookledger.runtime.expressions.values import MISSING, Value, entries, is_integer, is_list, is_map, kind
 
 CONTROL_AND_SPACE = "".join(map(chr, range(33)))  # what Java's trim removes
 
@@ -14,7 +14,7 @@ def empty(_run: Run, value: Value) -> bool:
     """Null, blank text, an empty list or map; numbers and booleans never are."""
     if isinstance(value, str):
         return not value.strip(CONTROL_AND_SPACE)
-    return value is None or ((is_list(value) or is_map(value)) and not value)
+    return value is None or (is_list(value) and not value) or (is_map(value) and not entries(value))
 
 
 @TESTS("null")

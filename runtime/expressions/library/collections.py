@@ -3,19 +3,31 @@
 from collections.abc import Callable
 from typing import Final
 
+from hookledger.runtime.expressions.attributes import entry_list
 from hookledger.runtime.expressions.errors import WrongValue
 from hookledger.runtime.expressions.library.arguments import list_of, text_of, truncated
 from hookledger.runtime.expressions.library.registry import FILTERS
 from hookledger.runtime.expressions.operators import as_double, code_units, equal
 from hookledger.runtime.expressions.run import Run
 from hookledger.runtime.expressions.text import string_of
-from hookledger.runtime.expressions.values import Value, is_list, is_map, is_number, kind
+from hookledger.runtime.expressions.values import (
+    MapEntry,
+    Value,
+    entries,
+    is_list,
+    is_map,
+    is_number,
+    kind,
+    made,
+)
 
 
 @FILTERS("length")
 def length(_run: Run, value: Value) -> int:
     """How many characters, elements or entries; everything else has none."""
-    return len(value) if isinstance(value, str) or is_list(value) or is_map(value) else 0
+    if is_map(value):
+        return len(entries(value))
+    return len(value) if isinstance(value, str) or is_list(value) else 0
 
 
 @FILTERS("first")
@@ -116,7 +128,7 @@ def keys(_run: Run, value: Value) -> Value:
     if value is None:
         return None
     if is_map(value):
-        return list(value)
+        return list(entries(value))
     if is_list(value):
         return list(range(len(value)))
     raise WrongValue(f"`keys` needs a map or a list, not {kind(value)}")
@@ -128,7 +140,7 @@ def values(_run: Run, value: Value) -> Value:
     if value is None:
         return None
     if is_map(value):
-        return list(value.values())
+        return list(entries(value).values())
     raise WrongValue(f"`values` needs a map, not {kind(value)}")
 
 
@@ -163,7 +175,7 @@ def distinct(run: Run, value: Value) -> Value:
     seen: set[Value] = set()
     for one in list_of(value, "`distinct`"):
         run.spend(1)
-        if is_list(one) or is_map(one) or one is None:
+        if is_list(one) or is_map(one) or one is None or isinstance(one, MapEntry):
             if not any(equal(run, one, other) for other in found):
                 found.append(one)
         elif (key := identity(one)) not in seen:
@@ -185,7 +197,7 @@ def merge(run: Run, value: Value, items: Value) -> Value:
     if value is None or items is None:
         return items if value is None else value
     if is_map(value):
-        return {**value, **as_entries(run, items)}
+        return made({**entries(value), **as_entries(run, items)})
     if is_list(value):
         more = as_elements(items)
         run.room_for_items(len(value) + len(more))
@@ -196,7 +208,7 @@ def merge(run: Run, value: Value, items: Value) -> Value:
 def as_entries(run: Run, items: Value) -> dict[Value, Value]:
     """What is merged into a map: entries, or each element of a list under itself."""
     if is_map(items):
-        return dict(items)
+        return dict(entries(items))
     if is_list(items):
         return {one if isinstance(one, (str, int)) else string_of(run, one): one for one in items}
     raise WrongValue(f"only maps and lists can be merged into a map, not {kind(items)}")
@@ -205,7 +217,7 @@ def as_entries(run: Run, items: Value) -> dict[Value, Value]:
 def as_elements(items: Value) -> list[Value]:
     """What is merged into a list: elements, or the entries of a map."""
     if is_map(items):
-        return [{"key": key, "value": one} for key, one in items.items()]
+        return entry_list(items)
     if is_list(items):
         return list(items)
     raise WrongValue(f"only maps and lists can be merged into a list, not {kind(items)}")

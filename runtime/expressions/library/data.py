@@ -8,7 +8,7 @@ from hookledger.runtime.expressions.library.arguments import list_of, map_of, te
 from hookledger.runtime.expressions.library.registry import FILTERS, FUNCTIONS
 from hookledger.runtime.expressions.run import Run
 from hookledger.runtime.expressions.text import to_json as write_json
-from hookledger.runtime.expressions.values import Value, is_list, is_map
+from hookledger.runtime.expressions.values import MapEntry, Value, is_list, is_map, made
 
 
 @FILTERS("toJson json jsonEncode")
@@ -31,7 +31,7 @@ def scalar(run: Run, value: Value) -> str:
 @FUNCTIONS("fromJson json", "json")
 def from_json(run: Run, value: Value) -> Value:
     """The value a JSON text holds."""
-    return None if value is None else read_json(run.charge(text_of(value, "`fromJson`")))
+    return None if value is None else read_json(run.charge(text_of(value, "`fromJson`")), nulls=True)
 
 
 @FILTERS("yaml")
@@ -65,12 +65,21 @@ def jq(run: Run, value: Value, expression: Value) -> Value:
         return None
     program = text_of(expression, "`jq`")
     data = read_json(value) if isinstance(value, str) else without_nulls(run, value)
-    return run_jq(run, compiled(program), data)
+    return with_nulls(run, run_jq(run, compiled(program), data))
+
+
+def with_nulls(run: Run, value: Value) -> Value:
+    """What a program made, so that its null entries exist."""
+    run.spend(1)
+    if is_map(value):
+        return made({key: with_nulls(run, one) for key, one in value.items()})
+    return [with_nulls(run, one) for one in value] if is_list(value) else value
 
 
 def without_nulls(run: Run, value: Value) -> Value:
     """What JSON of a value would hold: no null entries in maps."""
     run.spend(1)
+    value = value.as_map() if isinstance(value, MapEntry) else value
     if is_map(value):
         return {
             str(key): without_nulls(run, one) for key, one in map_of(value, "`jq`").items() if one is not None

@@ -12,7 +12,16 @@ from hookledger.runtime.expressions.library.registry import FILTERS
 from hookledger.runtime.expressions.operators import LONG_MAX, LONG_MIN, wrapped
 from hookledger.runtime.expressions.run import Run
 from hookledger.runtime.expressions.text import double_text, float32_text
-from hookledger.runtime.expressions.values import Float32, Value, is_integer, is_list, is_map, is_number, kind
+from hookledger.runtime.expressions.values import (
+    Float32,
+    MapEntry,
+    Value,
+    is_integer,
+    is_list,
+    is_map,
+    is_number,
+    kind,
+)
 
 INTEGER = re.compile(r"[+-]?(0[xX][0-9a-fA-F]+|#[0-9a-fA-F]+|[0-9]+)")
 DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -173,6 +182,7 @@ CLASSES: Final[tuple[tuple[Callable[[Value], bool], str], ...]] = (
     (lambda value: isinstance(value, float), "java.lang.Double"),
     (lambda value: isinstance(value, Decimal), "java.math.BigDecimal"),
     (is_map, "java.util.LinkedHashMap"),
+    (lambda value: isinstance(value, MapEntry), "java.util.LinkedHashMap$Entry"),
     (is_list, "java.util.ArrayList"),
     (lambda _value: True, "java.lang.Object"),
 )

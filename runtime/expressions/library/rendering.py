@@ -6,7 +6,7 @@ from hookledger.runtime.expressions.errors import LimitExceeded
 from hookledger.runtime.expressions.library.arguments import boolean_of
 from hookledger.runtime.expressions.library.registry import FUNCTIONS
 from hookledger.runtime.expressions.run import Run
-from hookledger.runtime.expressions.values import Value, is_list, is_map
+from hookledger.runtime.expressions.values import Value, entries, is_list, is_map, made
 
 PASSES_MAX = 100
 
@@ -31,10 +31,10 @@ def rendered(run: Run, variables: Mapping[str, Value], value: Value, passes: int
         return rendered_text(run, variables, value, passes)
     if is_map(value):
         result: dict[Value, Value] = {}
-        for key, one in value.items():
+        for key, one in entries(value).items():
             new_key = rendered(run, variables, key, passes)
             result.setdefault(new_key, rendered(run, variables, one, passes))
-        return result
+        return made(result)
     if is_list(value):
         return [rendered(run, variables, one, passes) for one in value]
     return value
@@ -55,7 +55,7 @@ def rendered_text(run: Run, variables: Mapping[str, Value], text: str, passes: i
 @FUNCTIONS("printContext fetchContext", scoped=True)
 def print_context(_run: Run, variables: Mapping[str, Value]) -> Value:
     """All variables as a map. It shows whatever is in them: think before logging it."""
-    return dict(variables)
+    return made(dict(variables))
 
 
 @FUNCTIONS("block", "name")

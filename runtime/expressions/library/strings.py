@@ -16,7 +16,7 @@ from hookledger.runtime.expressions.library.checks import CONTROL_AND_SPACE, emp
 from hookledger.runtime.expressions.library.registry import FILTERS
 from hookledger.runtime.expressions.run import Run
 from hookledger.runtime.expressions.text import string_of
-from hookledger.runtime.expressions.values import MISSING, Value, is_list, is_map
+from hookledger.runtime.expressions.values import MISSING, Value, entries, is_list, is_map, made
 
 ELLIPSIS: Final = "..."
 
@@ -113,7 +113,7 @@ def each_text(run: Run, value: Value, change: Callable[[str], str]) -> Value:
     """Apply a change to every value of a tree, written as text."""
     run.charge(value)
     if is_map(value):
-        return {key: each_text(run, one, change) for key, one in value.items()}
+        return made({key: each_text(run, one, change) for key, one in entries(value).items()})
     if is_list(value):
         return [each_text(run, one, change) for one in value]
     return None if value is None else change(string_of(run, value))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hookledger.runtime.expressions import Ambient, ExpressionError, Ports
+from hookledger.runtime.expressions import Ambient, ExpressionError, Ports, review
 from hookledger.runtime.expressions import compile as compile_template
 from hookledger.runtime.expressions.language.grammar import PRECEDENCE
 from hookledger.runtime.expressions.language.parser import TAGS
@@ -81,6 +81,17 @@ def test_an_example_has_the_result_it_shows(row: list[str]) -> None:
     except ExpressionError as error:
         text = f"error {error.code}"
     assert text == result
+
+
+@pytest.mark.parametrize("page", sorted(PATH.parent.rglob("*.md")), ids=lambda path: path.name)
+def test_no_example_has_two_readings(page: Path) -> None:
+    """
+    Where Kestra 1.3 and 2.0 would read an expression of the documents differently, it has parentheses.
+    """
+    text = page.read_text("utf-8").replace("\\|", "|").replace("{{ n ?? 1 * 2 }}", "")
+    for template in re.findall(r"\{\{.*?\}\}|\{%.*?%\}", text):
+        told = [warning.message for warning in review(template).warnings]
+        assert not any("read" in one for one in told), template
 
 
 def section(title: str) -> str:

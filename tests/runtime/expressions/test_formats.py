@@ -12,7 +12,7 @@ import pytest
 from hookledger.runtime.expressions import ExpressionError, render
 from hookledger.runtime.expressions.formats.jq import compiled, run_jq
 from hookledger.runtime.expressions.run import plain_run
-from hookledger.runtime.expressions.values import Value
+from hookledger.runtime.expressions.values import Value, made
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 FACTS: list[dict[str, Any]] = json.loads((DATA / "java_formats.json").read_text())
@@ -94,7 +94,7 @@ YAML: dict[str, Value] = {
     "5\n": "5",
     '""\n': "",
     " - string\n - 1\n - 1.123\n": ["string", 1, 1.123],
-    "a: 1\nb:\n  c: null\n": {"a": 1, "b": {"c": None}},
+    "a: 1\nb:\n  c: null\n": {"a": 1, "b": made({"c": None})},
     "l:\n -\n  a: 1\n  b: 2\n -\n   - 3\n": {"l": [{"a": 1, "b": 2}, [3]]},
     "a: {}\nb: []\n": {"a": {}, "b": []},
     "s: \"a: b\"\nt: '- x'\nu: '#x'\nv: \"x #y\"\n": {"s": "a: b", "t": "- x", "u": "#x", "v": "x #y"},

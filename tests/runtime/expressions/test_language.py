@@ -126,7 +126,7 @@ RENDERED = {
     "{% macro f() %}{% endmacro %}{% macro f() %}{% endmacro %}": None,
     "{% macro f(p, p) %}{% endmacro %}": None,
     "{% macro f(p) %}{% endmacro %}{{ f(q=1) }}": None,
-    "{% macro f(p) %}{% endmacro %}{{ f(1, p=1) }}": None,
+    "{% macro f(p) %}{% endmacro %}{{ f(1, p=1) }}": "",
     # blocks
     '{% block "b" %}{{ a }}{% endblock %}{{ block("b") }}{{ block("b") }}': "555",
     "{% block b %}x{% endblock b %}": "x",
@@ -135,8 +135,8 @@ RENDERED = {
     '{% for x in l %}{{ block("b") }}{% endfor %}{% block "b" %}{{ x ?? "." }}{% endblock %}': "312.",
     '{% block "b" %}{{ l }}{% endblock %}{{ block("b") }}': "[3,1,2][3, 1, 2]",
     '{% block "p" %}1{% endblock %}{% block "q" %}{{ block("p") }}2{% endblock %}{{ block("q") }}': "11212",
-    '{{ block("none") }}': None,
-    '{% block "b" %}{% endblock %}{% block "b" %}{% endblock %}': None,
+    '{{ block("none") }}': "",
+    '{% block "b" %}{% endblock %}{% block "b" %}{% endblock %}': "",
     "{% filter upper %}a{% filter lower %}B{{ s }}{% endfilter %}{% endfilter %}": "ABTEXT",
     "{% filter join %}a{% endfilter %}": None,
     # nothing is changed
@@ -198,3 +198,51 @@ def test_threads_share_a_compiled_template() -> None:
     for thread in threads:
         thread.join()
     assert results == {number: str(number * 100) for number in range(8)}
+
+
+NULLS: dict[str, object] = {
+    "body": {"nul": None, "o": {"x": None}, "l": [None, 1], "lo": [{"z": None, "y": 1}]},
+    "top": None,
+}
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("{{ body.nul }}", None),
+        ("{{ body['nul'] }}", None),
+        ("{{ body.nul.x }}", None),
+        ("{{ body.nul is null }}", None),
+        ("{{ body.nul == null }}", None),
+        ("{{ body.nul ?? 'x' }}{{ body.nul ??? 'x' }}{{ body.nul | default('x') }}", "xxx"),
+        ("{{ body.o.x ?? 'x' }}{{ body.lo[0].z ?? 'x' }}", "xx"),
+        ("{{ body.nul is defined }}", "false"),
+        ("{{ body | keys }} {{ body | length }} {{ body.size() }}", '["o","l","lo"] 3 3'),
+        ("{{ body.o | values }} {{ body.o | length }} {{ body.o is empty }}", "[] 0 true"),
+        ("{{ body.o == {} }} {{ body contains 'nul' }} {{ body.containsKey('nul') }}", "true false false"),
+        (
+            "{{ body.get('nul') ?? 'x' }} {{ body.getOrDefault('nul', 1) }} {{ body.keySet() }}",
+            'x 1 ["o","l","lo"]',
+        ),
+        ("{% for e in body %}{{ e.key }};{% endfor %}", "o;l;lo;"),
+        ("{{ body }} {{ body | toJson }}", '{"o":{},"l":[null,1],"lo":[{"y":1}]} ' * 2),
+        ("{{ body ~ '' }}", "{o={}, l=[null, 1], lo=[{y=1}]}"),
+        ("{{ body | yaml }}", 'o: {}\nl:\n - null\n - 1\nlo:\n -\n  "y": 1\n'),
+        (
+            "{{ body.o | toIon }} {{ body.o | jq('.') }} {{ {'a': 1} | merge(body.o) | keys }}",
+            '{} [{}] ["a"]',
+        ),
+        ("{{ 'null' isIn body }} {{ body.l[0] is null }} {{ body.l | first ?? 'x' }}", "false true x"),
+        ("[{{ top }}] {{ top is null }} {{ top ?? 'x' }}", "[] true x"),
+    ],
+)
+def test_a_null_entry_from_outside_is_absent(template: str, text: str | None) -> None:
+    """
+    Null entries of maps in the variables do not exist for templates, wherever they are asked for; null elements of lists
+    and null variables do.
+    """
+    if text is None:
+        with pytest.raises(ExpressionError, match="E003"):
+            render(template, NULLS)
+    else:
+        assert render(template, NULLS).strip() == text.strip()

@@ -36,12 +36,14 @@ def test_the_public_names_are_these() -> None:
         "Ports",
         "Problem",
         "Randomness",
+        "Review",
         "Template",
         "WrongValue",
         "check",
         "compile",
         "render",
         "render_value",
+        "review",
         "truthy",
     ]
 
