@@ -76,7 +76,6 @@ PENDING: Final[Mapping[str, str]] = {
     "kf-subflow-labels": "E23, R11",
     "kf-inputs-typed": "E18",
     "kf-outputs-typed": "E18",
-    "kf-null-in-the-body": "E19",
     "kf-anchors-and-nulls": "E26",
     "kf-runif-truth": "E20",
 }

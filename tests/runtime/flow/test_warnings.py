@@ -79,7 +79,7 @@ def test_two_readings_of_an_expression_are_a_warning(template: str) -> None:
     Where Kestra 1.3 and 2.0 read `??`, `???` or `isIn` differently the author is told the place and what to write.
     """
     (warning,) = parse_flow(EXPRESSION % template, file="f.yaml").warnings
-    assert warning.startswith("f.yaml:6:13: Kestra 1.3 and 2.0 read `")
+    assert warning.startswith("f.yaml:6:13: tasks[0].format: Kestra 1.3 and 2.0 read `")
     assert "parentheses" in warning
 
 
@@ -147,6 +147,6 @@ def test_expressions_of_inputs_are_checked() -> None:
     """
     source = FLOW.format(more=", defaults: '{{ n ?? 1 * 2 }}'", trigger="")
     (warning,) = parse_flow(source, file="f.yaml").warnings
-    assert warning.startswith("f.yaml:4:39: Kestra 1.3 and 2.0 read")
+    assert warning.startswith("f.yaml:4:39: inputs[0].defaults: Kestra 1.3 and 2.0 read")
     with pytest.raises(FlowInvalid, match="there is no filter `nosuch`"):
         parse_flow(FLOW.format(more=", defaults: '{{ 1 | nosuch }}'", trigger=""), file="f.yaml")
