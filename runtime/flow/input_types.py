@@ -5,16 +5,18 @@ flow is loaded), how to convert a value (`convert`) and whether it allows it (`f
 """
 
 import re
-import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, TypeAlias
 
 import msgspec
 
 from hookledger.runtime.durations import parse_duration
+from hookledger.runtime.expressions import ExpressionError
+from hookledger.runtime.expressions.formats.javaregex import compiled, fullmatch
 from hookledger.runtime.flow import coercion
 from hookledger.runtime.flow.problems import Path, suggestion
 from hookledger.runtime.flow.source import Plain
+from hookledger.runtime.regexes import SECONDS_MAX
 
 Mistake: TypeAlias = tuple[Path, str]  # the property, and what to do about it
 Word: TypeAlias = str | int | float | bool  # a choice as authors write it; compared as text
@@ -83,8 +85,15 @@ class StringInput(Input, frozen=True, kw_only=True, tag="STRING"):
             yield ("validator",), f"not a regular expression ({reason}); correct it"
 
     def faults(self, value: Any) -> Iterator[str]:
-        if self.validator is not None and not re.fullmatch(self.validator, value):
-            yield f"the whole text must match `{self.validator}`"
+        if self.validator is None:
+            return
+        try:
+            fits = fullmatch(self.validator, value, SECONDS_MAX)
+        except TimeoutError:
+            yield f"it takes longer than {SECONDS_MAX} s to match this text with `{self.validator}`"
+        else:
+            if not fits:
+                yield f"the whole text must match `{self.validator}`"
 
     def takes_empty(self) -> bool:
         return True
@@ -92,11 +101,9 @@ class StringInput(Input, frozen=True, kw_only=True, tag="STRING"):
 
 def _regex_mistake(pattern: str) -> str:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # a pattern that will change its meaning
-            re.compile(pattern)
-    except (re.error, OverflowError, RecursionError, Warning) as error:
-        return str(error)
+        compiled(pattern)
+    except ExpressionError as error:
+        return error.message
     return ""
 
 

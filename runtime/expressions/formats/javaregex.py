@@ -15,8 +15,8 @@ import regex
 
 from hookledger.runtime.expressions.errors import LimitExceeded, WrongValue
 from hookledger.runtime.expressions.run import Run
+from hookledger.runtime.regexes import PatternTooLarge, check_size
 
-PATTERN_CHARS_MAX: Final = 10_000
 SPACES: Final = r" \t\n\x0b\f\r"
 # Inside and outside of a character class alike; Java's shorthand classes know ASCII only.
 CLASSES: Final[Mapping[str, str]] = {
@@ -251,10 +251,13 @@ ESCAPES: Final[tuple[tuple[re.Pattern[str], Callable[[Translator, re.Match[str]]
 @lru_cache(maxsize=512)
 def compiled(pattern: str) -> "regex.Pattern[str]":
     """Compile a pattern in Java's notation."""
-    if len(pattern) > PATTERN_CHARS_MAX:
-        raise LimitExceeded(f"a regular expression has more than {PATTERN_CHARS_MAX} characters")
     try:
+        check_size(pattern)
         return regex.compile(Translator(pattern).run(), regex.VERSION1)
+    except PatternTooLarge as error:
+        raise LimitExceeded(str(error)) from error
+    except RecursionError as error:
+        raise WrongValue(f"`{pattern[:60]}` is no regular expression: nested too deeply") from error
     except (regex.error, ValueError, OverflowError, IndexError, KeyError, TypeError) as error:
         raise WrongValue(f"`{pattern[:60]}` is no regular expression: {error}") from error
 
@@ -278,6 +281,16 @@ def too_slow(run: Run) -> LimitExceeded:
     return LimitExceeded(f"regular expressions take longer than {run.limits.regex_seconds_max} s")
 
 
+def fullmatch(pattern: str, text: str, seconds: float) -> bool:
+    """Whether the whole text matches, outside of any rendering.
+
+    Raises:
+        TimeoutError: It takes longer than that.
+        WrongValue, LimitExceeded: The pattern is none, or too large.
+    """
+    return compiled(pattern).fullmatch(text, timeout=seconds) is not None
+
+
 def find(run: Run, pattern: str, text: str) -> "regex.Match[str] | None":
     """The first match anywhere in a text."""
     with timed(run) as seconds:
@@ -294,9 +307,12 @@ def matches(run: Run, pattern: str, text: str) -> "list[regex.Match[str]]":
     """All matches."""
     found: list[regex.Match[str]] = []
     with timed(run) as seconds:
-        expression, at = compiled(pattern), 0
+        expression, at, ends = compiled(pattern), 0, time.monotonic() + seconds
         while at <= len(text) and (one := expression.search(text, at, timeout=seconds)):
             run.spend(1)
+            seconds = ends - time.monotonic()
+            if seconds <= 0:
+                raise TimeoutError
             found.append(one)
             at = one.end() + (one.start() == one.end())  # after an empty match Java moves on
     return found

@@ -5,13 +5,14 @@ import binascii
 import json
 import math
 import re
+import time
 from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import quote
 
 import regex
 
-from hookledger.runtime.expressions.errors import WrongValue
+from hookledger.runtime.expressions.errors import LimitExceeded, WrongValue
 from hookledger.runtime.expressions.formats.javaregex import timed
 from hookledger.runtime.expressions.formats.jq.access import is_number
 from hookledger.runtime.expressions.formats.jq.core import (
@@ -28,6 +29,7 @@ from hookledger.runtime.expressions.formats.jq.core import (
 from hookledger.runtime.expressions.formats.jq.operators import split_text
 from hookledger.runtime.expressions.formats.jsontext import read_json
 from hookledger.runtime.expressions.values import Value
+from hookledger.runtime.regexes import PatternTooLarge, check_size
 
 
 def need_text(env: Env, value: Value, what: str) -> str:
@@ -164,7 +166,6 @@ FLAGS: Final = {
     "l": 0,
     "p": regex.DOTALL,
 }
-PATTERN_CHARS_MAX: Final = 10_000
 
 
 def found_in(env: Env, text: str, pattern: Value, flags: Value) -> "list[regex.Match[str]]":
@@ -173,12 +174,13 @@ def found_in(env: Env, text: str, pattern: Value, flags: Value) -> "list[regex.M
     if any(one not in FLAGS for one in marks):
         raise fail(f"{marks} is not a valid modifier string")
     source = need_text(env, pattern, "matched")
-    if len(source) > PATTERN_CHARS_MAX:
-        raise fail("a regular expression is too long")
     try:
+        check_size(source)
         bits = sum(FLAGS[one] for one in set(marks) - ({"p"} if "s" in marks else set()))
         expression = regex.compile(source, regex.VERSION0 | bits)
-    except (regex.error, ValueError, OverflowError) as error:
+    except PatternTooLarge as error:
+        raise LimitExceeded(str(error)) from error
+    except (regex.error, ValueError, OverflowError, RecursionError) as error:
         raise fail(f"{source[:40]} (at offset 0) is not a valid regex: {error}") from error
     return limited(env, expression, text, everything="g" in marks, skip_empty="n" in marks)
 
@@ -189,8 +191,11 @@ def limited(
     """Match within the time that is left."""
     results: list[regex.Match[str]] = []
     with timed(env.run) as seconds:
+        ends = time.monotonic() + seconds
         for one in expression.finditer(text, timeout=seconds):
             env.run.spend(1)
+            if time.monotonic() > ends:
+                raise TimeoutError
             if one.group() or not skip_empty:
                 results.append(one)
                 if not everything:
