@@ -94,7 +94,7 @@ class AttemptContext:
                 number=len(self.lines),
                 at=self._ports.clock.now(),
                 level=level,
-                message=_cut(self._mask(message)),
+                message=cut(self._mask(message)),
             )
         )
 
@@ -191,7 +191,8 @@ def _plain_or_nothing(outputs: Mapping[Any, Any]) -> dict[str, Any]:
         return {}
 
 
-def _cut(message: str) -> str:
+def cut(message: str) -> str:
+    """A message as the log keeps it."""
     if len(message) <= LOG_CHARS_MAX:
         return message
     return f"{message[:LOG_CHARS_MAX]}… ({len(message)} characters)"

@@ -18,8 +18,7 @@ from hookledger.journal.events import (
     TaskReturned,
     TaskStarted,
 )
-from hookledger.journal.store import log_reference
-from hookledger.runtime.durations import DurationInvalid, parse_duration
+from hookledger.runtime.durations import DurationInvalid, bounded_duration
 from hookledger.runtime.expressions import truthy
 from hookledger.runtime.flow.model import Task
 from hookledger.runtime.locate import locate
@@ -30,6 +29,10 @@ from hookledger.runtime.tasks.base import Effect, TaskFailed, TaskKind
 Outbox = trio.MemorySendChannel[Any]
 
 KILLED: Final = Failure(message="stopped before it returned", kind="Killed")
+
+
+FAILURES: Final = frozenset({"error", "timeout", "not_started"})
+"""Outcomes that leave an ERROR line in the log: it is what `errorLogs()` and whoever looks for the reason read."""
 
 
 class Attempts:
@@ -165,7 +168,7 @@ class Attempts:
         path = place.path(task)
         shown = rendered._replace(value={"runIf": rendered.value or ""})
         self._started(task, path, attempt, shown, "pure", 0)
-        outcome: Outcome = "skipped" if rendered.failure is None else "error"
+        outcome: Outcome = "skipped" if rendered.failure is None else "not_started"
         self._returned(task, Ended(path=path, attempt=attempt, outcome=outcome, error=rendered.failure))
         return False
 
@@ -176,7 +179,7 @@ class Attempts:
         if rendered.failure is not None:
             return 0, rendered.failure
         try:
-            return parse_duration(rendered.value), None
+            return bounded_duration(rendered.value), None
         except DurationInvalid as error:
             return 0, Failure(message=f"timeout: {error}", kind="InvalidProperty")
 
@@ -218,8 +221,10 @@ class Attempts:
         assert received is not None
         exiting, now = bool(ended.exit_state), bench.recorder.now()
         settled = settle(task, run, ended.outcome, exiting=exiting, now=now, seed=received.seed)
-        for line in ended.logs:
-            bench.recorder.log(line)
+        lines = ended.logs
+        if ended.outcome in FAILURES and ended.error is not None:
+            lines += (bench.line(ended.path, ended.error.message, attempt=ended.attempt, number=len(lines)),)
+        log = bench.log(*lines)
         bench.record(
             lambda sequence, at: at_task(
                 bench,
@@ -237,7 +242,7 @@ class Attempts:
                     retry_at=settled.retry_at,
                     exit_state=ended.exit_state,
                     duration=max(0, at - run.started),
-                    log=log_reference(ended.logs),
+                    log=log,
                     response=ended.response if received.wait else None,
                 ),
             )

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from hookledger.actors.attempt import cut
 from hookledger.actors.ports import Ports
 from hookledger.actors.recorder import Recorder
 from hookledger.actors.rendering import Renderer
-from hookledger.journal.events import ExecutionEvent, Failure
+from hookledger.journal.events import ExecutionEvent, Failure, LogReference
+from hookledger.journal.store import LogLine, log_reference
 from hookledger.runtime.flow.model import Flow
 from hookledger.runtime.masking import Masker
 from hookledger.runtime.state import State
@@ -74,6 +76,26 @@ class Bench:
     def record(self, make: Callable[[int, int], ExecutionEvent]) -> None:
         """Decide and remember."""
         self.recorder.record(make)
+
+    def line(
+        self, path: str, message: str, level: str = "ERROR", attempt: int = 1, number: int = 0
+    ) -> LogLine:
+        """A line of the engine's own about a task."""
+        return LogLine(
+            execution=self.id,
+            path=path,
+            attempt=attempt,
+            number=number,
+            at=self.recorder.now(),
+            level=level,
+            message=cut(self.masker.text(message)),
+        )
+
+    def log(self, *lines: LogLine) -> LogReference | None:
+        """Write lines beside the journal; returns what the event they belong to says of them."""
+        for line in lines:
+            self.recorder.log(line)
+        return log_reference(lines)
 
     def masked(self, failure: Failure | None) -> Failure | None:
         """A failure without secrets."""

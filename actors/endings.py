@@ -2,86 +2,122 @@
 
 from typing import Any
 
+import msgspec
+
 from hookledger.actors.answering import at_end
 from hookledger.actors.bench import Bench
-from hookledger.actors.rendering import Rendered
 from hookledger.journal.events import (
     ExecutionCancelled,
     ExecutionFailed,
     ExecutionKilled,
     Failure,
     OutputsResolved,
+    ResultSettled,
     Terminal,
 )
 from hookledger.runtime.flow.inputs import OutputsInvalid, resolve_outputs
-from hookledger.runtime.plan import Finish, FinishKilled
+from hookledger.runtime.plan import Finish, FinishKilled, Settle
+from hookledger.runtime.settle import retry_due
 from hookledger.runtime.state import State
 
 
+async def settle_result(bench: Bench, command: Settle) -> None:
+    """Render the flow's outputs and record what the execution ends in, for `afterExecution` to see."""
+    found = _found(bench, command)
+    bench.record(lambda sequence, at: msgspec.structs.replace(found, sequence=sequence, at=at))
+
+
 async def finish(bench: Bench, command: Finish) -> None:
-    """Render the flow's outputs and record the end."""
-    rendered = bench.renderer.whole(bench.state, bench.flow.output_templates)
-    outputs, failure = _outputs(bench, rendered)
+    """Record the end, with the flow's outputs."""
+    settled = bench.state.settled
+    found = _found(bench, command) if settled is None else settled
+    drawn = found.ambient if settled is None else ()
     bench.record(
-        lambda sequence, at: at_end(
-            bench, _terminal(command, bench.state, outputs, failure, rendered.drawn, sequence, at)
-        )
+        lambda sequence, at: at_end(bench, _terminal(bench, found, drawn, sequence, at)),
     )
 
 
 async def finish_killed(bench: Bench, command: FinishKilled) -> None:
-    """Record who had it killed."""
+    """Record who had it killed: somebody, or the flow itself."""
     kill = bench.state.kill
-    assert kill is not None
+    by, reason = ("flow:exit", "") if kill is None else (kill.by, kill.reason)
     bench.record(
-        lambda sequence, at: at_end(
-            bench, ExecutionKilled(sequence=sequence, at=at, by=kill.by, reason=kill.reason)
-        )
+        lambda sequence, at: at_end(bench, ExecutionKilled(sequence=sequence, at=at, by=by, reason=reason))
     )
 
 
-def _outputs(bench: Bench, rendered: Rendered) -> tuple[dict[str, Any], Failure | None]:
-    if rendered.failure is not None:
-        return {}, rendered.failure
-    try:
-        resolved = resolve_outputs(bench.flow.outputs, rendered.value)
-    except OutputsInvalid as error:
-        message = "; ".join(map(str, error.problems))
-        return {}, Failure(message=bench.masker.text(f"outputs: {message}"), kind="InvalidOutputs")
-    return bench.masker.data(dict(resolved)), None
+def _found(bench: Bench, command: Settle | Finish) -> ResultSettled:
+    """An execution whose outputs cannot be rendered has failed, whatever its tasks did.
 
-
-def _terminal(
-    command: Finish,
-    state: State,
-    outputs: dict[str, Any],
-    failure: Failure | None,
-    drawn: tuple[dict[str, Any], ...],
-    sequence: int,
-    at: int,
-) -> Terminal:
-    """An execution whose outputs cannot be rendered has failed, whatever its tasks did."""
-    if command.state in ("SUCCESS", "WARNING") and failure is None:
-        warned = command.state == "WARNING"
-        return OutputsResolved(
-            sequence=sequence, at=at, state="WARNING" if warned else "SUCCESS", outputs=outputs, ambient=drawn
-        )
-    if command.state == "KILLED":
-        return ExecutionKilled(sequence=sequence, at=at, by="flow:exit")
-    if command.state == "CANCELLED":
-        return ExecutionCancelled(sequence=sequence, at=at, reason="the flow ended itself as cancelled")
-    error = _reason(command, state) if command.state == "FAILED" else failure
-    return ExecutionFailed(
-        sequence=sequence,
-        at=at,
-        error=error or Failure(message="the flow failed"),
+    One that was stopped, ended itself early or is tried again has no outputs.
+    """
+    state, reached = bench.state, command.state
+    error = _reason(command, state) if reached in ("FAILED", "RETRIED") else None
+    outputs: dict[str, Any] = {}
+    drawn: tuple[dict[str, Any], ...] = ()
+    if state.kill is None and not state.exit_state and reached != "RETRIED":
+        outputs, failure, drawn = _outputs(bench)
+        if failure is not None:
+            reached, error = "FAILED", error or failure
+    return ResultSettled(
+        sequence=0,
+        at=0,
+        state=reached,  # type: ignore[arg-type]
         path=command.path,
+        error=error,
         outputs=outputs,
         ambient=drawn,
     )
 
 
-def _reason(command: Finish, state: State) -> Failure | None:
+def _outputs(bench: Bench) -> tuple[dict[str, Any], Failure | None, tuple[dict[str, Any], ...]]:
+    """Each output for itself: one that need not be there is left out when it cannot be rendered."""
+    values: dict[str, Any] = {}
+    drawn: list[dict[str, Any]] = []
+    for one in bench.flow.outputs:
+        rendered = bench.renderer.whole(bench.state, bench.flow.output_templates[one.id])
+        drawn += rendered.drawn
+        if rendered.failure is None:
+            values[one.id] = rendered.value
+        elif one.required:
+            return {}, rendered.failure, tuple(drawn)
+    declared = [one for one in bench.flow.outputs if one.id in values]
+    try:
+        resolved = resolve_outputs(declared, values)
+    except OutputsInvalid as error:
+        message = "; ".join(map(str, error.problems))
+        failure = Failure(message=bench.masker.text(f"outputs: {message}"), kind="InvalidOutputs")
+        return {}, failure, tuple(drawn)
+    return bench.masker.data(dict(resolved)), None, tuple(drawn)
+
+
+def _terminal(
+    bench: Bench, found: ResultSettled, drawn: tuple[dict[str, Any], ...], sequence: int, at: int
+) -> Terminal:
+    if found.state in ("SUCCESS", "WARNING"):
+        warned = found.state == "WARNING"
+        return OutputsResolved(
+            sequence=sequence,
+            at=at,
+            state="WARNING" if warned else "SUCCESS",
+            outputs=found.outputs,
+            ambient=drawn,
+        )
+    if found.state == "CANCELLED":
+        return ExecutionCancelled(sequence=sequence, at=at, reason="the flow ended itself as cancelled")
+    retry_at = retry_due(bench.flow, bench.state, found.path) if found.state == "RETRIED" else 0
+    return ExecutionFailed(
+        sequence=sequence,
+        at=at,
+        error=found.error or Failure(message="the flow failed"),
+        path=found.path,
+        retry_at=retry_at or 0,
+        outputs=found.outputs,
+        ambient=drawn,
+    )
+
+
+def _reason(command: Settle | Finish, state: State) -> Failure | None:
     run = state.runs.get(command.path)
     if run is not None and run.error is not None:
         return run.error

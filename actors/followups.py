@@ -14,10 +14,8 @@ from hookledger.actors.errors import DeliveryRefused, FlowUnusable
 from hookledger.actors.flows import FlowBook
 from hookledger.actors.ids import derived_id
 from hookledger.actors.reception import Delivery, Reception
-from hookledger.journal.events import TriggerReceived
-from hookledger.runtime.flow.model import Flow, Retry
-from hookledger.runtime.locate import locate
-from hookledger.runtime.settle import retry_delay
+from hookledger.journal.events import ExecutionFailed, TriggerReceived
+from hookledger.runtime.flow.model import Flow
 from hookledger.runtime.state import State
 from hookledger.runtime.triggers.after_flow import AfterFlowSettings, after_flow_variables
 
@@ -35,27 +33,27 @@ class FollowUps:
         self, execution_id: str, flow: Flow | None, state: State
     ) -> Iterator[tuple[str, Flow, TriggerReceived]]:
         """Yield id, flow and first event of each execution to start."""
-        if flow is not None and state.status == "FAILED":
+        if flow is not None and state.status == "RETRIED":
             yield from self._next_try(execution_id, flow, state)
         yield from self._triggered(execution_id, state)
 
     def _next_try(
         self, execution_id: str, flow: Flow, state: State
     ) -> Iterator[tuple[str, Flow, TriggerReceived]]:
-        retry, received = _retry_of(flow, state), state.received
-        if retry is None or received is None:
-            return
-        due = _due(retry, received, state)
-        if due is not None:
-            following = msgspec.structs.replace(
-                received,
-                at=state.at,
-                attempt=received.attempt + 1,
-                original=received.original or execution_id,
-                not_before=due,
-                seed=hashlib.sha256(received.seed.encode()).hexdigest()[:32],
-            )
-            yield derived_id(execution_id, "retry"), flow, following
+        received, terminal = state.received, state.terminal
+        assert received is not None
+        assert isinstance(terminal, ExecutionFailed)
+        following = msgspec.structs.replace(
+            received,
+            at=state.at,
+            attempt=received.attempt + 1,
+            original=received.original or execution_id,
+            retry_of=execution_id,
+            not_before=terminal.retry_at,
+            labels={**received.labels, "system.replay": "true"},
+            seed=hashlib.sha256(received.seed.encode()).hexdigest()[:32],
+        )
+        yield derived_id(execution_id, "retry"), flow, following
 
     def _triggered(self, execution_id: str, state: State) -> Iterator[tuple[str, Flow, TriggerReceived]]:
         received = state.received
@@ -79,19 +77,3 @@ class FollowUps:
                             logger.warning("%s did not start %s: %s", execution_id, flow.name, error)
                         continue
                     yield following, flow, first
-
-
-def _retry_of(flow: Flow, state: State) -> Retry | None:
-    """The failed task's own retry, or that of a block around it or the flow, if it wants a new execution."""
-    path = getattr(state.terminal, "path", "")
-    found = locate(flow, state.branches, path) if path else None
-    for retry in (found[0].retry if found else None, flow.retry):
-        if retry is not None and retry.behavior == "CREATE_NEW_EXECUTION":
-            return retry
-    return None
-
-
-def _due(retry: Retry, received: TriggerReceived, state: State) -> int | None:
-    if retry.max_attempts and received.attempt >= retry.max_attempts:
-        return None
-    return state.at + retry_delay(retry, received.attempt, received.seed)

@@ -38,7 +38,7 @@ class Pause(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Resume(msgspec.Struct, frozen=True, kw_only=True):
-    """Go on where it waits. `path` may be left out when only one thing waits."""
+    """Go on where it waits; without a `path`, where it has waited longest."""
 
     by: str
     path: str | None = None
@@ -120,7 +120,8 @@ def apply(command: OperatorCommand, recorder: Recorder) -> None:
 
 
 def _kill(command: Kill, recorder: Recorder) -> None:
-    if recorder.state.kill is None:
+    """Once; but an `afterExecution` list that follows a kill can be killed as well."""
+    if not recorder.state.stopping:
         recorder.record(
             lambda sequence, at: KillRequested(sequence=sequence, at=at, by=command.by, reason=command.reason)
         )
@@ -171,9 +172,7 @@ def _waiting_path(command: Resume, state: State) -> str:
     if not state.pauses:
         raise CommandRefused(f"the execution is not paused, it is {state.status}")
     if command.path is None:
-        if len(state.pauses) > 1:
-            raise CommandRefused(f"several things wait; say which: {', '.join(sorted(state.pauses))}")
-        return next(iter(state.pauses))
+        return min(state.pauses.values(), key=lambda pause: pause.sequence).path
     if command.path not in state.pauses:
         raise CommandRefused(f"`{command.path}` does not wait; waiting: {', '.join(sorted(state.pauses))}")
     return command.path

@@ -8,7 +8,7 @@ import trio
 from hookledger.actors.attempt import Ended
 from hookledger.actors.attempts import Attempts, Outbox
 from hookledger.actors.bench import Bench
-from hookledger.actors.endings import finish, finish_killed
+from hookledger.actors.endings import finish, finish_killed, settle_result
 from hookledger.actors.errors import CommandRefused
 from hookledger.actors.structure import (
     begin_deadline,
@@ -32,6 +32,7 @@ from hookledger.runtime.plan import (
     FinishKilled,
     FireTimer,
     KillChildren,
+    Settle,
     StartAttempt,
     StartChild,
     TakeBranch,
@@ -137,6 +138,7 @@ _HANDLERS: dict[type, Callable[[Performer, Any], Awaitable[None]]] = {
     KillChildren: Performer._kill_children,
     AwaitTime: Performer._await_time,
     AwaitEvent: Performer._await_event,
+    Settle: _on_bench(settle_result),
     Finish: _on_bench(finish),
     FinishKilled: _on_bench(finish_killed),
 }

@@ -13,7 +13,7 @@ from hookledger.runtime.masking import Masker
 from hookledger.runtime.plan import Place
 from hookledger.runtime.secret_inputs import changed, looked_up, secret_ids
 from hookledger.runtime.state import State
-from hookledger.runtime.variables import Scope
+from hookledger.runtime.variables import Scope, Variables
 
 
 class Rendered(NamedTuple):
@@ -39,7 +39,7 @@ class Renderer:
 
     def whole(self, state: State, tree: Tree, more: Mapping[str, Any] | None = None) -> Rendered:
         """Render something that belongs to the execution as a whole."""
-        return self.render(tree, {**self._scope.at(state), **(more or {})})
+        return self.render(tree, Variables({**self._scope.at(state), **(more or {})}))
 
     def render(self, tree: Tree, variables: Mapping[str, object]) -> Rendered:
         """Render any value; an expression that fails becomes a Failure."""
@@ -58,7 +58,7 @@ class Renderer:
         self, tree: Tree, variables: Mapping[str, object], ambient: Ambient, task: str = ""
     ) -> Rendered:
         try:
-            value = render_tree(tree, {**variables, "envs": self._ports.environment}, ambient)
+            value = render_tree(tree, Variables({**variables, "envs": self._ports.environment}), ambient)
             failure = None
         except ExpressionError as error:
             self._masker.learn(ambient.secrets)

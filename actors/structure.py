@@ -1,6 +1,6 @@
 """What flowables choose, wait for and start: rendered, then recorded."""
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from hookledger.actors.attempt import instance_of
 from hookledger.actors.bench import Bench, ChildRefused
@@ -15,6 +15,7 @@ from hookledger.journal.events import (
     TimerFired,
     TimerSet,
 )
+from hookledger.runtime.durations import DurationInvalid, bounded_duration
 from hookledger.runtime.expressions import truthy
 from hookledger.runtime.flow.model import Task
 from hookledger.runtime.plan import (
@@ -34,7 +35,8 @@ from hookledger.runtime.plan import (
 from hookledger.runtime.state import below
 from hookledger.runtime.tasks.base import TaskFailed
 from hookledger.runtime.tasks.flow.subflow import Subflow
-from hookledger.runtime.tasks.flow.waits import duration_of
+
+_NOTHING: Final = Rendered(None, None, (), ())
 
 
 async def take_branch(bench: Bench, command: TakeBranch) -> None:
@@ -43,18 +45,19 @@ async def take_branch(bench: Bench, command: TakeBranch) -> None:
     if task.run_if is not None and command.round == 0:
         wanted = bench.renderer.task(bench.state, task, place, task.run_if)
         if wanted.failure is not None or not truthy(wanted.value):
-            record_branch(bench, task, place, wanted, skipped=wanted.failure is None)
+            record_branch(bench, task, place, wanted, skipped=True)
             return
-        if issubclass(task.kind, Flowable) and task.kind.body_first:
-            record_branch(bench, task, place, wanted, choice=Choice(chosen="again"))
-            return
+    first = task.kind.first if issubclass(task.kind, Flowable) and command.round == 0 else None
+    if first is not None:
+        record_branch(bench, task, place, _NOTHING, choice=first)
+        return
     rendered = bench.renderer.task(bench.state, task, place, task.properties)
     choice = Choice()
     if rendered.failure is None:
         try:
             choice = _flowable(task, rendered.value).choose(_moment(bench, command))
         except TaskFailed as error:
-            rendered = _failing(rendered, error)
+            rendered, choice = _failing(rendered, error), Choice(outputs=error.outputs)
     record_branch(bench, task, place, rendered, choice=choice, round_=command.round)
 
 
@@ -68,8 +71,10 @@ def record_branch(
     skipped: bool = False,
     round_: int = 0,
 ) -> None:
-    """Record a choice, or why there is none."""
+    """Record a choice, or why there is none; a failure leaves a line in the log."""
     choice = choice or Choice()
+    failure = bench.masked(rendered.failure)
+    log = None if failure is None else bench.log(bench.line(place.path(task), failure.message))
     values = None if choice.values is None else tuple(map(bench.masker.text, choice.values))
     bench.record(
         lambda sequence, at: BranchTaken(
@@ -83,8 +88,9 @@ def record_branch(
             values=values,
             not_before=at + choice.delay if choice.delay else 0,
             skipped=skipped,
-            error=bench.masked(rendered.failure),
+            error=failure,
             ambient=rendered.drawn,
+            log=log,
         )
     )
 
@@ -105,7 +111,7 @@ async def begin_wait(bench: Bench, command: BeginWait) -> None:
 def _record_wait(bench: Bench, path: str, wait: Wait) -> None:
     if wait.timer:
         bench.record(
-            lambda sequence, at: TimerSet(sequence=sequence, at=at, path=path, due=at + wait.duration)
+            lambda sequence, at: TimerSet(sequence=sequence, at=at, path=path, due=at + (wait.duration or 0))
         )
         return
     bench.record(
@@ -114,7 +120,7 @@ def _record_wait(bench: Bench, path: str, wait: Wait) -> None:
             at=at,
             path=path,
             reason="task",
-            until=at + wait.duration if wait.duration else 0,
+            until=0 if wait.duration is None else max(at, at + wait.duration),
             expiry=wait.expiry,  # type: ignore[arg-type]
             on_resume=tuple(dict(item) for item in wait.on_resume),
         )
@@ -142,7 +148,7 @@ async def end_wait(bench: Bench, command: EndWait) -> None:
     _resume(bench, command.path, bench.state.pauses[command.path].expiry)
 
 
-def _resume(bench: Bench, path: str, choice: Literal["resume", "warn", "fail"]) -> None:
+def _resume(bench: Bench, path: str, choice: Literal["resume", "warn", "fail", "cancel"]) -> None:
     bench.record(
         lambda sequence, at: ExecutionResumed(
             sequence=sequence, at=at, path=path, by="engine:timer", choice=choice
@@ -172,10 +178,10 @@ async def begin_deadline(bench: Bench, command: BeginDeadline) -> None:
 
 
 def _time_for(text: str) -> int:
-    duration = duration_of(text)
-    if duration <= 0:
-        raise TaskFailed("timeout: give the block some time", kind="InvalidProperty")
-    return duration
+    try:
+        return bounded_duration(text)
+    except DurationInvalid as error:
+        raise TaskFailed(f"timeout: {error}", kind="InvalidProperty") from None
 
 
 async def start_child(bench: Bench, command: StartChild) -> None:

@@ -17,6 +17,7 @@ T = TypeVar("T")
 StateName: TypeAlias = Literal[
     "CREATED", "RUNNING", "PAUSED", "RETRYING", "RESTARTED", "KILLING",
     "SUCCESS", "WARNING", "FAILED", "KILLED", "CANCELLED", "SKIPPED",
+    "RETRIED",
 ]  # fmt: skip
 """Of executions and task runs."""
 Level: TypeAlias = Literal["TRACE", "DEBUG", "INFO", "WARN", "ERROR"]

@@ -32,7 +32,7 @@ from hookledger.runtime.state import FINISHED, Run, State
 from hookledger.runtime.triggers.received import trigger_variables
 from hookledger.runtime.variables import TENANT, iso_time
 
-TERMINAL = frozenset({"SUCCESS", "WARNING", "FAILED", "KILLED", "CANCELLED"})
+TERMINAL = frozenset({"SUCCESS", "WARNING", "FAILED", "KILLED", "CANCELLED", "RETRIED"})
 
 
 def execution_view(execution_id: str, state: State) -> ExecutionView:
@@ -48,12 +48,12 @@ def execution_view(execution_id: str, state: State) -> ExecutionView:
         inputs=received.inputs,
         labels=labels_view(state.labels),
         state=state_view(state.history),
-        original_id=execution_id,
+        original_id=received.original or execution_id,
         trigger=trigger_view(received) if received.trigger else UNSET,
         metadata=Metadata(attempt_number=state.generation + 1, original_created_date=iso_time(received.at)),
         outputs=state.outputs or UNSET,
         error=_failure(getattr(state.terminal, "error", None), getattr(state.terminal, "path", "")),
-        parent_id=received.parent or UNSET,
+        parent_id=received.parent or received.retry_of or UNSET,
         trace_parent=received.traceparent or UNSET,
     )
 

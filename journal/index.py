@@ -37,7 +37,7 @@ time, its own work, a subflow, the time of a retry, a timer, its turn to begin. 
 reasons it is the first in this order."""
 
 
-ENDED: Final = frozenset({"SUCCESS", "WARNING", "FAILED", "KILLED", "CANCELLED"})
+ENDED: Final = frozenset({"SUCCESS", "WARNING", "FAILED", "KILLED", "CANCELLED", "RETRIED"})
 """States of executions that have ended; in all others they are open."""
 
 
@@ -155,7 +155,8 @@ class Projection:
 
     def _move(self, state: str) -> None:
         """A killing execution stays so until it ends, whatever its attempts still report."""
-        if self.state != "KILLING":
+        waits = self.state == "PAUSED" and state == "RUNNING" and _PERSONS.intersection(self.pending.values())
+        if self.state != "KILLING" and not waits:
             self.state = state
 
     def _open(self, path: str, reason: Waits) -> None:
@@ -227,7 +228,7 @@ class Projection:
         """What was in doubt is an attempt under way again, until its return is recorded."""
         if self.pending.pop(event.path, None) == "IN_DOUBT":
             self.pending[event.path] = "RUNNING"
-        if not _PERSONS.intersection(self.pending.values()):
+        if event.choice != "cancel":
             self._move("RUNNING")
 
     def _child_started(self, event: ChildStarted) -> None:
@@ -248,12 +249,14 @@ class Projection:
         self.state, self.ended = event.state, event.at
 
     def _ended(self, event: ExecutionFailed | ExecutionKilled | ExecutionCancelled) -> None:
-        self.state, self.ended = _STATE_AFTER[type(event)], event.at
+        retried = isinstance(event, ExecutionFailed) and event.retry_at
+        self.state, self.ended = "RETRIED" if retried else _STATE_AFTER[type(event)], event.at
 
     def _restarted(self, event: ExecutionRestarted) -> None:
         """What an end left open is void; only what the restart repeats can be open again."""
         self.state, self.ended = "RESTARTED", 0
         self.revision, self.generation = event.revision, event.generation
+        self.labels = {**self.labels, "system.restarted": "true"}
         self.pending.clear()
         self.naps = ()
 

@@ -24,6 +24,7 @@ from hookledger.journal.events import (
     Failure,
     FlowRegistered,
     OutputsResolved,
+    ResultSettled,
     TaskReturned,
     TaskStarted,
     TimerFired,
@@ -94,6 +95,11 @@ def _returned(event: TaskReturned, paint: Paint) -> str:
     )
 
 
+def _settled(event: ResultSettled) -> str:
+    where = f"task `{event.path}`" if event.path else ""
+    return joined(event.state, where, failure(event.error), pairs(event.outputs.items()))
+
+
 def _failed(event: ExecutionFailed) -> str:
     return joined(f"task `{event.path}`" if event.path else "", failure(event.error))
 
@@ -149,6 +155,7 @@ _DETAILS: Final[dict[type, Callable[[Any], str]]] = {
     TokenRevoked: lambda event: f"{event.id}  by {shorten(event.by)}",
     TriggerReceived: _received,
     TaskStarted: _started,
+    ResultSettled: _settled,
     ExecutionFailed: _failed,
     ExecutionKilled: lambda event: joined(f"by {event.by}", shorten(event.reason)),
     ExecutionCancelled: lambda event: shorten(event.reason),

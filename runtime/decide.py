@@ -1,9 +1,11 @@
 """What should happen next: a pure function of an execution's state, its flow and the time.
 
 The order is Kestra's: tasks, then `errors` if they failed, then `finally`, then the flow's outputs, then
-`afterExecution`. An errors branch that works does not rescue the execution.
+`afterExecution`. An errors branch that works does not rescue the execution; one that fails, or a `finally` that
+fails, goes on with its next task and changes nothing. A kill and an Exit skip `errors` and `finally`.
 """
 
+from hookledger.journal.events import ResultSettled
 from hookledger.runtime.flow.model import Flow
 from hookledger.runtime.plan import (
     AwaitEvent,
@@ -16,9 +18,10 @@ from hookledger.runtime.plan import (
     Place,
     Planner,
     Progress,
+    Settle,
     ended,
-    worst,
 )
+from hookledger.runtime.settle import retry_due
 from hookledger.runtime.state import State
 
 _TOP = Place()
@@ -34,68 +37,63 @@ def decide(flow: Flow, state: State, now: int) -> tuple[Command, ...]:
     """
     if state.terminal is not None or state.received is None:
         return ()
-    if state.kill is not None:
-        return _killing(state)
-    if now < state.received.not_before:
+    if state.stopping:
+        return _stopping(flow, state)
+    if now < state.received.not_before and state.kill is None:
         return (AwaitTime(path="", due=state.received.not_before, reason="retry"),)
-    if "" in state.pauses:
+    if "" in state.pauses and state.kill is None:
         return (AwaitEvent(path="", reason="operator"),)
     planner = Planner(state=state, now=now)
-    main = _main(flow, state, planner)
+    if state.settled is not None:
+        return _after(flow, state.settled, planner)
+    result = _result(flow, state, planner)
+    if result.state is None:
+        return result.commands
+    return (_end(flow, result.state, result.failed_path),)
+
+
+def _result(flow: Flow, state: State, planner: Planner) -> Progress:
+    """How the tasks end: an Exit cuts the plan short; `errors` and `finally` come after, and change nothing of it."""
+    if state.exit_state:
+        return _exiting(state)
+    main = planner.sequence(flow.tasks, _TOP)
     if main.state is None:
-        return main.commands
-    return _ending(flow, main, planner)
+        return main
+    if main.failed and retry_due(flow, state, main.failed_path) is not None:
+        return ended("RETRIED", *main.failures)
+    for tasks in (flow.errors, flow.finally_) if main.failed else (flow.finally_,):
+        after = planner.sequence(tasks, _TOP, go_on=True)
+        if after.state is None:
+            return after
+    return main
 
 
-def outcome(flow: Flow, state: State) -> str | None:
-    """The state the execution will end in, as far as its tasks and `finally` go; None while they are under way."""
-    planner = Planner(state=state, now=state.at)
-    main = _main(flow, state, planner)
-    return None if main.state is None else _reached(flow, main, planner)[0]
-
-
-def _main(flow: Flow, state: State, planner: Planner) -> Progress:
-    """An Exit task cuts the plan short, unless it stands where the state is already settled."""
-    settled = {task.id for task in flow.after_execution}
-    if state.exit_state and top_task(state.exit_path) not in settled:
-        return _exiting(flow, state)
-    return planner.sequence(flow.tasks, _TOP)
-
-
-def _exiting(flow: Flow, state: State) -> Progress:
-    """An Exit task ends the rest: what still runs beside it is stopped first, but nothing of what comes after."""
-    beside = {task.id for task in flow.tasks}
-    open_paths = tuple(run.path for run in state.open_runs() if top_task(run.path) in beside)
+def _exiting(state: State) -> Progress:
+    """An Exit ends the rest: what still runs beside it is stopped first, but nothing of what comes after begins."""
+    open_paths = tuple(run.path for run in state.open_runs())
     if open_paths:
         return Progress(commands=(EndAttempts(paths=open_paths),))
     return ended(state.exit_state)
 
 
-def _ending(flow: Flow, main: Progress, planner: Planner) -> tuple[Command, ...]:
-    if main.failed:
-        handled = planner.sequence(flow.errors, _TOP)
-        if handled.state is None:
-            return handled.commands
-    last = planner.sequence(flow.finally_, _TOP)
-    if last.state is None:
-        return last.commands
-    reached, failed_path = _reached(flow, main, planner)
-    after = planner.sequence(flow.after_execution, _TOP)
+def _end(flow: Flow, reached: str, failed_path: str = "") -> Command:
+    if flow.after_execution:
+        return Settle(state=reached, path=failed_path)
+    return FinishKilled() if reached == "KILLED" else Finish(state=reached, path=failed_path)
+
+
+def _after(flow: Flow, settled: ResultSettled, planner: Planner) -> tuple[Command, ...]:
+    """`afterExecution` follows every end; what happens in it changes nothing of the state."""
+    after = planner.sequence(flow.after_execution, _TOP, go_on=True)
     if after.state is None:
         return after.commands
-    return (Finish(state=reached, path=failed_path),)
+    if settled.state == "KILLED":
+        return (FinishKilled(),)
+    return (Finish(state=settled.state, path=settled.path),)
 
 
-def _reached(flow: Flow, main: Progress, planner: Planner) -> tuple[str, str]:
-    """Final state, and the task that made it a bad one: a `finally` that fails can only make it worse."""
-    reached = main.state or "SUCCESS"
-    last = planner.sequence(flow.finally_, _TOP)
-    if not flow.finally_ or last.state is None or (reached == "CANCELLED" and not last.failed):
-        return reached, main.failed_path
-    return worst((reached, last.state)), main.failed_path or last.failed_path
-
-
-def _killing(state: State) -> tuple[Command, ...]:
+def _stopping(flow: Flow, state: State) -> tuple[Command, ...]:
+    """A kill closes what is open; one that comes during `afterExecution` ends that as well."""
     children = tuple(
         started.child
         for path, started in state.children.items()
@@ -104,9 +102,4 @@ def _killing(state: State) -> tuple[Command, ...]:
     open_paths = tuple(run.path for run in state.open_runs())
     if open_paths or children:
         return (EndAttempts(paths=open_paths), KillChildren(children=children))
-    return (FinishKilled(),)
-
-
-def top_task(path: str) -> str:
-    """Id of the outermost task of a path."""
-    return path.partition("/")[0].partition("[")[0]
+    return (FinishKilled() if state.settled is not None else _end(flow, "KILLED"),)

@@ -61,6 +61,18 @@ def parse_duration(text: str) -> int:
     return -total if parts["sign"] == "-" else total
 
 
+def bounded_duration(text: str) -> int:
+    """Return the microseconds of a time limit: a duration longer than nothing.
+
+    Raises:
+        DurationInvalid: It is no duration, or leaves no time.
+    """
+    us = parse_duration(text)
+    if us <= 0:
+        raise DurationInvalid("must be longer than zero, such as PT30S")
+    return us
+
+
 def _fraction_us(parts: dict[str, str | None]) -> int:
     fraction = int((parts["fraction"] or "").ljust(6, "0")[:6])
     return -fraction if (parts["seconds"] or "").startswith("-") else fraction

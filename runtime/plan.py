@@ -5,7 +5,7 @@ Flowable task types (If, ForEach, Parallel, ...) answer for their children throu
 run anything themselves.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
 
@@ -128,8 +128,15 @@ class KillChildren(msgspec.Struct, frozen=True, kw_only=True):
     children: tuple[str, ...]
 
 
+class Settle(msgspec.Struct, frozen=True, kw_only=True):
+    """Resolve the outputs and record what the execution ends in; `afterExecution` follows."""
+
+    state: str
+    path: str = ""
+
+
 class Finish(msgspec.Struct, frozen=True, kw_only=True):
-    """Resolve the outputs and end."""
+    """Resolve the outputs, unless that was done before `afterExecution`, and end."""
 
     state: str
     path: str = ""
@@ -151,6 +158,7 @@ Command: TypeAlias = (
     | AwaitEvent
     | EndAttempts
     | KillChildren
+    | Settle
     | Finish
     | FinishKilled
 )
@@ -175,7 +183,6 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
         return self.state in ("FAILED", "KILLED")
 
 
-WAITING: Final = Progress()
 _WEIGHT: Final = {"KILLED": 4, "FAILED": 3, "WARNING": 2, "SUCCESS": 1, "SKIPPED": 0}
 
 
@@ -190,12 +197,16 @@ def ended(state: str, *failures: str) -> Progress:
     return Progress(state=state, failures=failures)
 
 
+CUT: Final = ended("FAILED")
+"""What never begins because something beside it has failed; so the block around it is not done."""
+
+
 class Flowable(TaskKind, frozen=True, kw_only=True):
     """Base of the task types that only plan."""
 
     instant: ClassVar[bool] = True
-    body_first: ClassVar[bool] = False
-    """True when the children come before the first choice."""
+    first: ClassVar["Choice | None"] = None
+    """What is recorded before the first round, for types whose children come before their first choice."""
     lenient: ClassVar[bool] = False
     """True when a failure inside is only a warning."""
 
@@ -203,6 +214,11 @@ class Flowable(TaskKind, frozen=True, kw_only=True):
     def plan(cls, task: Task, place: Place, planner: "Planner") -> Progress:
         """Say how far this task is."""
         raise NotImplementedError
+
+    @classmethod
+    def bounded(cls, task: Task) -> bool:
+        """True when a `timeout` ends it."""
+        return task.timeout is not None
 
     def choose(self, moment: "Moment") -> "Choice":
         """Choose from the rendered properties.
@@ -245,10 +261,14 @@ class Wait(msgspec.Struct, frozen=True, kw_only=True):
     """What a flowable that waits wants recorded: a timer, or a pause with an optional end."""
 
     timer: bool
-    duration: int = 0
-    """Microseconds; 0 for no end."""
+    duration: int | None = None
+    """Microseconds; a pause without one has no end."""
     expiry: str = "resume"
     on_resume: tuple[Mapping[str, object], ...] = ()
+
+
+Parts: TypeAlias = Callable[["Planner"], Iterable[Progress]]
+"""What stands side by side, as a planner sees it."""
 
 
 class Planner(msgspec.Struct, frozen=True, kw_only=True):
@@ -256,73 +276,70 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
 
     state: State
     now: int
+    begun: frozenset[str] | None = None
+    """Beside a failure: the only paths that go on, since nothing new begins there."""
 
     def progress(self, task: Task, place: Place) -> Progress:
         """Say how far a task at a place is."""
         path = place.path(task)
+        if self.begun is not None and path not in self.begun:
+            return CUT
         if issubclass(task.kind, Flowable):
             return self._flowable(task, place, task.kind)
         run = self.state.runs.get(path)
         if run is None:
-            return Progress(commands=(StartAttempt(task=task, place=place, attempt=1),))
+            attempt = self.state.attempts_before.get(path, 0) + 1
+            return Progress(commands=(StartAttempt(task=task, place=place, attempt=attempt),))
         if run.state in FINISHED:
             return ended(run.state, *((path,) if run.state in ("FAILED", "KILLED") else ()))
         if run.state == "RETRYING":
             return self._retrying(task, place, run.retry_at, run.attempts)
         return self._open(path)
 
-    def sequence(self, tasks: Sequence[Task], place: Place) -> Progress:
-        """One after the other; the first failure stops the rest."""
+    def sequence(self, tasks: Sequence[Task], place: Place, *, go_on: bool = False) -> Progress:
+        """One after the other; the first failure stops the rest, unless the list is to `go_on`."""
         states: list[str] = []
         for task in tasks:
             progress = self.progress(task, place)
-            if progress.state is None or progress.failed:
+            if progress.state is None or (progress.failed and not go_on):
                 return progress
             states.append(progress.state)
-            if self.state.exit_path and below(self.state.exit_path, place.path(task)):
+            if any(below(exit_, place.path(task)) for exit_ in self.state.exits):
                 break
         return ended(worst(states))
 
-    def together(
-        self, parts: Iterable[Progress], *, at_once: int = 0, stop_at_failure: bool = False
-    ) -> Progress:
+    def together(self, parts: Parts, *, at_once: int = 0) -> Progress:
         """Side by side, at most `at_once` unfinished parts at a time (0 for all).
 
-        A failure leaves the others alone, unless nothing may begin behind it.
+        Once a part has failed, what is under way goes on to its end and nothing new begins.
         """
-        commands: list[Command] = []
-        states: list[str] = []
-        failures: list[str] = []
-        unfinished = 0
-        for part in parts:
-            failures.extend(part.failures)
-            if part.state is None:
-                unfinished += 1
-                commands.extend(part.commands)
-                if at_once and unfinished >= at_once:
-                    break
-            else:
-                states.append(part.state)
-                if stop_at_failure and part.failed:
-                    break
-        if unfinished:
-            return Progress(commands=tuple(commands), failures=tuple(failures))
-        return ended(worst(states), *failures)
+        open_: list[Progress] = []
+        closed: list[Progress] = []
+        for part in parts(self):
+            if part.failed and self.begun is None:
+                return self._draining().together(parts, at_once=at_once)
+            (open_ if part.state is None else closed).append(part)
+            if at_once and len(open_) >= at_once:
+                break
+        failures = tuple(path for part in (*closed, *open_) for path in part.failures)
+        if open_:
+            return Progress(
+                commands=tuple(command for part in open_ for command in part.commands), failures=failures
+            )
+        return ended(worst(part.state or "SUCCESS" for part in closed), *failures)
 
     def guarded(self, task: Task, place: Place, body: Progress) -> Progress:
-        """A flowable's own `errors` after a failed body, then its `finally`, whatever happened."""
+        """A flowable's own `errors` after a failed body, then its `finally`; neither changes how the body ended."""
         if body.state is None:
             return body
-        inside = place.inside(task)
-        if body.failed and task.block("errors"):
-            handled = self.sequence(task.block("errors"), inside)
-            if handled.state is None:
-                return msgspec.structs.replace(handled, failures=body.failures)
-        last = self.sequence(task.block("finally"), inside)
-        failures = (*body.failures, *last.failures)
-        if last.state is None:
-            return msgspec.structs.replace(last, failures=failures)
-        return ended(worst((body.state, last.state)), *failures)
+        for name in ("errors", "finally") if body.failed else ("finally",):
+            after = self.sequence(task.block(name), place.inside(task), go_on=True)
+            if after.state is None:
+                return msgspec.structs.replace(after, failures=body.failures)
+        return body
+
+    def _draining(self) -> "Planner":
+        return msgspec.structs.replace(self, begun=self.state.begun_paths())
 
     def branch(self, task: Task, place: Place) -> BranchTaken | None:
         """What a flowable chose, if it did; a type that chooses asks for it first."""
@@ -331,20 +348,27 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
     def _flowable(self, task: Task, place: Place, kind: type[Flowable]) -> Progress:
         path = place.path(task)
         taken = self.state.branches.get(path)
-        if taken is not None and taken.skipped:
+        if taken is not None and taken.skipped and taken.error is None:
             return ended("SKIPPED")
         if taken is not None and taken.error is not None:
-            return softened(task, self.guarded(task, place, ended("FAILED", path)))
+            return self._unchosen(task, place, taken)
         if task.run_if is not None and taken is None:
             return Progress(commands=(TakeBranch(task=task, place=place),))
-        plan = kind.plan if task.timeout is None else partial(self._timed, kind=kind)
+        plan = partial(self._timed, kind=kind) if kind.bounded(task) else kind.plan
         return softened(task, plan(task, place, self))
+
+    def _unchosen(self, task: Task, place: Place, taken: BranchTaken) -> Progress:
+        """What could not begin has nothing to clean up; a loop whose condition broke after a round has."""
+        failed = ended("FAILED", place.path(task))
+        if taken.skipped:
+            return failed
+        return softened(task, self.guarded(task, place, failed) if taken.round else failed)
 
     def _timed(self, task: Task, place: Place, _: "Planner", *, kind: type[Flowable]) -> Progress:
         """A block that has to be done by its deadline; the clock begins with the first thing to do."""
         path = place.path(task)
         if path in self.state.expired:
-            return self._late(task, place, kind)
+            return self._late(task, place)
         progress, due = kind.plan(task, place, self), self.state.deadlines.get(path)
         if progress.state is not None:
             return progress
@@ -355,7 +379,7 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
         wait = AwaitTime(path=path, due=due, reason="timeout")
         return msgspec.structs.replace(progress, commands=(*progress.commands, wait))
 
-    def _late(self, task: Task, place: Place, kind: type[Flowable]) -> Progress:
+    def _late(self, task: Task, place: Place) -> Progress:
         """What was begun inside in time is stopped first; then it is a failure like any other."""
         path = place.path(task)
         inside = self.state.expired[path]
@@ -367,8 +391,7 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
         )
         if attempts or children:
             return Progress(commands=(EndAttempts(paths=attempts), KillChildren(children=children)))
-        progress = self.guarded(task, place, ended("FAILED", path))
-        return ended("WARNING") if kind.lenient and progress.state == "FAILED" else progress
+        return self.guarded(task, place, ended("FAILED", path))
 
     def _retrying(self, task: Task, place: Place, retry_at: int, attempts: int) -> Progress:
         if self.now >= retry_at:
@@ -382,10 +405,15 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def softened(task: Task, progress: Progress) -> Progress:
-    """Apply `allowFailure` and `allowWarning` of a flowable to the state of its children."""
+    """Apply `allowFailure` and `allowWarning` of a flowable to the state of its children.
+
+    A type that is lenient itself gives a warning for a failure, and that one is not allowed away.
+    """
     state = progress.state
     if state == "FAILED" and task.allow_failure:
         state = "WARNING"
     if state == "WARNING" and task.allow_warning:
         state = "SUCCESS"
+    if state == "FAILED" and getattr(task.kind, "lenient", False):
+        state = "WARNING"
     return progress if state == progress.state else ended(state or "SUCCESS")

@@ -13,7 +13,7 @@ from hookledger.journal.events import BranchTaken
 from hookledger.runtime.flow.model import Flow, Task
 from hookledger.runtime.locate import locate
 from hookledger.runtime.plan import Place, Planner
-from hookledger.runtime.state import State, below
+from hookledger.runtime.state import State, around, below
 
 AFTERMATH = ("errors", "finally")
 """Blocks of a flowable that follow its children's end."""
@@ -56,7 +56,7 @@ def _failures(flow: Flow, state: State) -> tuple[tuple[str, ...], set[str]]:
     late: set[str] = set()
     while True:
         in_time = {path: since for path, since in state.expired.items() if path not in late}
-        uncut = replace(state, kill=None, exit_state="", exit_path="", expired=in_time)
+        uncut = replace(state, kill=None, exit_state="", exits=(), expired=in_time)
         failures = Planner(state=uncut, now=state.at).sequence(flow.tasks, Place()).failures
         if not in_time.keys() & set(failures):
             return failures, late
@@ -84,18 +84,11 @@ def _aftermath(flow: Flow, state: State, causes: Iterable[str]) -> Iterator[str]
     """What ran because something had ended: around each cause, and at the end of the flow."""
     known = {task.id: task for task in flow.walk()}
     roots = [task.id for block in (flow.errors, flow.finally_, flow.after_execution) for task in block]
-    for path in {around for cause in causes for around in _around(cause)}:
+    for path in {block for cause in causes for block in around(cause)}:
         task = known.get(path.rpartition("/")[2])
         roots += [f"{path}/{child.id}" for child in _followers(task)]
     present = (*state.runs, *state.branches, *state.children, *state.fired, *state.resumed)
     yield from (root for root in roots if any(below(path, root) for path in present))
-
-
-def _around(path: str) -> Iterator[str]:
-    """The path itself and those of the flowables around it."""
-    segments = path.split("/")
-    for count in range(len(segments)):
-        yield "/".join((*segments[:count], segments[count].partition("[")[0]))
 
 
 def _followers(task: Task | None) -> Iterator[Task]:

@@ -1,11 +1,12 @@
-"""What follows from an attempt's end: go on, warn, try again (and when), or fail. Pure."""
+"""What follows from an end. Of an attempt: go on, warn, try again, or fail. Of an execution: another. Pure."""
 
 import hashlib
 from typing import NamedTuple
 
 from hookledger.journal.events import Next, Outcome
-from hookledger.runtime.flow.model import Retry, Task
-from hookledger.runtime.state import Run
+from hookledger.runtime.flow.model import Flow, Retry, Task
+from hookledger.runtime.locate import locate
+from hookledger.runtime.state import Run, State
 
 
 class Settled(NamedTuple):
@@ -27,9 +28,9 @@ def settle(task: Task, run: Run, outcome: Outcome, *, exiting: bool, now: int, s
     if exiting:
         return Settled("exit")
     if outcome in ("ok", "skipped"):
-        warned = task.retry is not None and task.retry.warning_on_retry and run.attempts > 1
+        warned = task.retry is not None and task.retry.warning_on_retry and run.attempts - run.earlier > 1
         return Settled("continue" if warned and not task.allow_warning else "next")
-    if outcome == "killed":
+    if outcome in ("killed", "not_started"):
         return Settled("fail")
     retry_at = _retry_at(task.retry, run, now, seed)
     if retry_at:
@@ -42,9 +43,10 @@ def settle(task: Task, run: Run, outcome: Outcome, *, exiting: bool, now: int, s
 def _retry_at(retry: Retry | None, run: Run, now: int, seed: str) -> int:
     if retry is None or retry.behavior != "RETRY_FAILED_TASK":
         return 0
-    if retry.max_attempts and run.attempts >= retry.max_attempts:
+    attempts = run.attempts - run.earlier
+    if retry.max_attempts and attempts >= retry.max_attempts:
         return 0
-    due = now + retry_delay(retry, run.attempts, f"{seed}:{run.path}")
+    due = now + retry_delay(retry, attempts, f"{seed}:{run.path}")
     if retry.max_duration and due > run.first_started + retry.max_duration:
         return 0
     return due
@@ -60,3 +62,24 @@ def retry_delay(retry: Retry, attempts: int, seed: str) -> int:
         share = int.from_bytes(digest[:8], "big") / 2**64
         return retry.min_interval + int(share * (retry.max_interval - retry.min_interval))
     return retry.interval
+
+
+def retry_due(flow: Flow, state: State, failed: str) -> int | None:
+    """When a new execution takes the place of this one (`CREATE_NEW_EXECUTION`), in microseconds; None for never.
+
+    Args:
+        failed: Path of the task that failed.
+    """
+    received, retry = state.received, _retry_of(flow, state, failed)
+    if received is None or retry is None or (retry.max_attempts and received.attempt >= retry.max_attempts):
+        return None
+    return state.at + retry_delay(retry, received.attempt, received.seed)
+
+
+def _retry_of(flow: Flow, state: State, failed: str) -> Retry | None:
+    """The failed task's own retry, or that of a block around it or the flow, if it wants a new execution."""
+    found = locate(flow, state.branches, failed) if failed else None
+    for retry in (found[0].retry if found else None, flow.retry):
+        if retry is not None and retry.behavior == "CREATE_NEW_EXECUTION":
+            return retry
+    return None

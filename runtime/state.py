@@ -33,6 +33,7 @@ from hookledger.journal.events import (
     OutputsResolved,
     Response,
     ResponseSent,
+    ResultSettled,
     StaleResultDropped,
     TaskReturned,
     TaskStarted,
@@ -42,12 +43,15 @@ from hookledger.journal.events import (
     TriggerReceived,
 )
 
-FINISHED: Final = frozenset({"SUCCESS", "WARNING", "FAILED", "KILLED", "CANCELLED", "SKIPPED"})
+FINISHED: Final = frozenset({"SUCCESS", "WARNING", "FAILED", "KILLED", "CANCELLED", "SKIPPED", "RETRIED"})
 """States in which a task run changes no more."""
 
+NOT_STARTED: Final = frozenset({"skipped", "not_started"})
+"""Outcomes of an attempt that never ran: its `runIf` stood against it."""
+
+_FAILED: Final = frozenset({"FAILED", "KILLED", "RETRIED"})
 _STATE_BY_NEXT: Final = {
     "next": "SUCCESS",
-    "exit": "SUCCESS",
     "continue": "WARNING",
     "fail": "FAILED",
     "retry": "RETRYING",
@@ -61,6 +65,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     task: str
     state: str
     attempts: int = 0
+    earlier: int = 0
+    """How many of them were made before a restart; a retry does not count them."""
     started: int = 0
     ended: int = 0
     first_started: int = 0
@@ -104,13 +110,18 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     returned: Mapping[str, ChildReturned] = {}
     labels: Mapping[str, str] = {}
     exit_state: str = ""
-    exit_path: str = ""
-    """Of the task that ended the execution early."""
+    """What a task that ended the execution early said; one in `afterExecution` ends only that list."""
+    exits: tuple[str, ...] = ()
+    """Paths of such tasks, in their order."""
     kill: KillRequested | None = None
+    settled: ResultSettled | None = None
+    """What it will end in, while `afterExecution` runs."""
     terminal: Terminal | None = None
     response: Response | None = None
     """What a task answered the caller; the first one wins."""
     history: tuple[tuple[str, int], ...] = ()
+    attempts_before: Mapping[str, int] = {}
+    """Attempts at what a restart forgot, by path: the next one counts on."""
 
     @property
     def status(self) -> str:
@@ -126,6 +137,25 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     def restarted_at(self) -> int:
         """When it was last opened again, microseconds; 0 for never."""
         return max((at for status, at in self.history if status == "RESTARTED"), default=0)
+
+    @property
+    def exit_path(self) -> str:
+        """Of the task that ended the execution early; empty for none."""
+        return self.exits[0] if self.exit_state else ""
+
+    @property
+    def stopping(self) -> bool:
+        """True while a kill ends what runs; the `afterExecution` list that may follow it is not part of that."""
+        kill, settled = self.kill, self.settled
+        return kill is not None and (settled is None or kill.sequence > settled.sequence)
+
+    def begun_paths(self) -> frozenset[str]:
+        """Every place where something has happened, the blocks around it included."""
+        known = (self.runs, self.branches, self.timers, self.fired, self.deadlines, self.expired, self.pauses)
+        found: set[str] = set()
+        for path in (path for paths in (*known, self.resumed, self.children) for path in paths):
+            found.update(around(path))
+        return frozenset(found)
 
     def open_runs(self) -> tuple[Run, ...]:
         """Runs with an attempt under way."""
@@ -159,16 +189,18 @@ def _decided(state: State, event: ExecutionEvent) -> State:
             return _moved(_started(state, event), "RUNNING", event.at)
         case TaskReturned():
             return _returned(state, event)
+        case ResultSettled():
+            return replace(state, settled=event)
         case OutputsResolved():
             return _moved(replace(state, terminal=event), event.state, event.at)
         case ExecutionFailed():
-            return _moved(replace(state, terminal=event), "FAILED", event.at)
+            return _failed(replace(state, terminal=event), event)
         case ExecutionKilled():
             return _moved(replace(state, terminal=event), "KILLED", event.at)
         case ExecutionCancelled():
             return _moved(replace(state, terminal=event), "CANCELLED", event.at)
         case KillRequested():
-            return _moved(replace(state, kill=event), "KILLING", event.at)
+            return _moved(_abandoned(replace(state, kill=event), "", event.at), "KILLING", event.at)
         case ExecutionPaused():
             return _moved(_paused(state, event), "PAUSED", event.at)
         case ExecutionResumed():
@@ -203,6 +235,20 @@ def _decided(state: State, event: ExecutionEvent) -> State:
             assert_never(event)
 
 
+def _failed(state: State, event: ExecutionFailed) -> State:
+    """One that another takes the place of is RETRIED, and so is its failed task."""
+    nested = "/" in event.path
+    if not (event.retry_at and nested):
+        state = _moved(state, "FAILED", event.at)
+    if not event.retry_at:
+        return state
+    run = state.runs.get(event.path)
+    if run is not None:
+        history = (*run.history, ("RETRIED", event.at))
+        state = _with_run(state, replace(run, state="RETRIED", history=history))
+    return _moved(state, "RETRIED", event.at)
+
+
 def _received(state: State, received: TriggerReceived, at: int) -> State:
     return replace(
         state,
@@ -222,6 +268,7 @@ def _started(state: State, event: TaskStarted) -> State:
         task=event.task,
         state="RUNNING",
         attempts=event.attempt,
+        earlier=before.earlier if before else event.attempt - 1,
         started=event.at,
         first_started=before.first_started if before else event.at,
         begun=event,
@@ -232,8 +279,9 @@ def _started(state: State, event: TaskStarted) -> State:
 
 
 def _returned(state: State, event: TaskReturned) -> State:
-    reached = {"killed": "KILLED", "skipped": "SKIPPED"}.get(event.outcome, _STATE_BY_NEXT[event.next])
+    reached = _reached(event)
     before = state.runs[event.path]
+    began = before.history if event.outcome not in NOT_STARTED else before.history[:-1]
     run = replace(
         before,
         state=reached,
@@ -241,17 +289,41 @@ def _returned(state: State, event: TaskReturned) -> State:
         outputs=event.outputs,
         error=event.error,
         retry_at=event.retry_at,
-        history=(*before.history, (reached, event.at)),
+        history=(*began, (reached, event.at)),
     )
     if event.next == "exit":
-        state = replace(state, exit_state=event.exit_state, exit_path=event.path)
+        state = _exited(state, event.exit_state, event.path, event.at)
     if event.response is not None and state.response is None:
         state = replace(state, response=event.response)
     return _with_run(state, run)
 
 
+def _reached(event: TaskReturned) -> str:
+    if event.next == "exit":
+        return event.exit_state
+    return {"killed": "KILLED", "skipped": "SKIPPED"}.get(event.outcome, _STATE_BY_NEXT[event.next])
+
+
+def _exited(state: State, exit_state: str, path: str, at: int) -> State:
+    """The execution ends here; once its result is settled, only the list that stands behind it."""
+    if state.settled is None:
+        state = replace(state, exit_state=exit_state)
+    return _abandoned(replace(state, exits=(*state.exits, path)), "", at)
+
+
+def _abandoned(state: State, root: str, at: int) -> State:
+    """What waits for its next attempt at or below a path (empty: anywhere) will not get it."""
+    gone = {
+        path: replace(run, state="KILLED", ended=at, history=(*run.history, ("KILLED", at)))
+        for path, run in state.runs.items()
+        if run.state == "RETRYING" and (not root or below(path, root))
+    }
+    return replace(state, runs={**state.runs, **gone}) if gone else state
+
+
 def _expired(state: State, event: TimerFired) -> State:
-    """A block's time is over: so is the sleep inside it."""
+    """A block's time is over: so is the sleep inside it, and what waits to be tried again."""
+    state = _abandoned(state, event.path, event.at)
     asleep = {path for path in state.timers if below(path, event.path)}
     under_way = (*(run.path for run in state.open_runs()), *(state.children.keys() - state.returned.keys()))
     inside = sorted(path for path in under_way if below(path, event.path))
@@ -261,6 +333,13 @@ def _expired(state: State, event: TimerFired) -> State:
         deadlines=_without(state.deadlines, {event.path}),
         expired={**state.expired, event.path: tuple(inside)},
     )
+
+
+def around(path: str) -> Iterator[str]:
+    """The path itself and those of the flowables around it, outermost first."""
+    segments = path.split("/")
+    for count in range(len(segments)):
+        yield "/".join((*segments[:count], segments[count].partition("[")[0]))
 
 
 def below(path: str, root: str) -> bool:
@@ -280,13 +359,28 @@ def _paused(state: State, event: ExecutionPaused) -> State:
 def _resumed(state: State, event: ExecutionResumed) -> State:
     pauses = {path: pause for path, pause in state.pauses.items() if path != event.path}
     state = replace(state, pauses=pauses, resumed={**state.resumed, event.path: event})
+    if event.choice == "cancel":
+        return _exited(state, "CANCELLED", event.path, event.at)
     return state if pauses else _moved(state, "RUNNING", event.at)
 
 
 def _restarted(state: State, event: ExecutionRestarted) -> State:
-    """What is named is forgotten with everything below it; the rest stays done."""
+    """What is named is forgotten with everything below it; the rest stays done, and attempts are counted on."""
+    failed = {
+        path: run.attempts
+        for path in event.paths
+        if (run := state.runs.get(path)) and run.state in _FAILED and path not in state.exits
+    }
+    before = {**state.attempts_before, **failed}
+    labels = {**state.labels, "system.restarted": "true"}
     state = without(state, event.paths, event.again)
-    return replace(state, generation=event.generation, revision=event.revision)
+    return replace(
+        state,
+        generation=event.generation,
+        revision=event.revision,
+        attempts_before=before,
+        labels=labels,
+    )
 
 
 def forked(origin: State, event: ExecutionForked) -> State:
@@ -295,7 +389,13 @@ def forked(origin: State, event: ExecutionForked) -> State:
     The fork's own events count from 0 and are folded behind it.
     """
     return replace(
-        without(origin, event.forget), sequence=0, generation=0, received=None, response=None, history=()
+        without(origin, event.forget),
+        sequence=0,
+        generation=0,
+        received=None,
+        response=None,
+        history=(),
+        attempts_before={},
     )
 
 
@@ -323,8 +423,9 @@ def without(state: State, paths: Iterable[str], again: Container[str] = ()) -> S
         children={path: child for path, child in state.children.items() if kept(path)},
         returned={path: child for path, child in state.returned.items() if kept(path)},
         exit_state="",
-        exit_path="",
+        exits=(),
         kill=None,
+        settled=None,
         terminal=None,
     )
 
@@ -338,8 +439,14 @@ def _choices_after(
             continue
         if path not in again or taken.error is None:
             yield path, taken
-        elif taken.round > 1:
-            yield path, replace(taken, round=taken.round - 1, chosen="again", error=None, not_before=0)
+        else:
+            count = {"iterationCount": taken.round}
+            yield (
+                path,
+                replace(
+                    taken, round=taken.round - 1, chosen="again", error=None, not_before=0, outputs=count
+                ),
+            )
 
 
 def _begun(state: State, at: int) -> State:
@@ -348,8 +455,10 @@ def _begun(state: State, at: int) -> State:
 
 
 def _moved(state: State, status: str, at: int) -> State:
-    """Enter a status once; one that is being killed stays so until it ends."""
+    """Enter a status once; one that is being killed stays so until it ends, a paused one until nobody is waited for."""
     if status == state.status or (state.status == "KILLING" and status in ("RUNNING", "PAUSED")):
+        return state
+    if status == "RUNNING" and state.pauses:
         return state
     return replace(state, history=(*state.history, (status, at)))
 

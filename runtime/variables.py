@@ -3,19 +3,60 @@
 All of it is a pure function of the flow and the events, so rendering again gives the recorded values.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
-from hookledger.journal.events import ChildReturned, ChildStarted, TriggerReceived
-from hookledger.runtime.decide import outcome
+from hookledger.journal.events import ChildReturned, ChildStarted, ExecutionResumed, TriggerReceived
 from hookledger.runtime.expressions import CaseInsensitive
 from hookledger.runtime.flow.model import Flow, Task
-from hookledger.runtime.plan import Place
+from hookledger.runtime.plan import Frame, Place
 from hookledger.runtime.state import Run, State, loop_values
+from hookledger.runtime.taskruns import TaskRun, task_runs
 from hookledger.runtime.triggers.received import content_type, known_body, trigger_variables
 
 TENANT = "main"
+WITHOUT_OUTPUTS: Final = frozenset({"Labels", "Exit"})
+"""Task types that never have outputs, not even an empty map."""
+RESUMED_TO: Final = {"warn": "WARNING", "fail": "FAILED", "cancel": "CANCELLED"}
+
+
+class Late:
+    """A variable that is made when a template first asks for it."""
+
+    __slots__ = ("_make",)
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+
+    def made(self) -> Any:
+        """The value."""
+        return self._make()
+
+
+class Variables(dict[str, Any]):
+    """What a template sees; values that are `Late` are made when they are looked up."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """As of any map."""
+        value = super().get(key, default)
+        if value.__class__ is Late:
+            value = self[key] = value.made()
+        return value
+
+    def __getitem__(self, key: str) -> Any:
+        value = super().__getitem__(key)
+        if value.__class__ is Late:
+            value = self[key] = value.made()
+        return value
+
+    def items(self) -> Any:
+        """As of any map; makes all of them."""
+        return [(key, self[key]) for key in self]
+
+    def values(self) -> Any:
+        """As of any map; makes all of them."""
+        return [self[key] for key in self]
 
 
 class Scope:
@@ -28,6 +69,7 @@ class Scope:
         self.flow = flow
         self._large = known_body(received.body, content_type(received.headers), received.charset)
         self._after = {last.id for last in flow.after_execution}
+        self._runs: tuple[State, Mapping[str, TaskRun]] = (State(), {})
         self._fixed: dict[str, Any] = {
             "flow": {
                 "id": flow.id,
@@ -42,32 +84,74 @@ class Scope:
             self._fixed["inputs"] = received.inputs if inputs is None else inputs
         self._execution = {
             "id": execution,
-            "originalId": execution,
+            "originalId": received.original or execution,
             "startDate": iso_time(received.at),
         }
 
-    def at(self, state: State) -> dict[str, Any]:
+    def at(self, state: State) -> Variables:
         """The variables of the execution as a whole."""
-        return {
-            **self._fixed,
-            "execution": {**self._execution, "state": state.status},
-            "outputs": outputs(state),
-            "labels": nested_labels(state.labels),
-            "tasks": _task_states(state),
-        }
+        return Variables(
+            {
+                **self._fixed,
+                "execution": {**self._execution, "state": state.status},
+                "outputs": Late(lambda: outputs(state, self._task_runs(state).values())),
+                "labels": nested_labels(state.labels),
+                "tasks": Late(lambda: _task_states(self._task_runs(state).values())),
+            }
+        )
 
-    def of(self, state: State, task: Task, place: Place) -> dict[str, Any]:
+    def of(self, state: State, task: Task, place: Place) -> Variables:
         """The variables of a task at a place; one in `afterExecution` sees the state the execution ends in."""
         known = self.at(state)
+        known["execution"] = {**self._execution, **self._execution_for(state, task, place)}
+        return Variables(
+            {
+                **known,
+                "task": {"id": task.id, "type": task.type},
+                "taskrun": _taskrun(state, task, place),
+                **self._parents(state, place),
+            }
+        )
+
+    def _task_runs(self, state: State) -> Mapping[str, TaskRun]:
+        """Made once for a state: what is rendered at one moment sees the same."""
+        if self._runs[0] is not state:
+            self._runs = (state, task_runs(self.flow, state))
+        return self._runs[1]
+
+    def _execution_for(self, state: State, task: Task, place: Place) -> dict[str, Any]:
         outermost = place.frames[0].task if place.frames else task.id
-        if outermost in self._after:
-            known["execution"] = {**self._execution, "state": outcome(self.flow, state) or state.status}
-        return {
-            **known,
-            "task": {"id": task.id, "type": task.type},
-            "taskrun": _taskrun(state, task, place),
-            **_parents(place),
-        }
+        if outermost in self._after and state.settled is not None:
+            return {"state": state.settled.state, "outputs": state.settled.outputs}
+        return {"state": "RUNNING" if state.status in ("CREATED", "RESTARTED") else state.status}
+
+    def _parents(self, state: State, place: Place) -> dict[str, Any]:
+        """`parent` is the nearest flowable around; `parents` are those with a value or outputs, nearest first.
+
+        As for the task itself, `parent.taskrun.value` is that of the loop around: in an `If` inside a ForEach it is
+        the ForEach's, in a ForEach inside another it is the outer one's.
+        """
+        if not place.frames:
+            return {}
+        found: list[dict[str, Any]] = []
+        value = around = None
+        for frame in place.frames:
+            one: dict[str, Any] = {}
+            if made := _frame_outputs(state, frame):
+                one["outputs"] = made
+            if value is not None:
+                one["taskrun"] = {"value": value}
+            if one:
+                found.insert(0, one)
+            around = value if value is not None else around
+            value = frame.value
+        nearest = place.frames[-1]
+        parent: dict[str, Any] = {"task": {"id": nearest.task}, "taskrun": {}}
+        if made := _frame_outputs(state, nearest):
+            parent["outputs"] = made
+        if around is not None:
+            parent["taskrun"] = {"value": around}
+        return {"parent": parent, "parents": found}
 
 
 def iso_time(at: int) -> str:
@@ -77,9 +161,15 @@ def iso_time(at: int) -> str:
     )
 
 
-def outputs(state: State) -> dict[str, Any]:
-    """Task outputs by task id; inside a loop that carries values nested by value: `outputs.task[value].name`."""
+def outputs(state: State, runs: Iterable[TaskRun] = ()) -> dict[str, Any]:
+    """Task outputs by task id; inside a loop that carries values nested by value: `outputs.task[value].name`.
+
+    Of the task runs, those that have ended and gave nothing have an empty map.
+    """
     found: dict[str, Any] = {}
+    for one in runs:
+        if one.state in _ENDED and one.task.kind.__name__ not in WITHOUT_OUTPUTS:
+            _place_outputs(found, one.task.id, one.values, {})
     for run in state.runs.values():
         if run.outputs:
             _place_outputs(found, run.task, run.values, _as_answer(run.outputs))
@@ -87,13 +177,30 @@ def outputs(state: State) -> dict[str, Any]:
         if taken.outputs:
             _place_outputs(found, taken.task, loop_values(state.branches, path), taken.outputs)
     for path, resumed in state.resumed.items():
-        if resumed.inputs:
+        if path and path not in state.runs:
             task = path.rpartition("/")[2]
-            _place_outputs(found, task, loop_values(state.branches, path), {"onResume": resumed.inputs})
+            _place_outputs(found, task, loop_values(state.branches, path), _pause_outputs(resumed))
+    for path in state.pauses:
+        if path and path not in state.runs and state.kill is not None:
+            killed = {"resumed": {"on": iso_time(state.kill.at), "to": "KILLING"}}
+            _place_outputs(found, path.rpartition("/")[2], loop_values(state.branches, path), killed)
     for path, started in state.children.items():
         made = _child_outputs(started, state.returned.get(path))
         _place_outputs(found, started.task, loop_values(state.branches, path), made)
     return found
+
+
+_ENDED: Final = frozenset({"SUCCESS", "WARNING", "FAILED", "KILLED", "CANCELLED", "RETRIED"})
+
+
+def _pause_outputs(resumed: ExecutionResumed) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "resumed": {"on": iso_time(resumed.at), "to": RESUMED_TO.get(resumed.choice, "SUCCESS")}
+    }
+    if not resumed.by.startswith("engine:"):
+        made["resumed"]["by"] = resumed.by
+    given = {name: value for name, value in resumed.inputs.items() if value is not None}
+    return {"onResume": given, **made} if resumed.inputs else made
 
 
 def nested_labels(labels: Mapping[str, str]) -> dict[str, Any]:
@@ -127,15 +234,25 @@ def _as_answer(made: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _child_outputs(started: ChildStarted, returned: ChildReturned | None) -> dict[str, Any]:
-    made = {"executionId": started.child}
-    return made if returned is None else {**made, "state": returned.state, "outputs": returned.outputs}
+    made: dict[str, Any] = {"executionId": started.child}
+    if not started.wait:
+        return {**made, "state": "CREATED"}
+    if returned is None:
+        return made
+    found = {"outputs": returned.outputs} if returned.outputs else {}
+    return {**made, "state": returned.state, **found}
 
 
-def _task_states(state: State) -> dict[str, Any]:
+def _task_states(runs: Iterable[TaskRun]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for run in state.runs.values():
-        _place_outputs(found, run.task, run.values, {"state": run.state})
+    for run in runs:
+        _place_outputs(found, run.task.id, run.values, {"state": run.state})
     return found
+
+
+def _frame_outputs(state: State, frame: Frame) -> Mapping[str, Any]:
+    taken = state.branches.get(frame.path)
+    return taken.outputs if taken is not None else {}
 
 
 def _taskrun(state: State, task: Task, place: Place) -> dict[str, Any]:
@@ -143,7 +260,7 @@ def _taskrun(state: State, task: Task, place: Place) -> dict[str, Any]:
     found: dict[str, Any] = {
         "id": place.path(task),
         "startDate": iso_time(run.first_started if run else state.at),
-        "attemptsCount": run.attempts if run else 0,
+        "attemptsCount": run.attempts if run else state.attempts_before.get(place.path(task), 0),
     }
     if place.frames:
         found["parentId"] = place.frames[-1].path
@@ -154,17 +271,3 @@ def _taskrun(state: State, task: Task, place: Place) -> dict[str, Any]:
     if counter is not None:
         found["iteration"] = counter.iteration
     return found
-
-
-def _parents(place: Place) -> dict[str, Any]:
-    """`parent` is the nearest flowable around, `parents` all of them, nearest first.
-
-    As for the task itself, the value is that of the loop around: in an `If` inside a ForEach `parent.taskrun.value` is
-    the ForEach's, in a ForEach inside another it is the outer one's.
-    """
-    found: list[dict[str, Any]] = []
-    value: str | None = None
-    for frame in place.frames:
-        found.insert(0, {"task": {"id": frame.task}, "taskrun": {} if value is None else {"value": value}})
-        value = frame.value if frame.value is not None else value
-    return {"parent": found[0], "parents": found} if found else {}

@@ -21,7 +21,7 @@ PURE = (
     "runtime/variables.py",
 )
 IMPURE = {"trio", "time", "random", "secrets", "os", "socket", "httpx", "datetime.datetime.now"}
-LINES_MAX = 400
+LINES_MAX = 600
 
 
 def files(room: str) -> list[Path]:

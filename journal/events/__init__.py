@@ -39,6 +39,7 @@ from hookledger.journal.events.spine import (
     ExecutionFailed,
     ExecutionKilled,
     OutputsResolved,
+    ResultSettled,
     TaskReturned,
     TaskStarted,
     TriggerReceived,
@@ -62,6 +63,7 @@ Decision = (
     TriggerReceived
     | TaskStarted
     | TaskReturned
+    | ResultSettled
     | OutputsResolved
     | ExecutionFailed
     | ExecutionKilled
@@ -158,6 +160,7 @@ __all__ = [
     "OutputsResolved",
     "Response",
     "ResponseSent",
+    "ResultSettled",
     "StaleResultDropped",
     "SystemEvent",
     "TaskReturned",

@@ -4,7 +4,8 @@ from typing import ClassVar, Literal
 
 import msgspec
 
-Outcome = Literal["ok", "error", "timeout", "killed", "skipped"]
+Outcome = Literal["ok", "error", "timeout", "killed", "skipped", "not_started"]
+"""skipped: `runIf` said no; not_started: `runIf` could not be rendered."""
 Next = Literal["next", "continue", "fail", "retry", "exit"]
 
 

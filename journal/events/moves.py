@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar, Literal
 
-from hookledger.journal.events.base import Event, Failure
+from hookledger.journal.events.base import Event, Failure, LogReference
 from hookledger.journal.events.spine import TriggerReceived
 
 # --- operator and time ----------------------------------------------------------------------------------
@@ -24,7 +24,7 @@ class ExecutionPaused(Event, frozen=True, kw_only=True):
     until: int = 0
     """When it resumes by itself, microseconds; 0 for never."""
     by: str = ""
-    expiry: Literal["resume", "warn", "fail"] = "resume"
+    expiry: Literal["resume", "warn", "fail", "cancel"] = "resume"
     """What `until` means."""
     on_resume: tuple[dict[str, Any], ...] = ()
     """Inputs that whoever resumes is asked for."""
@@ -35,8 +35,8 @@ class ExecutionResumed(Event, frozen=True, kw_only=True):
 
     path: str
     by: str
-    choice: Literal["resume", "warn", "fail", "rerun", "accept"] = "resume"
-    """warn and fail end a Pause otherwise than well; rerun, accept and fail settle an attempt in doubt."""
+    choice: Literal["resume", "warn", "fail", "cancel", "rerun", "accept"] = "resume"
+    """warn, fail and cancel end a Pause otherwise than well; rerun, accept and fail settle an attempt in doubt."""
     inputs: dict[str, Any] = {}
     reason: str = ""
 
@@ -78,8 +78,10 @@ class BranchTaken(Event, frozen=True, kw_only=True):
     not_before: int = 0
     """Microseconds: the next round of a LoopUntil begins no sooner."""
     skipped: bool = False
+    """It never began: `runIf` said no, or, with an error, could not be rendered."""
     error: Failure | None = None
     ambient: tuple[dict[str, Any], ...] = ()
+    log: LogReference | None = None
 
 
 class ChildStarted(Event, frozen=True, kw_only=True):
@@ -95,6 +97,7 @@ class ChildStarted(Event, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
     wait: bool = True
     transmit_failed: bool = True
+    log: LogReference | None = None
 
 
 class ChildReturned(Event, frozen=True, kw_only=True):

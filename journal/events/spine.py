@@ -34,6 +34,8 @@ class TriggerReceived(Event, frozen=True, kw_only=True):
     """Counts the executions a flow-level retry made of one delivery."""
     original: str = ""
     """The first of them, when this is not it."""
+    retry_of: str = ""
+    """The one before, likewise."""
     not_before: int = 0
     """Microseconds: nothing begins sooner."""
     variables: dict[str, Any] = {}
@@ -111,6 +113,18 @@ class TaskReturned(Event, frozen=True, kw_only=True):
     """The caller's answer, when this task gives it."""
 
 
+class ResultSettled(Event, frozen=True, kw_only=True):
+    """What the execution ends in is known; only its `afterExecution` list still runs."""
+
+    state: Literal["SUCCESS", "WARNING", "FAILED", "KILLED", "CANCELLED", "RETRIED"]
+    path: str = ""
+    """The task that failed, when it was one."""
+    error: Failure | None = None
+    outputs: dict[str, Any] = {}
+    """Of the flow."""
+    ambient: tuple[dict[str, Any], ...] = ()
+
+
 class OutputsResolved(Event, frozen=True, kw_only=True):
     """The flow ended well: its outputs and its final state."""
 
@@ -131,6 +145,8 @@ class ExecutionFailed(Event, frozen=True, kw_only=True):
     error: Failure
     path: str = ""
     """The task that failed, when it was one."""
+    retry_at: int = 0
+    """Microseconds: a new execution takes the place of this one then; 0 for none."""
     outputs: dict[str, Any] = {}
     ambient: tuple[dict[str, Any], ...] = ()
     response: Response | None = None

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from hookledger.journal.events import AnyEvent, TaskReturned, TriggerReceived
+from hookledger.journal.events import AnyEvent, BranchTaken, ChildStarted, TaskReturned, TriggerReceived
 from hookledger.journal.store import LogLine, log_reference
 from hookledger.journal.verify.report import Finding
 
@@ -30,6 +30,10 @@ class Kept(Protocol):
         ...
 
 
+Logging = TaskReturned | BranchTaken | ChildStarted
+"""Events that say which lines were written with them."""
+
+
 class Lines:
     """The log lines of one execution, taken one attempt after the other."""
 
@@ -41,9 +45,9 @@ class Lines:
         """How many lines its events commit to and were found."""
 
     def follow(self, kept: Kept, execution: str, events: Sequence[AnyEvent]) -> Iterator[Finding]:
-        """Compare what each attempt that returned wrote with what is stored."""
+        """Compare what each attempt, choice and child wrote with what is stored."""
         for event in events:
-            if type(event) is TaskReturned and event.log is not None:
+            if isinstance(event, Logging) and event.log is not None:
                 yield from self._attempt(kept, execution, event)
 
     def finish(self, kept: Kept, execution: str) -> Iterator[Finding]:
@@ -52,11 +56,11 @@ class Lines:
         if stored != self.count:
             yield Finding("L23", f"{stored} log lines are stored, its events commit to {self.count} of them")
 
-    def _attempt(self, kept: Kept, execution: str, event: TaskReturned) -> Iterator[Finding]:
+    def _attempt(self, kept: Kept, execution: str, event: Logging) -> Iterator[Finding]:
         assert event.log is not None
         own: list[LogLine] = []
         for number, (row, line) in enumerate(kept.lines(execution, self._after, event.log.count)):
-            if (line.path, line.attempt, line.number) != (event.path, event.attempt, number):
+            if (line.path, line.attempt, line.number) != (event.path, getattr(event, "attempt", 1), number):
                 break
             own.append(line)
             self._after = row

@@ -27,6 +27,7 @@ from hookledger.journal.events import (
     KillRequested,
     LabelsSet,
     OutputsResolved,
+    ResultSettled,
     TaskReturned,
     TaskStarted,
     Terminal,
@@ -70,7 +71,8 @@ class Order:
     def _remember(self, name: str) -> None:
         reopened = name == _RESTARTED
         self._begun = True
-        self._killed = not reopened and (self._killed or name == KillRequested.__name__)
+        settled = name in (_RESTARTED, ResultSettled.__name__)  # `afterExecution` follows a kill, too
+        self._killed = not settled and (self._killed or name == KillRequested.__name__)
         self.ended = not reopened and (self.ended or name in TERMINALS)
 
 
@@ -89,6 +91,8 @@ class Life:
 
     def __init__(self) -> None:
         self.attempts: dict[str, Attempt] = {}
+        self.earlier: dict[str, int] = {}
+        """Attempts at what a restart forgot."""
         self.timers: dict[str, int] = {}
         self.deadlines: dict[str, int] = {}
         self.pauses: set[str] = set()
@@ -114,6 +118,7 @@ class Life:
     def fork(self, forget: Iterable[str]) -> None:
         """Become the beginning of another execution."""
         self.generation = 0
+        self.earlier.clear()
         self._reopen(forget)
 
     def _reopen(self, forget: Iterable[str]) -> None:
@@ -124,7 +129,7 @@ class Life:
 
     def _task_started(self, event: TaskStarted) -> "Broken":
         before = self.attempts.get(event.path)
-        yield from _numbered(event, before)
+        yield from _numbered(event, before, self.earlier.get(event.path, 0))
         if before is not None and before.next == "retry" and event.at < before.retry_at:
             yield "L06", f"`{event.path}` begins {before.retry_at - event.at} µs before its time"
         if "" in self.pauses:
@@ -174,6 +179,7 @@ class Life:
         if event.path not in self.pauses:
             yield "L15", f"resumed at `{event.path}`, where nothing was paused"
         self.pauses.discard(event.path)
+        self.exiting = self.exiting or event.choice == "cancel"
 
     def _timer_set(self, event: TimerSet) -> "Broken":
         self._times(event)[event.path] = event.due
@@ -208,6 +214,10 @@ class Life:
         if event.generation != self.generation + 1:
             yield "L16", f"generation {event.generation} after {self.generation}"
         self.generation = event.generation
+        failed = ((path, self.attempts.get(path)) for path in event.paths)
+        self.earlier |= {
+            path: one.number for path, one in failed if one is not None and one.next in ("fail", "retry")
+        }
         self._reopen(event.paths)
 
 
@@ -215,9 +225,10 @@ Broken = Iterator[tuple[str, str]]
 """Rule and message."""
 
 
-def _numbered(event: TaskStarted, before: Attempt | None) -> Broken:
-    expected = 1 if before is None else before.number + 1
-    if event.attempt != expected:
+def _numbered(event: TaskStarted, before: Attempt | None, earlier: int) -> Broken:
+    """Behind a restart attempts count on; journals of earlier versions begin again at 1 there."""
+    expected = earlier + 1 if before is None else before.number + 1
+    if event.attempt != expected and (before is not None or event.attempt != 1):
         yield "L05", f"attempt {event.attempt} of `{event.path}` where {expected} comes next"
     elif before is not None and before.open:
         yield "L05", f"attempt {event.attempt} of `{event.path}` while {before.number} is open"

@@ -6,6 +6,11 @@ They look at the rendered text. Inside a template another rule holds: see `opera
 FALSE_TEXTS = frozenset({"", "false", "0", "-0"})
 
 
-def truthy(text: str | None) -> bool:
-    """Say whether the rendered text of a condition means yes."""
-    return text is not None and text not in FALSE_TEXTS
+def truthy(text: object) -> bool:
+    """Say whether a rendered condition means yes; white space around it does not count.
+
+    A value that an author wrote as a YAML number or boolean is taken as its text.
+    """
+    if isinstance(text, bool):
+        return text
+    return text is not None and str(text).strip() not in FALSE_TEXTS

@@ -16,7 +16,7 @@ from hookledger.runtime.flow.templates import Tree, compile_tree
 
 DEPTH_MAX: Final = 10
 INSTEAD: Final = "or use `when:` with an expression"
-Ended = Literal["SUCCESS", "WARNING", "FAILED", "KILLED", "CANCELLED"]
+Ended = Literal["SUCCESS", "WARNING", "FAILED", "KILLED", "CANCELLED", "RETRIED"]
 Read = Callable[[list[Any]], list[Any]]
 
 

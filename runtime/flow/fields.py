@@ -227,7 +227,7 @@ def flags(
             continue
         if has_expression(value):
             found.add((*path, field.encode_name), "must be true or false; an expression cannot decide this")
-        values[field.encode_name] = str(value).lower() == "true"
+        values[field.encode_name] = str(value).lower() in ("true", "1")
     return values
 
 

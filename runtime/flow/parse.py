@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from hookledger.runtime.flow.fields import Collector, check_fields, read_struct
+from hookledger.runtime.flow.fields import Collector, check_fields, flags, read_struct
 from hookledger.runtime.flow.inputs import parse_inputs, parse_outputs
 from hookledger.runtime.flow.labels import read_labels
 from hookledger.runtime.flow.model import Concurrency, Flow, Retry, Task, Trigger
@@ -60,6 +60,7 @@ class _Parts(msgspec.Struct, frozen=True, kw_only=True):
     concurrency: Concurrency | None
     labels: dict[str, str]
     retry: Retry | None
+    disabled: bool
 
 
 def _read(
@@ -79,7 +80,7 @@ def _read(
         sha256=hashlib.sha256(source.encode()).hexdigest(),
         file=file,
         description=data.get("description") or "",
-        disabled=bool(data.get("disabled", False)),
+        disabled=parts.disabled,
         labels=parts.labels,
         inputs=parts.inputs,
         outputs=parts.outputs,
@@ -109,6 +110,7 @@ def inputs_as_written(data: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _parts(data: dict[str, Any], registry: TaskRegistry, found: Collector) -> _Parts:
     check_fields(FlowSource, data, (), found, elsewhere=_OWN)
+    said = flags(FlowSource, data, (), found)
     retry = read_retry(data.get("retry"), ("retry",), found)
     reader = TaskReader(registry, _plugin_defaults(data, found), retry, found)
     blocks = {name: reader.block(data.get(name), (name,)) for name in _BLOCKS}
@@ -134,6 +136,7 @@ def _parts(data: dict[str, Any], registry: TaskRegistry, found: Collector) -> _P
         concurrency=_concurrency(data.get("concurrency"), found),
         labels=read_labels(data.get("labels"), ("labels",), found),
         retry=retry,
+        disabled=said.get("disabled", False),
     )
 
 

@@ -1,6 +1,6 @@
 """Reads a `retry`: of a task, of a flowable for its children, or of the whole flow."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from hookledger.runtime.durations import DurationInvalid, parse_duration
@@ -53,12 +53,12 @@ def read_retry(data: object, path: Path, found: Collector) -> Retry | None:
     )
 
 
-def duration(value: object, path: Path, found: Collector) -> int:
+def duration(value: object, path: Path, found: Collector, read: Callable[[str], int] = parse_duration) -> int:
     """Microseconds of an ISO 8601 duration; 0 when there is none."""
     if not isinstance(value, str | int | float):
         return 0
     try:
-        return parse_duration(str(value))
+        return read(str(value))
     except DurationInvalid as error:
         found.add(path, str(error))
         return 0

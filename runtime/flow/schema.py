@@ -46,15 +46,17 @@ def _task(kind: type[TaskKind], definitions: dict[str, Any]) -> dict[str, Any]:
     for block in kind.blocks:
         name, star, _ = block.partition(".")
         many = {"type": "object", "additionalProperties": _TASKS}
-        schema["properties"][name] = many if star else _block(kind)
+        schema["properties"][name] = many if star else _block(kind, name)
     schema["properties"] = {
         name: value for name, value in schema["properties"].items() if name not in derived
     }
     return schema
 
 
-def _block(kind: type[TaskKind]) -> dict[str, Any]:
-    if not kind.wrapped:
+def _block(kind: type[TaskKind], name: str) -> dict[str, Any]:
+    if name in kind.single:
+        return {"$ref": "#/$defs/Task"}
+    if name not in kind.wrapped:
         return dict(_TASKS)
     item = {
         "type": "object",

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from hookledger.runtime.flow.fields import Collector, check_fields, has_expression, present
+from hookledger.runtime.durations import bounded_duration, parse_duration
+from hookledger.runtime.flow.fields import Collector, check_fields, flags, has_expression, present
 from hookledger.runtime.flow.model import Retry, Task
 from hookledger.runtime.flow.problems import Path, suggestion
 from hookledger.runtime.flow.retries import duration, read_retry
@@ -104,11 +105,14 @@ class TaskReader:
         names = frozenset(COMMON) | {block.partition(".")[0] for block in kind.blocks}
         check_fields(kind, data, path, self._found, elsewhere=names, known=tuple(names))
         self._durations(kind, data, path)
+        for problem in kind.problems(data):
+            self._found.add((*path, *problem.path), problem.message)
+        said = flags(TaskSource, data, path, self._found)
         blocks = self._blocks(kind, data, path, own_retry or retry, depth)
         self._ignored(data, path)
         if len(self._found.problems) > before:
             return None
-        return _made(data, kind, blocks, own_retry or retry)
+        return _made({**data, **said}, kind, blocks, own_retry or retry)
 
     def _common(self, data: Mapping[str, Any], path: Path) -> Retry | None:
         """Check what every task may have, of whatever type it is; returns its own `retry`."""
@@ -120,12 +124,14 @@ class TaskReader:
 
     def _durations(self, kind: type[TaskKind], data: Mapping[str, Any], path: Path) -> None:
         """A duration that holds no expression is known to be one, or not, before anything runs."""
-        for name in ("timeout", *kind.durations):
+        limits = ("timeout", *kind.limits)
+        for name in (*limits, *kind.durations):
             value: Any = data
             for step in name.split("."):
                 value = value.get(step) if isinstance(value, Mapping) else None
             if isinstance(value, str | int | float) and not has_expression(value):
-                duration(value, (*path, *name.split(".")), self._found)
+                read = bounded_duration if name in limits else parse_duration
+                duration(value, (*path, *name.split(".")), self._found, read)
 
     def _kind(self, data: Mapping[str, Any], path: Path) -> type[TaskKind] | None:
         name = data.get("type")
@@ -145,7 +151,12 @@ class TaskReader:
     ) -> dict[str, tuple[Task, ...]]:
         blocks: dict[str, tuple[Task, ...]] = {}
         for name, value, where in kind_blocks(kind, data, path):
-            blocks[name] = self._block(value, where, retry, depth + 1, wrapped=kind.wrapped)
+            if name in kind.single:
+                one = self._task(value, where, retry, depth + 1)
+                blocks[name] = (one,) if one is not None and not one.disabled else ()
+            else:
+                wrapped = name in kind.wrapped
+                blocks[name] = self._block(value, where, retry, depth + 1, wrapped=wrapped)
         return blocks
 
     def _with_defaults(self, data: Mapping[str, Any], kind: type[TaskKind]) -> Mapping[str, Any]:

@@ -12,12 +12,15 @@ A type of your own subclasses `TaskKind`, names itself in `types`, declares its 
 Properties arrive rendered and converted to the Struct's types; the author may write an expression for any of them.
 """
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, Protocol, TypeAlias
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
 
 import msgspec
 
 from hookledger.journal.events import Response
+
+if TYPE_CHECKING:
+    from hookledger.runtime.flow.problems import Problem
 
 Effect = Literal["pure", "read", "idempotent", "write"]
 """What an attempt does to the world, hence what happens to one that a crash interrupted.
@@ -100,16 +103,27 @@ class TaskKind(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     blocks: ClassVar[tuple[str, ...]] = ()
     """Names of properties that hold child tasks."""
 
+    single: ClassVar[tuple[str, ...]] = ()
+    """Blocks that are one task, not a list."""
+
     durations: ClassVar[tuple[str, ...]] = ()
     """Properties that are durations, `outer.inner` where they are nested: checked when the flow is loaded."""
 
-    wrapped: ClassVar[bool] = False
-    """True when the items of its blocks are `task:` with `dependsOn:`."""
+    limits: ClassVar[tuple[str, ...]] = ()
+    """Properties that are durations and bound something, so that they have to be longer than zero."""
+
+    wrapped: ClassVar[tuple[str, ...]] = ()
+    """Blocks whose items are `task:` with `dependsOn:`."""
 
     @classmethod
     def derived(cls, blocks: Mapping[str, Any]) -> dict[str, Any]:
         """Properties that follow from the blocks an author gave."""
         return {}
+
+    @classmethod
+    def problems(cls, data: Mapping[str, Any]) -> Iterable["Problem"]:
+        """What can be said of a task's properties, as its author wrote them, before anything is rendered."""
+        return ()
 
     def effect_of(self) -> Effect:
         """The effect class of this very task; a type whose properties decide overrides it."""

@@ -9,7 +9,7 @@ from hookledger.runtime.flow.problems import Path
 from hookledger.runtime.state import State
 from hookledger.runtime.variables import TENANT
 
-ENDED = ("SUCCESS", "WARNING", "FAILED", "KILLED", "CANCELLED")
+ENDED = ("SUCCESS", "WARNING", "FAILED", "KILLED", "CANCELLED", "RETRIED")
 
 
 class Upstream(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):

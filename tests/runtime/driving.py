@@ -14,6 +14,7 @@ from hookledger.journal.events import (
     BranchTaken,
     ChildReturned,
     ChildStarted,
+    ExecutionCancelled,
     ExecutionEvent,
     ExecutionFailed,
     ExecutionKilled,
@@ -25,6 +26,7 @@ from hookledger.journal.events import (
     LabelsSet,
     OperatorNote,
     OutputsResolved,
+    ResultSettled,
     TaskReturned,
     TaskStarted,
     TimerFired,
@@ -47,6 +49,7 @@ from hookledger.runtime.plan import (
     FireTimer,
     Flowable,
     KillChildren,
+    Settle,
     StartAttempt,
     StartChild,
     TakeBranch,
@@ -176,6 +179,8 @@ class Driver:
             case EndAttempts():
                 for path in command.paths:
                     self._end_attempt(path, "killed")
+            case Settle():
+                self._record(ResultSettled, state=command.state, path=command.path)
             case Finish():
                 self._finish(command.state)
             case FinishKilled():
@@ -253,12 +258,14 @@ class Driver:
             self._record(TimerSet, path=path, due=later)
         else:
             until = self.chance.choice([0, later])
-            expiry = self.chance.choice(["resume", "warn", "fail"])
+            expiry = self.chance.choice(["resume", "warn", "fail", "cancel"])
             self._record(ExecutionPaused, path=path, until=until, expiry=expiry)
 
     def _finish(self, reached: str) -> None:
         if reached in ("SUCCESS", "WARNING"):
             self._record(OutputsResolved, state=reached)
+        elif reached == "CANCELLED":
+            self._record(ExecutionCancelled, reason="the flow ended itself")
         else:
             self._record(ExecutionFailed, error=Failure(message=reached))
 

@@ -44,13 +44,13 @@ def test_decide_answers_in_every_state_and_at_every_time(history: History, now: 
 @given(histories())
 def test_no_attempt_begins_while_paused_or_after_a_kill(history: History) -> None:
     """
-    No TaskStarted while an operator's pause lasts or after KillRequested, wherever they fall.
+    No TaskStarted while an operator's pause lasts, nor after KillRequested until the result is settled.
     """
     state = State()
     for event in history[1]:
         if isinstance(event, TaskStarted):
             assert "" not in state.pauses
-            assert state.kill is None
+            assert not state.stopping
         state = fold(state, event)
 
 

@@ -33,6 +33,7 @@ STATES: Final = (
     "FAILED",
     "KILLED",
     "CANCELLED",
+    "RETRIED",
 )
 
 

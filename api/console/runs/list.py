@@ -31,6 +31,7 @@ STATES: Final = (
     "FAILED",
     "KILLED",
     "CANCELLED",
+    "RETRIED",
 )
 SINCE: Final = (
     ("", "Any time"),

@@ -27,7 +27,7 @@ WHOLE: Final = "the whole execution"
 LANES_MAX: Final = 300
 """More are not drawn; the table beside the drawing says how many are missing."""
 
-_RETURNED: Final = {"killed": "KILLED", "skipped": "SKIPPED"}
+_RETURNED: Final = {"killed": "KILLED", "skipped": "SKIPPED", "not_started": "FAILED"}
 _BY_NEXT: Final = {
     "next": "SUCCESS",
     "exit": "SUCCESS",

@@ -7,7 +7,7 @@ import msgspec
 
 from hookledger.runtime.expressions import truthy
 from hookledger.runtime.flow.model import Task
-from hookledger.runtime.plan import Choice, Flowable, Moment, Place, Planner, Progress, TakeBranch
+from hookledger.runtime.plan import Choice, Flowable, Moment, Place, Planner, Progress, TakeBranch, ended
 from hookledger.runtime.tasks.base import TaskFailed
 
 
@@ -20,7 +20,7 @@ class If(Flowable, frozen=True, kw_only=True):
     condition: str | bool | int | float | None
 
     def choose(self, moment: Moment) -> Choice:
-        met = truthy(_text(self.condition))
+        met = truthy(self.condition)
         return Choice(chosen="then" if met else "else", outputs={"evaluationResult": met})
 
     @classmethod
@@ -28,8 +28,10 @@ class If(Flowable, frozen=True, kw_only=True):
         taken = planner.branch(task, place)
         if taken is None:
             return Progress(commands=(TakeBranch(task=task, place=place),))
-        body = planner.sequence(task.block(taken.chosen), place.inside(task))
-        return planner.guarded(task, place, body)
+        branch = task.block(taken.chosen)
+        if not branch:
+            return ended("SUCCESS")  # nothing was begun, so there is nothing to clean up
+        return planner.guarded(task, place, planner.sequence(branch, place.inside(task)))
 
 
 class Switch(Flowable, frozen=True, kw_only=True):
@@ -56,7 +58,8 @@ class Switch(Flowable, frozen=True, kw_only=True):
         if "defaults" in self.branches:
             return Choice(chosen="defaults", outputs={"value": value, "defaults": True})
         cases = ", ".join(name[6:] for name in self.branches if name.startswith("cases.")) or "none"
-        raise TaskFailed(f"no case for `{value}` and no `defaults`; cases: {cases}", kind="NoCase")
+        message = f"no case for `{value}` and no `defaults`; cases: {cases}"
+        raise TaskFailed(message, kind="NoCase", outputs={"value": value, "defaults": True})
 
     @classmethod
     def plan(cls, task: Task, place: Place, planner: Planner) -> Progress:

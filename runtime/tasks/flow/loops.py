@@ -1,11 +1,13 @@
 """`flow.ForEach`, its older forms, and `flow.LoopUntil`: children again and again."""
 
 import json
+from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar
 
 import msgspec
 from msgspec import Meta
 
+from hookledger.journal.events import BranchTaken
 from hookledger.runtime.durations import DurationInvalid, parse_duration
 from hookledger.runtime.expressions import truthy
 from hookledger.runtime.flow.model import Task
@@ -42,19 +44,21 @@ class _Each(Flowable, frozen=True, kw_only=True):
         taken = planner.branch(task, place)
         if taken is None:
             return Progress(commands=(TakeBranch(task=task, place=place),))
-        parts = (
-            planner.sequence(task.block("tasks"), place.inside(task, value=value, iteration=index))
-            for index, value in enumerate(taken.values or ())
-        )
+        values = taken.values or ()
+
+        def parts(planner: Planner) -> Iterator[Progress]:
+            for index, value in enumerate(values):
+                inside = place.inside(task, value=value, iteration=index)
+                yield planner.sequence(task.block("tasks"), inside)
+
         name, usual = cls.limited_by
         limit = task.setting(name)
         at_once = limit if isinstance(limit, int) else usual
-        body = planner.together(parts, at_once=at_once, stop_at_failure=at_once == usual == 1)
-        return planner.guarded(task, place, body)
+        return planner.guarded(task, place, planner.together(parts, at_once=at_once))
 
 
 class ForEach(_Each, frozen=True, kw_only=True):
-    """`concurrencyLimit` values at a time (1: in order, a failure stops the rest; 0: all)."""
+    """`concurrencyLimit` values at a time (1: in order; 0: all); after a failure nothing new begins."""
 
     types: ClassVar[tuple[str, ...]] = ("io.kestra.plugin.core.flow.ForEach",)
     limited_by: ClassVar[tuple[str, int]] = ("concurrencyLimit", 1)
@@ -108,7 +112,7 @@ class LoopUntil(Flowable, frozen=True, kw_only=True):
         "io.kestra.plugin.core.flow.WaitFor",
     )
     blocks: ClassVar[tuple[str, ...]] = ("tasks", "errors", "finally")
-    body_first: ClassVar[bool] = True
+    first: ClassVar[Choice | None] = Choice(chosen="again", outputs={"iterationCount": 1})
     durations: ClassVar[tuple[str, ...]] = ("checkFrequency.interval", "checkFrequency.maxDuration")
 
     condition: str | bool | int | float | None
@@ -117,29 +121,36 @@ class LoopUntil(Flowable, frozen=True, kw_only=True):
 
     def choose(self, moment: Moment) -> Choice:
         outputs = {"iterationCount": moment.round}
-        if truthy(None if self.condition is None else str(self.condition).lower()):
+        if truthy(self.condition):
             return Choice(chosen="done", outputs=outputs)
         often = self.check_frequency
         interval = _duration(often.interval)
         exhausted = moment.elapsed + interval > _duration(often.max_duration)
         if moment.round >= often.max_iterations or exhausted:
             return Choice(chosen="failed" if self.fail_on_max_reached else "done", outputs=outputs)
-        return Choice(chosen="again", outputs=outputs, delay=interval)
+        return Choice(chosen="again", outputs={"iterationCount": moment.round + 1}, delay=interval)
 
     @classmethod
     def plan(cls, task: Task, place: Place, planner: Planner) -> Progress:
         taken = planner.branch(task, place)
-        if taken is not None and taken.chosen != "again":
-            body = ended("FAILED", place.path(task)) if taken.chosen == "failed" else ended("SUCCESS")
-            return planner.guarded(task, place, body)
-        if taken is not None and planner.now < taken.not_before:
+        if taken is None:
+            return Progress(commands=(TakeBranch(task=task, place=place),))
+        if taken.chosen != "again":
+            return planner.guarded(task, place, _last(task, place, planner, taken))
+        if planner.now < taken.not_before and planner.begun is None:
             wait = AwaitTime(path=place.path(task), due=taken.not_before, reason="loop")
             return Progress(commands=(wait,))
-        done = taken.round if taken is not None else 0
-        body = planner.sequence(task.block("tasks"), place.inside(task, iteration=done))
+        body = planner.sequence(task.block("tasks"), place.inside(task, iteration=taken.round))
         if body.state is None or body.failed:
             return planner.guarded(task, place, body)
-        return Progress(commands=(TakeBranch(task=task, place=place, round=done + 1),))
+        return Progress(commands=(TakeBranch(task=task, place=place, round=taken.round + 1),))
+
+
+def _last(task: Task, place: Place, planner: Planner, taken: BranchTaken) -> Progress:
+    """A loop that gave up has failed; one that is done is what its last round was."""
+    if taken.chosen == "failed":
+        return ended("FAILED", place.path(task))
+    return planner.sequence(task.block("tasks"), place.inside(task, iteration=taken.round - 1))
 
 
 def value_text(value: Any) -> str:

@@ -1,12 +1,13 @@
 """`flow.Parallel` and `flow.Dag`: children side by side."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
 from hookledger.runtime.flow.model import Task
-from hookledger.runtime.plan import Flowable, Place, Planner, Progress, ended
+from hookledger.runtime.plan import Flowable, Place, Planner, Progress
 
 
 def at_once(task: Task) -> int:
@@ -16,7 +17,7 @@ def at_once(task: Task) -> int:
 
 
 class Parallel(Flowable, frozen=True, kw_only=True):
-    """All children at once, or `concurrent` at a time; one that fails does not stop the others."""
+    """All children at once, or `concurrent` at a time; after a failure what runs goes on and nothing new begins."""
 
     types: ClassVar[tuple[str, ...]] = (
         "io.kestra.plugin.core.flow.Parallel",
@@ -28,27 +29,30 @@ class Parallel(Flowable, frozen=True, kw_only=True):
 
     @classmethod
     def plan(cls, task: Task, place: Place, planner: Planner) -> Progress:
-        inside = place.inside(task)
-        parts = (planner.progress(child, inside) for child in task.block("tasks"))
+        parts = partial(_children, task, place.inside(task))
         return planner.guarded(task, place, planner.together(parts, at_once=at_once(task)))
 
 
 class Dag(Flowable, frozen=True, kw_only=True):
-    """Each child begins when those it depends on have ended well; what depends on a failed one is never begun."""
+    """Each child begins when those it depends on have ended well; after a failure nothing new begins."""
 
     types: ClassVar[tuple[str, ...]] = (
         "io.kestra.plugin.core.flow.Dag",
         "io.kestra.core.tasks.flows.Dag",
     )
     blocks: ClassVar[tuple[str, ...]] = ("tasks", "errors", "finally")
-    wrapped: ClassVar[bool] = True
+    wrapped: ClassVar[tuple[str, ...]] = ("tasks",)
 
     concurrent: Annotated[int, Meta(ge=0)] = 0
 
     @classmethod
     def plan(cls, task: Task, place: Place, planner: Planner) -> Progress:
-        parts = _dag_parts(task, place.inside(task), planner)
+        parts = partial(_dag_parts, task, place.inside(task))
         return planner.guarded(task, place, planner.together(parts, at_once=at_once(task)))
+
+
+def _children(task: Task, inside: Place, planner: Planner) -> Iterator[Progress]:
+    return (planner.progress(child, inside) for child in task.block("tasks"))
 
 
 def _dag_parts(task: Task, inside: Place, planner: Planner) -> Iterator[Progress]:
@@ -78,6 +82,3 @@ def _dag_parts(task: Task, inside: Place, planner: Planner) -> Iterator[Progress
                 part = planner.progress(child, inside)
                 reached[child.id] = part.state
                 yield part
-
-
-__all__ = ["Dag", "Parallel", "ended"]

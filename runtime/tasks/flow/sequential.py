@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from hookledger.runtime.flow.model import Task
-from hookledger.runtime.plan import Flowable, Place, Planner, Progress, ended
+from hookledger.runtime.plan import Flowable, Place, Planner, Progress
 
 
 class Sequential(Flowable, frozen=True, kw_only=True):
@@ -33,5 +33,4 @@ class AllowFailure(Flowable, frozen=True, kw_only=True):
 
     @classmethod
     def plan(cls, task: Task, place: Place, planner: Planner) -> Progress:
-        body = planner.guarded(task, place, planner.sequence(task.block("tasks"), place.inside(task)))
-        return ended("WARNING") if body.state == "FAILED" else body
+        return planner.guarded(task, place, planner.sequence(task.block("tasks"), place.inside(task)))

@@ -49,10 +49,12 @@ class Subflow(Flowable, frozen=True, kw_only=True):
         returned = planner.state.returned.get(path)
         if returned is None:
             return Progress(commands=(AwaitEvent(path=path, reason="child"),))
+        if planner.state.kill is not None and returned.state == "KILLED":
+            return ended("KILLED", path)
         return _transmitted(path, returned.state, started.transmit_failed)
 
 
 def _transmitted(path: str, state: str, transmit_failed: bool) -> Progress:
-    if state in ("FAILED", "KILLED", "CANCELLED"):
+    if state in ("FAILED", "KILLED", "CANCELLED", "RETRIED"):
         return ended("FAILED", path) if transmit_failed else ended("SUCCESS")
     return ended("WARNING" if state == "WARNING" and transmit_failed else "SUCCESS")

@@ -1,11 +1,15 @@
 """`flow.Pause` and `flow.Sleep`: waits that survive a restart and hold no task while they last."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal
 
 import msgspec
 
 from hookledger.runtime.durations import DurationInvalid, parse_duration
+from hookledger.runtime.flow.fields import has_expression
+from hookledger.runtime.flow.inputs import parse_inputs
 from hookledger.runtime.flow.model import Task
+from hookledger.runtime.flow.problems import Problem
 from hookledger.runtime.plan import (
     AwaitEvent,
     AwaitTime,
@@ -54,23 +58,33 @@ class Pause(Flowable, frozen=True, kw_only=True):
         "io.kestra.core.tasks.flows.Pause",
     )
     durations: ClassVar[tuple[str, ...]] = ("delay", "pauseDuration")
-    blocks: ClassVar[tuple[str, ...]] = ("tasks", "errors", "finally")
+    blocks: ClassVar[tuple[str, ...]] = ("onPause", "tasks", "errors", "finally")
+    single: ClassVar[tuple[str, ...]] = ("onPause",)
 
     delay: str | None = None
     pause_duration: str | None = None
-    behavior: Literal["RESUME", "WARN", "FAIL"] = "RESUME"
+    behavior: Literal["RESUME", "WARN", "FAIL", "CANCEL"] = "RESUME"
     """What happens when the time is over without a person."""
     on_resume: list[dict[str, Any]] = msgspec.field(default_factory=list)
     """Inputs the person is asked for; their values become `outputs.<task>.onResume`."""
 
+    @classmethod
+    def problems(cls, data: Mapping[str, Any]) -> Iterable[Problem]:
+        asked = data.get("onResume")
+        return () if has_expression(asked) else parse_inputs(asked, path=("onResume",))[1]
+
     def waiting(self) -> Wait:
-        text = self.pause_duration or self.delay
+        text = self.delay if self.pause_duration is None else self.pause_duration
         return Wait(
             timer=False,
-            duration=duration_of(text) if text else 0,
+            duration=None if text is None else duration_of(text),
             expiry=self.behavior.lower(),
             on_resume=tuple(self.on_resume),
         )
+
+    @classmethod
+    def bounded(cls, task: Task) -> bool:
+        return task.timeout is not None and not {"pauseDuration", "delay"} & _names(task)
 
     @classmethod
     def plan(cls, task: Task, place: Place, planner: Planner) -> Progress:
@@ -79,13 +93,23 @@ class Pause(Flowable, frozen=True, kw_only=True):
         resumed = planner.state.resumed.get(path)
         if pause is None and resumed is None:
             return Progress(commands=(BeginWait(task=task, place=place),))
+        beside = planner.sequence(task.block("onPause"), place.inside(task), go_on=True)
         if pause is not None:
-            return _paused(path, pause.until, planner.now)
+            waiting = _paused(path, pause.until, planner.now)
+            return msgspec.structs.replace(waiting, commands=(*beside.commands, *waiting.commands))
+        if beside.state is None:
+            return beside
         assert resumed is not None
         if resumed.choice == "fail":
             return planner.guarded(task, place, ended("FAILED", path))
+        if resumed.choice == "cancel":
+            return ended("CANCELLED")
         body = planner.guarded(task, place, planner.sequence(task.block("tasks"), place.inside(task)))
         return ended("WARNING") if resumed.choice == "warn" and body.state == "SUCCESS" else body
+
+
+def _names(task: Task) -> set[str]:
+    return set(task.properties) if isinstance(task.properties, Mapping) else set()
 
 
 def _paused(path: str, until: int, now: int) -> Progress:

@@ -1,6 +1,7 @@
 """What an author may say about how a request is made."""
 
 import base64
+import codecs
 from typing import Any, ClassVar, Final, Literal
 
 import msgspec
@@ -77,6 +78,10 @@ class HttpOptions(msgspec.Struct, frozen=True, kw_only=True, rename="camel", for
                 raise ValueError(f"`{name}` is not supported: {instead}; leave it out")
         if self.max_content_length < 0:
             raise ValueError("`maxContentLength` cannot be negative")
+        try:
+            codecs.lookup(self.default_charset)
+        except (LookupError, ValueError):
+            raise ValueError(f"`defaultCharset`: there is no charset `{self.default_charset}`") from None
 
     def connect_seconds(self) -> float:
         """Longest wait for a connection."""

@@ -34,10 +34,13 @@ class Request(TaskKind, frozen=True, kw_only=True):
         "io.kestra.core.tasks.http.Request",
     )
     effect: ClassVar[Effect] = "write"
-    durations: ClassVar[tuple[str, ...]] = (
+    limits: ClassVar[tuple[str, ...]] = (
         "options.connectTimeout",
         "options.readTimeout",
+        "options.readIdleTimeout",
         "options.timeout",
+        "options.timeout.connectTimeout",
+        "options.timeout.readIdleTimeout",
     )
 
     uri: str
