@@ -1,5 +1,6 @@
 """Writing dates in a pattern."""
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from typing import Final
@@ -129,22 +130,6 @@ def half_of_day(moment: Moment, _count: int, locale: str) -> str:
     return localenames.half_of_day(moment.local.hour, locale)
 
 
-PERIODS: Final = (
-    (6, "at night"),
-    (12, "in the morning"),
-    (18, "in the afternoon"),
-    (21, "in the evening"),
-    (24, "at night"),
-)
-
-
-def period_of_day(moment: Moment, _count: int, _locale: str) -> str:
-    """In the morning, at night; English only."""
-    if (moment.local.hour, moment.local.minute) in ((0, 0), (12, 0)):
-        return "midnight" if moment.local.hour == 0 else "noon"
-    return next(name for until, name in PERIODS if moment.local.hour < until)
-
-
 def fraction(moment: Moment, count: int, _locale: str) -> str:
     return f"{moment.nano:09}"[:count]
 
@@ -188,14 +173,14 @@ def plain_offset(moment: Moment, count: int, _locale: str) -> str:
     return offset(moment, SHAPES[count])
 
 
-def localized_offset(moment: Moment, count: int, _locale: str) -> str:
-    """`GMT+2` or `GMT+02:00`."""
-    if not moment.offset:
-        return "GMT"
-    if count == 4:
-        return "GMT" + offset_id(moment.offset)
+def localized_offset(moment: Moment, count: int, locale: str) -> str:
+    """`GMT+2` or `GMT+02:00`, in French `UTC+2`."""
+    whole = localenames.localized_offset(moment, locale)
+    if count == 4 or not moment.offset:
+        return whole
     text = offset(moment, "H:M:S")
-    return "GMT" + text[0] + text[1:].removeprefix("0").removesuffix(":00")
+    prefix, sign, _ = re.split(r"([+-])", whole, maxsplit=1)
+    return prefix + sign + text[1:].removeprefix("0").removesuffix(":00")
 
 
 def rfc_offset(moment: Moment, count: int, locale: str) -> str:
@@ -223,7 +208,7 @@ WRITERS: Final[Mapping[str, Writer]] = {
     "c": local_day("stand-alone"),
     "F": numeric(lambda moment: (moment.local.day - 1) % 7 + 1),
     "a": half_of_day,
-    "B": period_of_day,
+    "B": localenames.period_of_day,
     "h": numeric(lambda moment: (moment.local.hour - 1) % 12 + 1),
     "K": numeric(lambda moment: moment.local.hour % 12),
     "k": numeric(lambda moment: (moment.local.hour - 1) % 24 + 1),
@@ -284,7 +269,10 @@ def rfc_1123(moment: Moment) -> str:
 NAMED_PATTERNS: Final[Mapping[str, str]] = {
     "iso": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX",
     "iso_sec": "yyyy-MM-dd'T'HH:mm:ssXXX",
+    "iso_milli": "yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
     "sql": "yyyy-MM-dd HH:mm:ss.SSSSSS",
+    "sql_milli": "yyyy-MM-dd HH:mm:ss.SSS",
+    "sql_sec": "yyyy-MM-dd HH:mm:ss",
     "sql_seq": "yyyy-MM-dd HH:mm:ss",
 }
 NAMED: Final[Mapping[str, Callable[[Moment], str]]] = {

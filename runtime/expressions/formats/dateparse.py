@@ -138,18 +138,36 @@ def parse_moment(text: str, name: str, zone: Zone) -> Moment:
     if name == "rfc_1123_date_time":
         return parse_pattern(text, "[EEE, ]d MMM yyyy HH:mm[:ss] z", zone)
     if name in NAMED:
-        return read_iso_named(text, zone)
+        return read_iso_named(text, name, zone)
     if name in STYLES:
         return parse_pattern(text, localenames.localized_pattern(name, localenames.DEFAULT), zone)
     return parse_pattern(text, NAMED_PATTERNS.get(name, name), zone)
 
 
-def read_iso_named(text: str, zone: Zone) -> Moment:
-    """ISO formats: ordinary ones, dates with an offset, ordinal and week dates."""
-    for pattern in ("yyyy-DDD[XXX]", "YYYY-'W'ww-e[XXX]", "yyyy-MM-dd[XXX]"):
-        if compiled(pattern, "en_GB").pattern.fullmatch(text):
-            return parse_pattern(text, pattern, zone, locale="en_GB")  # whose weeks are those of ISO
-    return read_iso(text, zone)
+ISO_DATE: Final = r"\d{4}-\d\d-\d\d"
+ISO_TIME: Final = r"[Tt]\d\d:\d\d(?::\d\d(?:\.\d{0,9})?)?"
+ISO_OFFSET: Final = r"(?:[Zz]|[+-]\d\d(?::\d\d){0,2})"
+ISO_ZONED: Final = rf"{ISO_OFFSET}(?:\[[^\]]+\])?"
+# The shapes each of Java's ISO formats takes; those of a time alone name no day.
+ISO_SHAPES: Final[Mapping[str, re.Pattern[str]]] = {
+    "iso_date_time": re.compile(rf"{ISO_DATE}{ISO_TIME}(?:{ISO_ZONED})?"),
+    "iso_zoned_date_time": re.compile(rf"{ISO_DATE}{ISO_TIME}{ISO_ZONED}"),
+    "iso_local_date_time": re.compile(rf"{ISO_DATE}{ISO_TIME}"),
+    "iso_instant": re.compile(rf"{ISO_DATE}{ISO_TIME}{ISO_OFFSET}"),
+    "iso_date": re.compile(rf"({ISO_DATE}){ISO_OFFSET}?"),
+    "iso_local_date": re.compile(rf"({ISO_DATE})"),
+}
+ISO_PATTERNS: Final = {"iso_ordinal_date": "yyyy-DDD[XXX]", "iso_week_date": "YYYY-'W'ww-e[XXX]"}
+
+
+def read_iso_named(text: str, name: str, zone: Zone) -> Moment:
+    """Read the form that a name of an ISO format stands for, and no other; of a date alone the offset says nothing."""
+    if name in ISO_PATTERNS:
+        return parse_pattern(text, ISO_PATTERNS[name], zone, locale="en_GB")  # whose weeks are those of ISO
+    matched = ISO_SHAPES[name].fullmatch(text) if name in ISO_SHAPES else None
+    if matched is None:
+        raise WrongValue(f"`{text[:60]}` is no date in the form `{name}`")
+    return read_iso(matched[1] if matched.re.groups else text, zone)
 
 
 def parse_pattern(text: str, pattern: str, zone: Zone, *, locale: str = localenames.DEFAULT) -> Moment:

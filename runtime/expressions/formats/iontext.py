@@ -52,7 +52,7 @@ def ion_float(value: float) -> str:
     if not math.isfinite(value):
         return {math.inf: "+inf", -math.inf: "-inf"}.get(value, "nan")
     shown = double_text(value)
-    return shown.replace("E", "e") if "E" in shown else shown + "e0"
+    return shown.replace("E", "e") if "E" in shown else shown.removesuffix(".0") + "e0"
 
 
 def symbol(name: str) -> str:
@@ -243,6 +243,17 @@ SCALARS: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Value]], .
     (INFINITE, lambda matched: math.inf if matched.group()[0] == "+" else -math.inf),
     (WORD, word),
 )
+
+
+def read_ion_rows(run: Run, source: str) -> list[Value]:
+    """Read all values of an Ion text."""
+    run.charge(source)
+    reader, rows = IonReader(run, source), list[Value]()
+    reader.skip()
+    while reader.position < len(source):
+        rows.append(reader.value())
+        reader.skip()
+    return rows
 
 
 def read_ion(run: Run, source: str) -> Value:

@@ -1,10 +1,8 @@
 """JSON, YAML, Ion and jq."""
 
-from hookledger.runtime.expressions.formats.iontext import read_ion, write_ion
-from hookledger.runtime.expressions.formats.jq import compiled, run_jq
 from hookledger.runtime.expressions.formats.jsontext import read_json
 from hookledger.runtime.expressions.formats.yamltext import read_yaml, write_yaml
-from hookledger.runtime.expressions.library.arguments import list_of, map_of, text_of
+from hookledger.runtime.expressions.library.arguments import boolean_of, list_of, map_of, text_of
 from hookledger.runtime.expressions.library.registry import FILTERS, FUNCTIONS
 from hookledger.runtime.expressions.run import Run
 from hookledger.runtime.expressions.text import to_json as write_json
@@ -49,18 +47,27 @@ def from_yaml(run: Run, value: Value) -> Value:
 @FILTERS("toIon")
 def to_ion(run: Run, value: Value) -> str:
     """Ion text."""
+    from hookledger.runtime.expressions.formats.iontext import write_ion
+
     return write_ion(run, value)
 
 
-@FUNCTIONS("fromIon", "ion")
-def from_ion(run: Run, value: Value) -> Value:
-    """The value an Ion text holds."""
-    return None if value is None else read_ion(run, text_of(value, "`fromIon`"))
+@FUNCTIONS("fromIon", "ion", "allRows?")
+def from_ion(run: Run, value: Value, all_rows: Value = None) -> Value:
+    """The value an Ion text holds, or with `allRows` a list of all its values."""
+    from hookledger.runtime.expressions.formats.iontext import read_ion, read_ion_rows
+
+    every = all_rows is not None and boolean_of(all_rows, "`allRows`")
+    if value is None:
+        return None
+    return (read_ion_rows if every else read_ion)(run, text_of(value, "`fromIon`"))
 
 
 @FILTERS("jq", "expression")
 def jq(run: Run, value: Value, expression: Value) -> Value:
     """All results of a jq program."""
+    from hookledger.runtime.expressions.formats.jq import compiled, run_jq
+
     if value is None:
         return None
     program = text_of(expression, "`jq`")

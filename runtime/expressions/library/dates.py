@@ -1,5 +1,6 @@
 """Filters and functions on dates."""
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -18,18 +19,23 @@ from hookledger.runtime.expressions.formats.moments import (
     read_iso,
     zone_of,
 )
-from hookledger.runtime.expressions.library.arguments import integer_of, text_of
+from hookledger.runtime.expressions.library.arguments import text_of, truncated
 from hookledger.runtime.expressions.library.registry import FILTERS, FUNCTIONS
 from hookledger.runtime.expressions.run import Run
 from hookledger.runtime.expressions.values import Value, is_integer, kind
 
+# What a whole number counts, by its digits: 13 are milliseconds and 19 nanoseconds, all others are seconds.
+FRACTIONS: Final = {13: 1000, 19: NANOS}
+AMOUNT = re.compile(r"[+-]?[0-9]{1,18}")
+
 
 def moment_of(value: Value, zone: Zone, existing: Value) -> Moment:
-    """The moment a value stands for: a date, seconds since 1970, or text."""
+    """The moment a value stands for: a date, seconds or milliseconds since 1970, or text."""
     if isinstance(value, datetime):
         return from_datetime(value, zone)
     if is_integer(value):
-        return at_instant(value, 0, zone)
+        fraction = FRACTIONS.get(len(str(abs(value))), 1) if -(2**63) <= value < 2**63 else 1
+        return at_instant(value // fraction, value % fraction * (NANOS // fraction), zone)
     if not isinstance(value, str):
         raise WrongValue(f"{kind(value)} is no date")
     if existing is None:
@@ -85,10 +91,17 @@ def date_add(
         raise WrongValue(f"`{name[:60]}` is no unit of time; write one such as DAYS or HOURS")
     moment = moment_of(value, zone_named(zone), existing)
     try:
-        later = UNITS[name](moment, integer_of(amount, "the amount of `dateAdd`"))
+        later = UNITS[name](moment, amount_of(amount))
     except (OverflowError, ValueError) as error:
         raise WrongValue("a date is outside the years 1 to 9999") from error
     return shown(later, pattern, zone, locale)
+
+
+def amount_of(value: Value) -> int:
+    """How many units: a number without its fraction, or text that is a whole number."""
+    if isinstance(value, str) and AMOUNT.fullmatch(value):
+        return int(value)
+    return truncated(value, "the amount of `dateAdd`")
 
 
 def by_time(nanos: int) -> Callable[[Moment, int], Moment]:
@@ -137,19 +150,23 @@ def timestamp(_run: Run, value: Value, zone: Value = None, existing: Value = Non
     return None if value is None else moment_of(value, zone_named(zone), existing).epoch_seconds
 
 
+MILLISECOND: Final = 1_000_000  # in nanoseconds
+
+
 def fine_timestamp(unit: int) -> Callable[..., Value]:
-    """A filter for smaller units since 1970, as text."""
+    """A filter for smaller units since 1970; milliseconds are a number, the others text."""
 
     def apply(_run: Run, value: Value, zone: Value = None, existing: Value = None) -> Value:
         if value is None:
             return None
         moment = moment_of(value, zone_named(zone), existing)
-        return str((moment.epoch_seconds * NANOS + moment.nano) // unit)
+        count = (moment.epoch_seconds * NANOS + moment.nano) // unit
+        return count if unit == MILLISECOND else str(count)
 
     return apply
 
 
-for name_, unit_ in (("timestampMilli", 1_000_000), ("timestampMicro", 1000), ("timestampNano", 1)):
+for name_, unit_ in (("timestampMilli", MILLISECOND), ("timestampMicro", 1000), ("timestampNano", 1)):
     FILTERS(name_, "timeZone?", "existingFormat?")(fine_timestamp(unit_))
 
 
