@@ -17,7 +17,7 @@ from hookledger.runtime.flow.model import Flow, Trigger
 from hookledger.runtime.flow.rendering import RenderFailed
 from hookledger.runtime.flow.templates import compile_tree
 from hookledger.runtime.masking import Masker
-from hookledger.runtime.secret_inputs import NONCE_BYTES, changed, looked_up, secret_ids
+from hookledger.runtime.secret_inputs import NONCE_BYTES, changed, context_of, looked_up, secret_ids
 from hookledger.runtime.state import State, fold
 from hookledger.runtime.triggers.webhook import WebhookSettings
 from hookledger.runtime.variables import Scope
@@ -218,7 +218,8 @@ class Reception:
                     "set HOOKLEDGER_ENCRYPTION_KEY"
                 )
             nonce = self._ports.entropy.token(NONCE_BYTES)
-            inputs = changed(inputs, name, self._ports.cipher.encrypt(str(value), execution_id, nonce))
+            sealed = self._ports.cipher.encrypt(str(value), context_of(execution_id, name), nonce)
+            inputs = changed(inputs, name, sealed)
         return inputs
 
     def _labels(

@@ -11,7 +11,7 @@ from hookledger.runtime.flow.places import place_of
 from hookledger.runtime.flow.templates import Tree, render_tree
 from hookledger.runtime.masking import Masker
 from hookledger.runtime.plan import Place
-from hookledger.runtime.secret_inputs import changed, looked_up, secret_ids
+from hookledger.runtime.secret_inputs import changed, context_of, looked_up, secret_ids
 from hookledger.runtime.state import State
 from hookledger.runtime.variables import Scope, Variables
 
@@ -82,7 +82,7 @@ def make_renderer(
     for name in secret_ids(flow):
         sealed = looked_up(inputs, name)
         if isinstance(sealed, str) and ports.cipher is not None:
-            value = ports.cipher.decrypt(sealed, execution)
+            value = ports.cipher.decrypt(sealed, context_of(execution, name))
             inputs = changed(inputs, name, value)
             masker.learn([value] if value else [])
     return Renderer(Scope(flow, execution, received, inputs), ports, masker)

@@ -17,6 +17,7 @@ from hookledger.actors.processes import MachineProcesses
 from hookledger.api.app import Settings, make_app
 from hookledger.api.banner import banner
 from hookledger.api.config import Config
+from hookledger.api.environment import conceal
 from hookledger.api.flows_directory import FlowsDirectory
 from hookledger.api.identity.declared import all_users
 from hookledger.api.identity.guard import open_guard
@@ -162,12 +163,14 @@ def run(config: Config) -> int:
                     break
 
     async def serve_then_stop(shutdown: trio.Event, nursery: trio.Nursery) -> None:
-        await serve(config, shutdown=shutdown)
+        await serve(config, shutdown=shutdown, ports=ports)
         nursery.cancel_scope.cancel()
 
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Lines("%(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     raise_descriptor_limit()
+    ports = _ports(config)
+    conceal()
     trio.run(main)
     return 0

@@ -1,7 +1,7 @@
 """SECRET inputs: journaled only encrypted, revealed only to expressions, masked everywhere else.
 
-AES-256-GCM (NIST SP 800-38D) under the server's own key; the execution's id is authenticated along, so a value
-cannot be moved to another execution.
+AES-256-GCM (NIST SP 800-38D) under the server's own key; the ids of execution and input are authenticated along,
+so a value cannot be moved to another execution or another input.
 """
 
 import base64
@@ -37,6 +37,11 @@ class Cipher:
             return self._aead.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], context.encode()).decode()
         except (InvalidTag, ValueError):
             return None
+
+
+def context_of(execution: str, name: str) -> str:
+    """What a value belongs to; neither id has a line break."""
+    return f"{execution}\n{name}"
 
 
 def secret_ids(flow: Flow) -> tuple[str, ...]:

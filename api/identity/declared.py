@@ -7,7 +7,13 @@ from typing import Final, Protocol
 import msgspec
 
 from hookledger.api.config import ConfigInvalid
-from hookledger.api.identity.passwords import HashInvalid, PasswordHash, hash_password, parse_hash
+from hookledger.api.identity.passwords import (
+    UNSTORED_N,
+    HashInvalid,
+    PasswordHash,
+    hash_password,
+    parse_hash,
+)
 from hookledger.api.identity.users import User
 from hookledger.api.permissions import Role
 from hookledger.runtime.flow.problems import suggestion
@@ -34,7 +40,9 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
 
     def user(self) -> User:
         """The user, ready to be checked against; hashes where the settings do not."""
-        return User(name=self.name, role=self.role, password=self.hash or hash_password(self.password))
+        return User(
+            name=self.name, role=self.role, password=self.hash or hash_password(self.password, n=UNSTORED_N)
+        )
 
 
 def declared_users(configs: Sequence[UserSettings], *, first: str) -> tuple[Declared, ...]:

@@ -21,6 +21,7 @@ from hookledger.api.identity.passwords import (
     SCRYPT_N,
     SCRYPT_P,
     SCRYPT_R,
+    UNSTORED_N,
     PasswordHash,
     derive,
     hash_password,
@@ -172,7 +173,7 @@ def first_user(directory: Path, *, username: str = "", password: str = "") -> Fi
     path = directory / FILE
     name = username or DEFAULT_USER
     if password:
-        return First(User(name=name, password=hash_password(password)), "the settings")
+        return First(User(name=name, password=hash_password(password, n=UNSTORED_N)), "the settings")
     if path.exists():
         return First(msgspec.json.decode(path.read_bytes(), type=Stored).user(), str(path))
     generated = secrets.token_urlsafe(18)

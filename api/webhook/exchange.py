@@ -11,10 +11,11 @@ from hookledger.api.webhook.redaction import (
     redact_body,
     redact_events,
     redact_headers,
+    redact_key,
     redact_path,
     redact_query,
 )
-from hookledger.api.webhook.route import Match, key_variables
+from hookledger.api.webhook.route import Match, key_variables, parse_path
 from hookledger.journal.events import TriggerReceived
 from hookledger.runtime.flow.templates import Tree, render_tree
 from hookledger.runtime.triggers.received import LargeBody, body_value, content_type, trigger_variables
@@ -248,13 +249,20 @@ class Exchange:
 
     @cached_property
     def safe_headers(self) -> tuple[tuple[str, str], ...]:
-        """The headers without credentials."""
-        return redact_headers(self.request.headers, self.match.secret_headers)
+        """The headers without credentials, and without the key."""
+        kept = redact_headers(self.request.headers, self.match.secret_headers)
+        return tuple((name, redact_key(value, self._key)) for name, value in kept)
 
     @cached_property
     def safe_query(self) -> str:
-        """The query without credentials."""
-        return redact_query(self.request.raw_query, self.match.secret_parameters)
+        """The query without credentials, and without the key."""
+        return redact_key(redact_query(self.request.raw_query, self.match.secret_parameters), self._key)
+
+    @cached_property
+    def _key(self) -> str:
+        """The key that the URL has."""
+        target = parse_path(self.request.raw_path)
+        return target.key if target is not None else ""
 
 
 def _with_query(url: str, query: str) -> str:

@@ -24,6 +24,8 @@ READ_BYTES_MAX: Final = 1024 * 1024
 
 _PRIVATE: Final = 0o700
 
+_STEPS: Final = (5, 6)
+"""Of `FLOW/executions/EXECUTION/webhook/NAME` or `.../INDEX/NAME`: a namespace below may have parts of these names."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9._ -]")
 
 
@@ -99,8 +101,10 @@ class Files:
         """
         path = self.path(uri)
         home = self._directory.resolve() / namespace.replace(".", "/")
-        steps = path.relative_to(home).parts if namespace and path.is_relative_to(home) else ()
-        if steps[1:2] != ("executions",):
+        steps: tuple[str, ...] = (
+            path.relative_to(home).parts if namespace and path.is_relative_to(home) else ()
+        )
+        if len(steps) not in _STEPS or (steps[1], steps[3]) != ("executions", "webhook"):
             raise ValueError(f"{uri} is no file of the namespace {namespace}")
         return path
 

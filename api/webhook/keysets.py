@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
-from hookledger.runtime.triggers.webhook.admission.jwks import JwksEntry, read_jwks
+from hookledger.runtime.triggers.webhook.admission.jwks import JwksEntry, after_failure, is_jwks, read_jwks
 
 SETS_MAX = 256
 FETCH_SECONDS_MAX = 5.0
@@ -42,11 +42,13 @@ class KeySets:
             done.set()
 
     async def _fetched(self, url: str, now: float) -> JwksEntry:
+        known = self.known.get(url)
         if self._fetch is None:
-            return JwksEntry(keys=(), fetched_at=now)
+            return after_failure(known, now)
         try:
             with trio.fail_after(FETCH_SECONDS_MAX):
-                return read_jwks(await self._fetch(url), now=now)
+                document = await self._fetch(url)
         except Exception as error:
             logger.warning("key set %s: %s", url, error)
-            return JwksEntry(keys=(), fetched_at=now)
+            return after_failure(known, now)
+        return read_jwks(document, now=now) if is_jwks(document) else after_failure(known, now)

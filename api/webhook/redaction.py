@@ -2,8 +2,10 @@
 
 import codecs
 import json
+import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote_plus
 
@@ -15,6 +17,7 @@ from hookledger.runtime.json_slices import TooManyValues, loads
 from hookledger.runtime.triggers.received import media_of
 from hookledger.runtime.triggers.webhook.settings import Redaction
 
+KEY_CHARS_ALONE: Final = 8
 REDACTED: Final = "[redacted]"
 FORM: Final = "application/x-www-form-urlencoded"
 SECRET_HEADERS: Final = frozenset(
@@ -42,6 +45,29 @@ def redact_path(raw_path: str) -> str:
     named = raw_path.removesuffix("/")
     head, _, _ = named.rpartition("/")
     return f"{head}/{REDACTED}{raw_path[len(named) :]}"
+
+
+@lru_cache(maxsize=1024)
+def _spellings(key: str) -> re.Pattern[str]:
+    """Every spelling of a key in a URL: plain, percent-encoded once or more, or in part.
+
+    A short one counts only where it stands alone, or half of all words would have it in them.
+    """
+    encoded = "".join(_spelling(character) for character in key)
+    if len(key) >= KEY_CHARS_ALONE:
+        return re.compile(encoded)
+    return re.compile(rf"(?:(?<![A-Za-z0-9])|(?<=%2[fF])){encoded}(?![A-Za-z0-9])")
+
+
+def _spelling(character: str) -> str:
+    octets = character.encode("utf-8", "surrogatepass")
+    percent = "".join(f"%(?:25)*(?i:{octet:02x})" for octet in octets)
+    return f"(?:{re.escape(character)}|{re.escape(octets.decode('latin-1'))}|{percent})"
+
+
+def redact_key(text: str, key: str) -> str:
+    """Replace a webhook's key wherever it stands: proxies copy the URL into headers."""
+    return _spellings(key).sub(REDACTED, text) if key and text else text
 
 
 def redact_query(raw_query: str, more: frozenset[str] = frozenset()) -> str:

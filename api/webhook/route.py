@@ -15,6 +15,8 @@ from hookledger.runtime.flow.templates import Tree, compile_tree, render_tree, s
 from hookledger.runtime.triggers.webhook import WebhookSettings
 
 PREFIXES: Final = ("/api/v1/main/executions/webhook/", "/api/v1/executions/webhook/")
+KEYS_ALIKE: Final = 8
+"""Flows with up to so many keys cannot be told from each other, nor from none."""
 _ABSENT: Final = b"no webhook has this key"
 _NONE: Final[frozenset[str]] = frozenset()
 
@@ -66,19 +68,19 @@ def parse_path(raw_path: str) -> Target | None:
 def find(engine: Engine, target: Target | None) -> Match | None:
     """Return the trigger with that key.
 
-    Every candidate is compared in constant time. A request that finds nothing costs a rendering and a comparison,
-    whether there was a candidate or not, so that time says nothing about which flows exist.
+    Every candidate is compared in constant time. A request that finds nothing costs the same number of renderings and
+    comparisons whatever it asked for, so that time says nothing about which flows exist and how many keys they have.
     """
     given = (target.key if target else "").encode("utf-8", "surrogatepass")
     revision = engine.flows.newest(target.namespace, target.flow_id) if target else None
     unusable = revision.error if revision is not None else ""
     found: Match | None = None
-    rendered = compared = False
+    rendered = compared = 0
     for flow, trigger, settings in _candidates(revision):
         for index, tree, expires in _keys(settings):
-            rendered = rendered or not is_literal(tree)
+            rendered += not is_literal(tree)
             key = _rendered(engine, flow, trigger, tree)
-            compared = compared or bool(key)
+            compared += bool(key)
             if key and hmac.compare_digest(given, key.encode("utf-8", "surrogatepass")) and found is None:
                 expired = bool(expires) and engine.ports.clock.now() >= expires
                 found = matched(flow, trigger, settings, key_index=index, expired=expired, unusable=unusable)
@@ -89,15 +91,19 @@ def find(engine: Engine, target: Target | None) -> Match | None:
 
 _NOBODY: Final = Flow(namespace="none", id="none", source="", sha256="")
 _NOTHING: Final = Trigger(id="none", type="none", settings=None)
-_DECOY: Final = compile_tree("{{ flow.id }}")
+_DECOY: Final = compile_tree("{{ flow.id | upper }}")
 
 
-def _level(engine: Engine, given: bytes, *, rendered: bool, compared: bool) -> None:
-    """Do what was not done for want of a candidate."""
-    if not rendered:
+def _level(engine: Engine, given: bytes, *, rendered: int, compared: int) -> None:
+    """Do what was not done for want of candidates, up to the next multiple of `KEYS_ALIKE`."""
+    for _ in range(_short_of(rendered)):
         _rendered(engine, _NOBODY, _NOTHING, _DECOY)
-    if not compared:
+    for _ in range(_short_of(compared)):
         hmac.compare_digest(given, _ABSENT)
+
+
+def _short_of(done: int) -> int:
+    return -done % KEYS_ALIKE or (0 if done else KEYS_ALIKE)
 
 
 def matched(

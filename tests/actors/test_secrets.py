@@ -9,7 +9,7 @@ from trio.testing import MockClock
 
 from hookledger.actors import DeliveryRefused
 from hookledger.journal.memory import MemoryStore
-from hookledger.runtime.secret_inputs import Cipher
+from hookledger.runtime.secret_inputs import Cipher, context_of
 
 from .conftest import OpenEngine
 
@@ -118,11 +118,12 @@ async def test_without_a_key_secret_inputs_are_refused(
             await engine.trigger("company.team", "given", inputs={"password": VALUE})
 
 
-def test_a_sealed_value_belongs_to_its_execution() -> None:
+def test_a_sealed_value_belongs_to_its_input() -> None:
     """
-    What was encrypted for one execution cannot be read as another's, nor under another key.
+    What was encrypted for an input cannot be read as another input's or another execution's, nor under another key.
     """
-    sealed = Cipher("key").encrypt(VALUE, "execution-a", b"0" * 12)
-    assert Cipher("key").decrypt(sealed, "execution-a") == VALUE
-    assert Cipher("key").decrypt(sealed, "execution-b") is None
-    assert Cipher("other").decrypt(sealed, "execution-a") is None
+    sealed = Cipher("key").encrypt(VALUE, context_of("execution-a", "pin"), b"0" * 12)
+    assert Cipher("key").decrypt(sealed, context_of("execution-a", "pin")) == VALUE
+    for other in (context_of("execution-b", "pin"), context_of("execution-a", "other"), "execution-a"):
+        assert Cipher("key").decrypt(sealed, other) is None
+    assert Cipher("other").decrypt(sealed, context_of("execution-a", "pin")) is None

@@ -56,7 +56,7 @@ class SignatureHead:
 
     async def _fetched(self, uri: str, now: float) -> list[str]:
         entry = self._key_sets.known.get(uri)
-        if entry is None or now - entry.fetched_at > (3600 if entry.keys else 60):
+        if entry is None or entry.wanted(now):
             await self._key_sets.fetch(uri, now)
         entry = self._key_sets.known.get(uri)
         if entry is None or not entry.keys:

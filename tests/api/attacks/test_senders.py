@@ -4,12 +4,24 @@ import base64
 import hmac
 import json
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import httpx
 import pytest
+import trio
+import trio.testing
 
 from hookledger.api.html import SANDBOX
+from hookledger.api.webhook.keysets import KeySets
+from hookledger.runtime.triggers.webhook.signatures import (
+    PRESETS,
+    Draft,
+    Reason,
+    Verdict,
+    parse_signature,
+    sign,
+)
+from hookledger.runtime.triggers.webhook.signatures.template import uses
 from tests.api.webhook.house import House, flow, open_house
 
 SECRET: Final = "the secret of the signature"
@@ -175,3 +187,110 @@ async def test_guessing_the_secret_of_a_webhook_is_stopped(tmp_path: Path, way: 
         assert await send("right", "192.0.2.2") == 429
         house.clock.move(seconds=2)
         assert await send("right", "192.0.2.2") == 200
+
+
+JOINED: Final = [
+    name
+    for name, recipe in PRESETS.items()
+    if uses(recipe.payload, "id") and recipe.families[0].id is not None
+]
+
+
+@pytest.mark.parametrize("preset", [*JOINED, "of one's own"])
+def test_a_signed_id_ends_where_it_ends(preset: str) -> None:
+    """
+    What is signed joins id, time and body with dots, so an id with a dot could be read as a shorter id with another
+    time: it is refused. The signature of (m2.NOW, 5, b) is none of (m2, NOW, "5." + b).
+    """
+    secret = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
+    settings: dict[str, Any] = {"preset": preset, "secret": secret}
+    mark = "."
+    if preset not in PRESETS:
+        mark = "--"
+        settings = {
+            "header": "webhook-signature", "payload": "{id}--{timestamp}--{body}", "idHeader": "webhook-id",
+            "timestampHeader": "webhook-timestamp", "format": "VERSIONED_LIST", "encoding": "BASE64", "secret": secret,
+            "secretEncoding": "WHSEC",
+        }  # fmt: skip
+    scheme = parse_signature(settings).scheme
+    assert scheme is not None
+    family, now, key = scheme.recipe.families[0], 1_700_000_000, base64.b64decode(secret[6:])
+
+    def verdict(identifier: str, timestamp: int, body: bytes, message: str) -> Verdict:
+        made = base64.b64encode(hmac.digest(key, message.encode(), "sha256")).decode()
+        headers = (
+            (family.id or "", identifier),
+            (family.timestamp or "", str(timestamp)),
+            (family.signature[0], f"v1,{made}"),
+        )
+        return scheme.check(body, method="POST", url="https://h/", headers=headers, now=now, secrets=[secret])
+
+    message = f"m2{mark}{now}{mark}5{mark}b"
+    assert verdict("m2", now, f"5{mark}b".encode(), message).accepted
+    shifted = verdict(f"m2{mark}{now}", 5, b"b", message)
+    assert (shifted.accepted, shifted.reason) == (False, Reason.ID_MALFORMED)
+    longer = f"a{mark}b{mark}{now}{mark}c"
+    assert verdict(f"a{mark}b", now, b"c", longer).reason is Reason.ID_MALFORMED
+    with pytest.raises(ValueError, match="id-malformed"):
+        sign(scheme, secret, Draft(body=b"b", now=now, delivery_id=f"m2{mark}x"))
+
+
+async def test_a_replay_is_stopped_by_what_is_signed(tmp_path: Path) -> None:
+    """
+    GITHUB's delivery id is no part of the signature: a replay under another id starts the flow again, as
+    docs/webhooks/signatures.md says. A key of what is signed, such as the body's digest, stops it.
+    """
+    signature = f"signature: {{preset: GITHUB, secret: {json.dumps(SECRET)}}}\n"
+    sources = (
+        flow(signature + "deduplication: {window: PT1H}", name="by-id"),
+        flow(signature + "deduplication: {key: '{{ trigger.bodyDigest }}', window: PT1H}", name="by-body"),
+    )
+    body = b'{"action":"opened"}'
+    made = {"X-Hub-Signature-256": f"sha256={hmac.digest(SECRET.encode(), body, 'sha256').hex()}"}
+    async with open_house(tmp_path, *sources) as house:
+        for name, expected in (("by-id", 2), ("by-body", 1)):
+            before = len(house.executions())
+            for delivery in ("one", "two"):
+                headers = {**made, "X-GitHub-Delivery": delivery, "Content-Type": "application/json"}
+                assert (await house.send(flow=name, content=body, headers=headers)).status_code == 200
+            assert len(house.executions()) - before == expected, name
+    document = (Path(__file__).parents[3] / "docs/webhooks/signatures.md").read_text("utf-8")
+    assert "trigger.bodyDigest" in document
+    assert "deduplication is what stops that" not in document
+
+
+async def test_a_failed_refetch_keeps_good_keys(autojump_clock: trio.testing.MockClock) -> None:
+    """
+    When a key set cannot be fetched again, or what comes is none, the keys that were good stay for a day; it is asked
+    for once a minute. A set that has no keys any more takes them back, and after a day nothing is accepted.
+    """
+    good, url = b'{"keys":[{"kty":"oct","kid":"a","k":"MTIz"}]}', "https://idp.example/keys"
+    answers: list[bytes | Exception] = []
+    asked = 0
+
+    async def fetch(url: str) -> bytes:
+        nonlocal asked
+        asked += 1
+        await trio.lowlevel.checkpoint()
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    sets, hour = KeySets(fetch), 3600.0
+    answers[:] = [good, OSError("down"), b"<html>", b'{"error":"x"}']
+    for now in (0.0, hour, 2 * hour, 3 * hour):
+        await sets.fetch(url, now)
+        assert [key["kid"] for key in sets.known[url].keys] == ["a"], now
+    assert not sets.known[url].wanted(3 * hour + 59)
+    assert sets.known[url].wanted(3 * hour + 60)
+    answers[:] = [b'{"keys":[]}']
+    await sets.fetch(url, 4 * hour)
+    assert sets.known[url].keys == ()
+    answers[:] = [good, OSError("down"), OSError("down")]
+    await sets.fetch(url, 5 * hour)
+    await sets.fetch(url, 29 * hour)
+    assert sets.known[url].keys
+    await sets.fetch(url, 30 * hour)
+    assert sets.known[url].keys == ()
+    assert asked == 8

@@ -1,5 +1,6 @@
 """Users of the settings, and their passwords."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from click.testing import CliRunner
 from hookledger.api.cli import main
 from hookledger.api.config import ConfigInvalid, load_config
 from hookledger.api.identity.passwords import HashInvalid, hash_password, parse_hash
-from hookledger.api.identity.users import GOOD_MAX, User, Users
+from hookledger.api.identity.users import GOOD_MAX, User, Users, first_user
 from hookledger.api.permissions import Role
 from tests.api.site import open_site
 
@@ -111,7 +112,7 @@ def test_a_hash_is_one_line_that_is_read_back() -> None:
     for line in made:
         kept = parse_hash(line)
         assert line == f"{kept}\n"
-        assert (kept.n, kept.r, kept.p) == (2**15, 8, 1)
+        assert (kept.n, kept.r, kept.p) == (2**17, 8, 1)
     empty = CliRunner().invoke(main, ["user", "hash"], input="\n")
     assert (empty.exit_code, empty.stdout) == (1, "")
 
@@ -138,7 +139,7 @@ async def test_a_name_nobody_has_is_checked_like_one_somebody_has() -> None:
         name = f"nobody {number}"
         assert users._decoy(name) is users._decoy(name)
         costs.add(users._decoy(name).password.n)
-    assert costs == {2**10, 2**15}
+    assert costs == {2**10, 2**17}
     for name in ("nobody 1", "nobody 2", "A", "a ", ""):
         assert await users.matches(name, "x") is None
     found = await users.matches("a", "x")
@@ -162,3 +163,16 @@ async def test_right_headers_are_remembered_within_bounds() -> None:
     assert users.remembered("Basic 0", "net") is None
     assert len(users._good) == GOOD_MAX
     assert not any(b"Basic" in key for key in users._good)
+
+
+def test_a_stored_password_is_expensive(tmp_path: Path) -> None:
+    """
+    What is stored takes 2^17 blocks of 1 KiB to check, in `credentials.json` and from `hookledger user hash`; hashes of
+    older settings are still taken. What stands in the settings in clear is stored nowhere and costs less.
+    """
+    assert str(hash_password("x")).startswith("$scrypt$ln=17,r=8,p=1$")
+    made = first_user(tmp_path)
+    assert json.loads((tmp_path / "credentials.json").read_bytes())["n"] == 2**17
+    assert made.user.password.n == 2**17
+    assert parse_hash(str(hash_password("x", n=2**15))).n == 2**15
+    assert first_user(tmp_path, password="in clear").user.password.n < 2**17

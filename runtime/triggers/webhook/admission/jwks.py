@@ -12,6 +12,7 @@ import msgspec
 
 TTL_SECONDS = 3600.0
 RETRY_SECONDS = 60.0
+STALE_SECONDS_MAX = 86_400.0  # how long keys outlive fetches that fail
 KEYS_MAX = 64
 DOCUMENT_BYTES_MAX = 262_144
 
@@ -21,6 +22,15 @@ class JwksEntry(msgspec.Struct, frozen=True, kw_only=True):
 
     keys: tuple[dict[str, Any], ...]
     fetched_at: float  # seconds on the caller's clock
+    tried_at: float = 0.0  # the last fetch, when it failed
+
+    def wanted(self, now: float) -> bool:
+        """Say whether a fetch is due."""
+        return self.rested(now) and (now - self.fetched_at >= TTL_SECONDS or not self.keys)
+
+    def rested(self, now: float) -> bool:
+        """Say whether the last fetch is long enough ago for another one."""
+        return now - max(self.fetched_at, self.tried_at) >= RETRY_SECONDS
 
     def named(self, kid: str | None) -> list[dict[str, Any]]:
         """Return the keys a token may mean: those of its name, or all when it has none."""
@@ -48,6 +58,15 @@ def read_jwks(document: bytes, *, now: float) -> JwksEntry:
     return JwksEntry(keys=tuple(keys), fetched_at=now)
 
 
+def is_jwks(document: bytes) -> bool:
+    """Say whether a document is a key set at all; one without keys takes them all back."""
+    try:
+        value: Any = msgspec.json.decode(document, type=dict[str, Any])
+    except (msgspec.DecodeError, RecursionError, ValueError):
+        return False
+    return len(document) <= DOCUMENT_BYTES_MAX and isinstance(value.get("keys"), list)
+
+
 def key_name(token: str) -> str | None:
     """Return the `kid` of a token, unverified; None when there is none or the token is malformed."""
     try:
@@ -61,7 +80,11 @@ def needs_fetch(entry: JwksEntry | None, now: float, token: str) -> bool:
     """Say whether the set must be fetched (again) before this token can be judged."""
     if entry is None:
         return True
-    age = now - entry.fetched_at
-    if age < RETRY_SECONDS:
-        return False
-    return age >= TTL_SECONDS or not entry.named(key_name(token))
+    return entry.wanted(now) or (entry.rested(now) and not entry.named(key_name(token)))
+
+
+def after_failure(entry: JwksEntry | None, now: float) -> JwksEntry:
+    """Return what is known after a fetch that failed: good keys for a day, then none."""
+    if entry is None or now - entry.fetched_at > STALE_SECONDS_MAX:
+        return JwksEntry(keys=(), fetched_at=now)
+    return msgspec.structs.replace(entry, tried_at=now)

@@ -9,7 +9,7 @@ from hookledger.runtime.triggers.webhook.signatures.candidates import Offered, w
 from hookledger.runtime.triggers.webhook.signatures.engines import Around
 from hookledger.runtime.triggers.webhook.signatures.model import Reason
 from hookledger.runtime.triggers.webhook.signatures.recipe import Family, Recipe, UrlRule
-from hookledger.runtime.triggers.webhook.signatures.template import around_body, headers_of, uses
+from hookledger.runtime.triggers.webhook.signatures.template import around_body, headers_of, runs_over, uses
 from hookledger.runtime.triggers.webhook.signatures.wire import READ_TIME, HeaderTable, freshness, is_id
 
 # HubSpot, "Validating requests": these escapes are undone in the URI before it is signed.
@@ -44,6 +44,8 @@ def read_signed(recipe: Recipe, family: Family, head: Incoming, offered: Offered
         identifier = _delivery_id(family.id, head.table)
         if isinstance(identifier, Reason):
             return identifier
+        if runs_over(recipe.payload, "id", identifier):
+            return Reason.ID_MALFORMED
         values["id"] = wire_bytes(identifier)
     if recipe.timed:
         text = _timestamp_text(family, head.table, offered)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 
 import msgspec
 
@@ -46,6 +47,12 @@ def _part(name: str | None, literal: str | None, stray: str | None) -> Part:
 def uses(parts: tuple[Part, ...], name: str) -> bool:
     """Say whether the template contains the field `name`."""
     return any(part.name == name for part in parts)
+
+
+def runs_over(parts: tuple[Part, ...], name: str, value: str) -> bool:
+    """Say whether a value contains the text that ends it in the template: it could be read as another one."""
+    ends = (after.literal for part, after in pairwise(parts) if part.name == name and after.literal)
+    return any(end in value.encode("utf-8", "surrogatepass") for end in ends)
 
 
 def headers_of(parts: tuple[Part, ...]) -> tuple[str, ...]:
