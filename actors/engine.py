@@ -395,7 +395,7 @@ async def _http_for(ports: Ports) -> AsyncGenerator[None]:
     if "http" in ports.services:
         yield
         return
-    async with open_http() as client:
+    async with open_http(ports.services.get("targets")) as client:
         ports.services["http"] = client
         try:
             yield

@@ -7,24 +7,30 @@ variables; executions must not hand such things to each other or to the services
 import socket
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Final, cast
 
 import httpx
 import trio
 
+from hookledger.actors.connecting import Turns, pool
 from hookledger.runtime.tasks.base import TaskFailed
+from hookledger.runtime.tasks.http.policy import TargetPolicy
 from hookledger.runtime.tasks.http.port import HttpAnswer, HttpRequest
-from hookledger.runtime.tasks.http.target import place
+from hookledger.runtime.tasks.http.target import origin, place
 
-LIMITS: Final = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=30.0)
+KEPT: Final = 50
+KEPT_SECONDS: Final = 30.0
+"""Connections that wait to be used again, and how long."""
 
 
 class HttpClient:
     """Implements `HttpPort`. Costs nothing before the first request."""
 
-    def __init__(self, *, verify: ssl.SSLContext | None = None) -> None:
+    def __init__(self, *, verify: ssl.SSLContext | None = None, policy: TargetPolicy | None = None) -> None:
         self._verify = verify
+        self._policy = policy or TargetPolicy()
+        self._turns = Turns()
         self._transport: httpx.AsyncHTTPTransport | None = None
 
     async def send(self, request: HttpRequest) -> HttpAnswer:
@@ -34,9 +40,11 @@ class HttpClient:
             TaskFailed: As `HttpPort` says.
         """
         where = place(request.uri)
-        with _translated(where, request):
-            response = await self._opened().handle_async_request(_outgoing(request))
-        return _Answer(response, where, request)
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._turns.turn(origin(request.uri)[1:]))
+            with _translated(where, request):
+                response = await self._opened().handle_async_request(_outgoing(request))
+            return _Answer(response, where, request, stack.pop_all())
 
     async def aclose(self) -> None:
         """Close all connections, also when cancelled."""
@@ -47,14 +55,24 @@ class HttpClient:
     def _opened(self) -> httpx.AsyncHTTPTransport:
         if self._transport is None:
             verify = self._verify or httpx.create_ssl_context()  # certifi's, or SSL_CERT_FILE
-            self._transport = httpx.AsyncHTTPTransport(verify=verify, trust_env=False, limits=LIMITS)
+            self._transport = _Transport(self._policy, verify)
         return self._transport
 
 
+class _Transport(httpx.AsyncHTTPTransport):
+    """httpx's, over connections of our own: it has no other way to say who makes them."""
+
+    def __init__(self, policy: TargetPolicy, verify: ssl.SSLContext) -> None:
+        super().__init__(verify=verify, trust_env=False)
+        self._pool = pool(policy, verify, kept=KEPT, kept_seconds=KEPT_SECONDS)
+
+
 @asynccontextmanager
-async def open_http_client(*, verify: ssl.SSLContext | None = None) -> AsyncGenerator[HttpClient]:
+async def open_http_client(
+    *, verify: ssl.SSLContext | None = None, policy: TargetPolicy | None = None
+) -> AsyncGenerator[HttpClient]:
     """A client until the block ends."""
-    client = HttpClient(verify=verify)
+    client = HttpClient(verify=verify, policy=policy)
     try:
         yield client
     finally:
@@ -64,7 +82,9 @@ async def open_http_client(*, verify: ssl.SSLContext | None = None) -> AsyncGene
 class _Answer:
     """Implements `HttpAnswer`."""
 
-    def __init__(self, response: httpx.Response, where: str, request: HttpRequest) -> None:
+    def __init__(
+        self, response: httpx.Response, where: str, request: HttpRequest, turn: AsyncExitStack
+    ) -> None:
         assert isinstance(response.stream, httpx.AsyncByteStream)
         self.status = response.status_code
         self.headers = tuple((name.decode("latin-1"), _text(value)) for name, value in response.headers.raw)
@@ -72,6 +92,8 @@ class _Answer:
         self._pieces: AsyncIterator[bytes] = aiter(response.stream)
         self._where = where
         self._request = request
+        self._turn = turn
+        """Ends with the answer."""
 
     async def receive(self) -> bytes:
         with _translated(self._where, self._request):
@@ -91,7 +113,8 @@ class _Answer:
             except TaskFailed:
                 pass  # it was being dropped anyway
         with trio.CancelScope(shield=True):
-            await self._stream.aclose()
+            async with self._turn:
+                await self._stream.aclose()
 
 
 def _outgoing(request: HttpRequest) -> httpx.Request:
@@ -101,7 +124,7 @@ def _outgoing(request: HttpRequest) -> httpx.Request:
         raise TaskFailed(f"property `uri`: {error}", kind="InvalidUri") from None
     headers = [(name.encode(), value.encode()) for name, value in request.headers]
     connect, silence = request.connect_seconds_max, request.read_seconds_max
-    timeout = httpx.Timeout(connect=connect, pool=connect, read=silence, write=silence)
+    timeout = httpx.Timeout(connect=connect, pool=None, read=silence, write=silence)
     return httpx.Request(
         request.method,
         url,
@@ -124,7 +147,6 @@ def _translated(where: str, request: HttpRequest) -> Generator[None]:
 
 _SLOW: Final[tuple[tuple[type[httpx.TransportError], str], ...]] = (
     (httpx.ConnectTimeout, "did not accept a connection within {connect:g} s (`options.connectTimeout`)"),
-    (httpx.PoolTimeout, "had to wait more than {connect:g} s for a free connection"),
     (httpx.ReadTimeout, "was silent for {read:g} s (`options.readTimeout`)"),
     (httpx.WriteTimeout, "took nothing in for {read:g} s (`options.readTimeout`)"),
 )

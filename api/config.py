@@ -10,6 +10,7 @@ from msgspec import Meta
 
 if TYPE_CHECKING:
     from hookledger.api.identity.declared import Declared
+    from hookledger.runtime.tasks.http.policy import TargetPolicy
     from hookledger.runtime.triggers.webhook.admission.ip import Network
 
 from hookledger.runtime.durations import DurationInvalid, parse_duration
@@ -76,11 +77,23 @@ class AuthConfig(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fi
     """Further ones."""
 
 
+class HttpConfig(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """`tasks.http`: where requests of flows may go; hosts, `*.example.com`, addresses and networks."""
+
+    allow: list[str] = []
+    """When given, nothing else is reached."""
+    deny: list[str] = []
+    """Never reached, whatever is allowed."""
+    link_local: bool = False
+    """Also link-local addresses and those of clouds' metadata."""
+
+
 class TasksConfig(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """`tasks`: what flows may do."""
 
     processes: bool = False
     """Allow tasks that run commands on this machine."""
+    http: HttpConfig = msgspec.field(default_factory=HttpConfig)
 
 
 class Config(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -111,6 +124,20 @@ class Config(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields
         if problems:
             raise ConfigInvalid("; ".join(f"{one.path} {one.message}" for one in problems))
         return networks
+
+    @property
+    def targets(self) -> "TargetPolicy":
+        """`tasks.http` as a policy."""
+        from hookledger.runtime.tasks.http.policy import policy_of
+
+        http = self.tasks.http
+        policy, wrong = policy_of(http.allow, http.deny, link_local=http.link_local)
+        if wrong:
+            raise ConfigInvalid(
+                f"tasks.http: {wrong[0]!r} is no host, address or network; write for example api.example.com,"
+                " *.example.com, 10.0.0.0/8 or fd00::/8"
+            )
+        return policy
 
     @property
     def users(self) -> "tuple[Declared, ...]":
@@ -154,6 +181,9 @@ _VARIABLES: Final[dict[str, tuple[str, ...]]] = {
     "USERNAME": ("auth", "username"),
     "PASSWORD": ("auth", "password"),
     "PROCESSES": ("tasks", "processes"),
+    "HTTP_ALLOW": ("tasks", "http", "allow"),
+    "HTTP_DENY": ("tasks", "http", "deny"),
+    "HTTP_LINK_LOCAL": ("tasks", "http", "linkLocal"),
 }
 """Environment variables without their prefix, and the setting each of them is."""
 
@@ -190,6 +220,7 @@ def load_config(
     assert config.idle_seconds_max >= 0
     assert config.trusted_networks is not None
     assert config.users is not None
+    assert config.targets is not None
     return config
 
 
@@ -226,7 +257,7 @@ def _from_environment(environment: Mapping[str, str]) -> list[tuple[tuple[str, .
             continue
         if short not in _VARIABLES:
             raise ConfigInvalid(f"unknown variable {name}; {suggestion(short, _VARIABLES)}")
-        lists = short == "TRUSTED_PROXIES"
+        lists = short in ("TRUSTED_PROXIES", "HTTP_ALLOW", "HTTP_DENY")
         found.append((_VARIABLES[short], [part.strip() for part in value.split(",")] if lists else value))
     return found
 

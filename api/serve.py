@@ -127,7 +127,9 @@ def hypercorn_config(config: Config) -> HypercornConfig:
 
 def _ports(config: Config) -> Ports:
     """The real world, as far as the settings open it to flows."""
-    services = {"processes": MachineProcesses()} if config.tasks.processes else {}
+    services: dict[str, Any] = {"targets": config.targets}
+    if config.tasks.processes:
+        services["processes"] = MachineProcesses()
     cipher = Cipher(config.encryption_key) if config.encryption_key else None
     return Ports(services=services, cipher=cipher, environment=environment_variables())
 
