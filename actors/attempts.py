@@ -157,7 +157,8 @@ class Attempts:
         with self._live[context.path]:
             if kind.effect_of() != "pure":
                 await self._bench.recorder.barrier()
-            ended = await run_attempt(kind, context, timeout=timeout)
+            with self._bench.ports.effects.counted(kind.effect_of()):
+                ended = await run_attempt(kind, context, timeout=timeout)
         await self._outbox.send(ended)
 
     def _wanted(self, task: Task, place: Place, attempt: int) -> bool:

@@ -68,8 +68,17 @@ class Performer:
         await self._keep_promises()
         before = self._bench.state.sequence
         for command in commands:
-            await _HANDLERS[type(command)](self, command)
+            if not self._put_off(command):
+                await _HANDLERS[type(command)](self, command)
         return self._bench.state.sequence != before
+
+    def _put_off(self, command: Command) -> bool:
+        """While the engine drains: an effect that nobody waits for begins after the next start, not now."""
+        if not self._bench.ports.effects.draining or not isinstance(command, StartAttempt):
+            return False
+        received = self._bench.state.received
+        waited_for = received is not None and (received.wait or received.parent)
+        return not waited_for and command.task.kind.effect != "pure"
 
     async def _keep_promises(self) -> None:
         """Start children nobody waits for that a crash kept from starting; the plan does not ask for them again."""

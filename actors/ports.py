@@ -1,14 +1,46 @@
 """Everything outside that an engine uses, in one place, so that a simulation can replace all of it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
+
+import trio
 
 from hookledger.journal.ports import Clock, Entropy, SystemClock, SystemEntropy, Writer, this_process
 from hookledger.runtime.expressions import Ambient
 from hookledger.runtime.expressions import Ports as ExpressionPorts
 from hookledger.runtime.secret_inputs import Cipher
 from hookledger.runtime.secrets import Secrets, environment_secrets
+
+
+class Effects:
+    """Attempts at work, so that a server that stops can let them end.
+
+    While it drains only executions somebody waits for begin further attempts with effects outside.
+    """
+
+    def __init__(self) -> None:
+        self.draining = False
+        self.running = 0
+        self._ended = trio.Event()
+
+    @contextmanager
+    def counted(self, effect: str) -> Iterator[None]:
+        """Around an attempt; a pure one leaves nothing in doubt and is not waited for."""
+        outside = effect != "pure"
+        self.running += outside
+        try:
+            yield
+        finally:
+            self.running -= outside
+            self._ended.set()
+
+    async def quiet(self) -> None:
+        """Return when none is at work outside."""
+        while self.running:
+            self._ended = trio.Event()
+            await self._ended.wait()
 
 
 class Ports:
@@ -39,6 +71,7 @@ class Ports:
         self.cipher = cipher
         self.environment = dict(environment or {})
         self.services: dict[str, Any] = dict(services or {})
+        self.effects = Effects()
         self._expressions: dict[str, ExpressionPorts] = {}
 
     def ambient(self, drawn: Iterable[Mapping[str, Any]] | None = None, *, namespace: str = "") -> Ambient:

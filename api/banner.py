@@ -80,9 +80,7 @@ def _program() -> str:
 def _credentials(first: "First", address: str) -> Iterator[str]:
     user = first.user.name
     if first.generated:
-        yield f"API user {user}, password {first.generated}   (shown only now; its hash is in {first.origin})"
-        credentials = shlex.quote(f"{user}:{first.generated}")
+        yield f"API user {user}, password {first.generated}   (shown until somebody has logged in with it)"
     else:
-        yield f"API user {user}, password as in {first.origin}"
-        credentials = shlex.quote(f"{user}:PASSWORD")
-    yield f"    curl -u {credentials} {shlex.quote(f'{address}/api/v1/main/executions/search')}"
+        yield f"API user {user}, password as in {first.origin}   (`hookledger user reset` makes a new one)"
+    yield f"    curl -u {shlex.quote(user)} {shlex.quote(f'{address}/api/v1/main/executions/search')}"

@@ -12,7 +12,7 @@ from hookledger.api.webhook.commands import webhook
 from hookledger.journal.cli import journal
 from hookledger.journal.cli.reading import JournalFile, reading
 from hookledger.journal.cli.text import say
-from hookledger.journal.errors import JournalError
+from hookledger.journal.errors import JournalError, JournalPoisoned
 from hookledger.journal.text import escaped
 
 
@@ -40,20 +40,28 @@ def serve(
     flows: str | None, data: str | None, host: str | None, port: int | None, config_file: Path | None
 ) -> None:
     """Serve the flows of a directory."""
-    from hookledger.api.config import ConfigInvalid
     from hookledger.api.serve import run
 
     config = _config(config_file, {"flows": flows, "data": data, "server.host": host, "server.port": port})
     try:
-        sys.exit(run(config))
-    except* JournalError as group:
-        raise _fail(str(group.exceptions[0])) from None
-    except* ConfigInvalid as group:
-        raise _fail(str(group.exceptions[0])) from None
-    except* OSError as group:
-        raise _fail(
-            f"cannot listen on {config.server.host}:{config.server.port}: {group.exceptions[0]}"
-        ) from None
+        code = run(config)
+    except Exception as error:
+        if (why := _plain(error)) is None:
+            raise
+        raise _fail(why) from None
+    sys.exit(code)
+
+
+def _plain(error: BaseException) -> str | None:
+    """What stopped the server, for its operator, where it is nothing that we did not expect."""
+    from hookledger.api.config import ConfigInvalid
+    from hookledger.api.serve import CannotListen
+
+    if isinstance(error, BaseExceptionGroup):
+        return next((why for one in error.exceptions if (why := _plain(one)) is not None), None)
+    if isinstance(error, JournalPoisoned):
+        return ""  # the log has it already
+    return str(error) if isinstance(error, JournalError | ConfigInvalid | CannotListen) else None
 
 
 @main.group()
@@ -180,5 +188,6 @@ def _config(file: Path | None, flags: dict[str, Any]) -> Any:
 
 
 def _fail(message: str) -> SystemExit:
-    say(message, err=True)
+    if message:
+        say(message, err=True)
     return SystemExit(1)

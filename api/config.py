@@ -1,6 +1,8 @@
 """Settings: `hookledger.yaml`, then `HOOKLEDGER_*` variables, then flags; the later one wins."""
 
+import logging
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -22,6 +24,9 @@ PREFIX: Final = "HOOKLEDGER_"
 MIB: Final = 1024 * 1024
 
 
+logger = logging.getLogger("hookledger.config")
+
+
 class ConfigInvalid(Exception):
     """A setting that cannot be used; the text says which and what to do."""
 
@@ -39,6 +44,8 @@ class ServerConfig(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_
     body_limit_max: Annotated[int, Meta(ge=0)] = 1024 * MIB
     """Bytes a trigger's `bodyLimit` may ask for."""
     idle_timeout: str = "PT30S"
+    grace: str = "PT8S"
+    """How long requests and running tasks may take to end once the server was asked to stop."""
     connections_max: Annotated[int, Meta(ge=0)] = 0
     """Open at once; 0 for as many as the descriptors of the process allow, at most 10,000."""
 
@@ -150,6 +157,11 @@ class Config(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields
         return declared_users(self.auth.users, first=self.auth.username or DEFAULT_USER)
 
     @property
+    def grace_seconds(self) -> float:
+        """`server.grace` in seconds."""
+        return _seconds("server.grace", self.server.grace)
+
+    @property
     def idle_seconds_max(self) -> float:
         """`server.idleTimeout` in seconds."""
         return _seconds("server.idleTimeout", self.server.idle_timeout)
@@ -172,6 +184,7 @@ _VARIABLES: Final[dict[str, tuple[str, ...]]] = {
     "TRUSTED_PROXIES": ("server", "trustedProxies"),
     "BODY_LIMIT": ("server", "bodyLimit"),
     "IDLE_TIMEOUT": ("server", "idleTimeout"),
+    "GRACE": ("server", "grace"),
     "CONNECTIONS_MAX": ("server", "connectionsMax"),
     "BODY_LIMIT_MAX": ("server", "bodyLimitMax"),
     "MAX_EXECUTIONS": ("webhook", "maxExecutions"),
@@ -187,7 +200,15 @@ _VARIABLES: Final[dict[str, tuple[str, ...]]] = {
 }
 """Environment variables without their prefix, and the setting each of them is."""
 
-_ELSEWHERE: Final = ("SECRET_", "CONFIG", "TOKEN")
+_SECRETS: Final = "SECRET_"
+_ELSEWHERE: Final = frozenset({"TOKEN"})
+"""Read by `hookledger token`."""
+_ORCHESTRATED: Final = re.compile(
+    r"(?:(?:\w+_)?SERVICE_HOST|(?:\w+_)?SERVICE_PORT(?:_\w+)?|(?:\w+_)?PORT_\d+_\w+)"
+)
+"""What Kubernetes and Docker put beside a service whose name begins with `hookledger`."""
+_LINK: Final = re.compile(r"(?:tcp|udp|sctp)://\S*")
+"""A port as they write it, with its address."""
 _SECRET: Final = frozenset({"password", "passwordHash", "encryptionKey"})
 
 
@@ -207,21 +228,40 @@ def load_config(
         ConfigInvalid: With what is wrong and where.
     """
     merged = _read_file(file)
-    for name, value in _from_environment(os.environ if environment is None else environment):
+    origins = {"": f"{file or FILE}: "} if merged else {}
+    for variable, name, value in _from_environment(os.environ if environment is None else environment):
         _set(merged, name, value)
+        origins[".".join(name)] = f"{variable}: "
     for dotted, value in (flags or {}).items():
         if value is not None:
             _set(merged, tuple(dotted.split(".")), value)
+            origins[dotted] = ""
+    try:
+        return _checked(merged)
+    except ConfigInvalid as error:
+        raise ConfigInvalid(_origin(str(error), origins) + str(error)) from error
+
+
+def _checked(merged: Mapping[str, Any]) -> Config:
     try:
         config = msgspec.convert(merged, Config, strict=False)
     except msgspec.ValidationError as error:
         raise ConfigInvalid(_explained(str(error))) from error
     assert config.wait_seconds_max >= 0
     assert config.idle_seconds_max >= 0
+    assert config.grace_seconds >= 0
     assert config.trusted_networks is not None
     assert config.users is not None
     assert config.targets is not None
     return config
+
+
+def _origin(message: str, origins: Mapping[str, str]) -> str:
+    """Where the setting a message speaks of was set, as it is put in front."""
+    for dotted, origin in origins.items():
+        if dotted and (f"`$.{dotted}`" in message or message.startswith((f"{dotted}:", f"{dotted}["))):
+            return origin
+    return origins.get("", "")
 
 
 def masked(config: Config) -> dict[str, Any]:
@@ -249,17 +289,32 @@ def _read_file(file: Path | None) -> dict[str, Any]:
     return dict(data or {})
 
 
-def _from_environment(environment: Mapping[str, str]) -> list[tuple[tuple[str, ...], Any]]:
-    found: list[tuple[tuple[str, ...], Any]] = []
+def _from_environment(environment: Mapping[str, str]) -> list[tuple[str, tuple[str, ...], Any]]:
+    found: list[tuple[str, tuple[str, ...], Any]] = []
+    ignored: list[str] = []
     for name, value in environment.items():
         short = name.removeprefix(PREFIX)
-        if short == name or short.startswith(_ELSEWHERE):
+        if short == name or short.startswith(_SECRETS) or short in _ELSEWHERE:
+            continue
+        if _by_orchestrator(short, value):
+            ignored.append(name)
             continue
         if short not in _VARIABLES:
-            raise ConfigInvalid(f"unknown variable {name}; {suggestion(short, _VARIABLES)}")
+            known = [PREFIX + one for one in _VARIABLES]
+            raise ConfigInvalid(f"unknown variable {name}; {suggestion(name, known)}")
         lists = short in ("TRUSTED_PROXIES", "HTTP_ALLOW", "HTTP_DENY")
-        found.append((_VARIABLES[short], [part.strip() for part in value.split(",")] if lists else value))
+        read = [part.strip() for part in value.split(",")] if lists else value
+        found.append((name, _VARIABLES[short], read))
+    if ignored:
+        logger.warning(
+            "ignored, as Kubernetes and Docker set them for a service: %s", ", ".join(sorted(ignored))
+        )
     return found
+
+
+def _by_orchestrator(short: str, value: str) -> bool:
+    port = short == "PORT" or short.endswith("_PORT")
+    return bool(_ORCHESTRATED.fullmatch(short)) or (port and bool(_LINK.fullmatch(value)))
 
 
 def _set(target: dict[str, Any], path: tuple[str, ...], value: Any) -> None:

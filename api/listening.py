@@ -8,7 +8,6 @@ of holding its task, and the server's end, for ever. There are never more connec
 
 import errno
 import logging
-import re
 import resource
 import socket
 from collections import Counter
@@ -17,10 +16,11 @@ from typing import Any, Final
 
 import h11
 import trio
-from h11._receivebuffer import ReceiveBuffer
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
 from hypercorn.events import Closed, Event, RawData
+from hypercorn.protocol.events import Event as StreamEvent
+from hypercorn.protocol.events import Response
 from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.trio.lifespan import Lifespan
 from hypercorn.trio.tcp_server import TCPServer
@@ -28,6 +28,7 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import AppWrapper, ASGIFramework, ConnectionState
 from hypercorn.utils import repr_socket_addr
 
+from hookledger.api.framing import Parser
 from hookledger.api.http import problem
 
 CONTINUE: Final = "hookledger.continue"
@@ -35,6 +36,8 @@ CONTINUE: Final = "hookledger.continue"
 PIECE_BYTES: Final = 65_536
 """So much of an answer a client has to take within the idle timeout."""
 
+BACKLOG: Final = 1024
+"""Connections that wait in the system's queue."""
 CONNECTIONS_MAX: Final = 10_000
 RESERVE_MIN: Final = 64
 RESERVE_MAX: Final = 512
@@ -42,15 +45,10 @@ RESERVE_MAX: Final = 512
 LINGER_SECONDS_MAX: Final = 2.0
 LINGER_BYTES_MAX: Final = 16 * 1024 * 1024
 """What a refused client may still send; it is dropped, so that the client comes to read why."""
-EXTENSION_BYTES_MAX: Final = 16_384
-"""Of chunk extensions, beyond one byte for each byte of the body."""
 FULL_SECONDS: Final = 0.1
 """Until the system is asked again, when it had no descriptor for a connection."""
 
-_LENGTHS: Final = {b"content-length", b"transfer-encoding"}
 _OUT_OF_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-_CHUNK: Final = re.compile(rb"[0-9A-Fa-f]{1,16}(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?\r\n")
-_HOST: Final = re.compile(rb"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*")
 
 logger = logging.getLogger("hookledger.http")
 
@@ -81,16 +79,14 @@ async def serve_http(
         application.cancel_scope.cancel()
 
 
-def listen(config: Config) -> list[socket.socket]:
-    """Take the addresses of the configuration.
+def listen(host: str, port: int) -> socket.socket:
+    """Take an address.
 
     Raises:
-        OSError: One of them cannot be had.
+        OSError: It cannot be had.
     """
-    sockets = config.create_sockets().insecure_sockets
-    for one in sockets:
-        one.listen(config.backlog)
-    return sockets
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=BACKLOG)
 
 
 def addresses(listening: Iterable[socket.socket]) -> list[str]:
@@ -363,6 +359,14 @@ class Http1(H11Protocol):
         if isinstance(self.connection, Parser) and self.connection.head_begun:
             await self._send_error_response(408)
 
+    async def stream_send(self, event: StreamEvent) -> None:
+        """Hypercorn's; an answer given while the server ends says that the connection ends too."""
+        if isinstance(event, Response) and event.status_code >= 200 and self.context.terminated.is_set():
+            others = [(name, value) for name, value in event.headers if name.lower() != b"connection"]
+            headers = [*others, (b"connection", b"close")]
+            event = Response(stream_id=event.stream_id, headers=headers, status_code=event.status_code)
+        await super().stream_send(event)
+
     async def _check_protocol(self, event: h11.Request) -> None:
         """Hypercorn's would go over to HTTP/2, whose connections nothing here guards."""
 
@@ -385,132 +389,3 @@ class Http1(H11Protocol):
         await self._send_h11_event(h11.Response(status_code=status_code, headers=headers))
         await self._send_h11_event(h11.Data(data=refusal.body))
         await self._send_h11_event(h11.EndOfMessage())
-
-
-class Parser(h11.Connection):
-    """A parser that refuses what another one might read differently (RFC 9112), and never changes the protocol.
-
-    It leaves `100 Continue` to the application.
-    """
-
-    _receive_buffer: "StrictBuffer"
-
-    def __init__(self, head_bytes_max: int) -> None:
-        super().__init__(h11.SERVER, max_incomplete_event_size=head_bytes_max)
-        self._receive_buffer = StrictBuffer()
-
-    @property
-    def head_begun(self) -> bool:
-        """True while a request's head has begun and not ended."""
-        return self.their_state is h11.IDLE and bool(self._receive_buffer)
-
-    def next_event(self) -> Any:
-        """What comes next.
-
-        Raises:
-            h11.RemoteProtocolError: It is no HTTP, or a proxy in front may have seen another request.
-        """
-        if self.their_state is h11.IDLE:
-            self._receive_buffer.skip_empty_line()
-        elif self.their_state is h11.MUST_CLOSE:
-            self._receive_buffer.clear()  # it was the last request: what follows is none (RFC 9112, section 9.6)
-        event: Any = super().next_event()
-        if isinstance(event, h11.Request):
-            self._receive_buffer.body_begins()
-            self._cstate.pending_switch_proposals.clear()
-            _check(event)
-        elif isinstance(event, h11.Data):
-            self._receive_buffer.body_bytes += len(event.data)
-        return event
-
-    @property
-    def they_are_waiting_for_100_continue(self) -> bool:
-        """What Hypercorn acts on; it would say `100 Continue` at once."""
-        return False
-
-
-def _check(request: h11.Request) -> None:
-    """Refuse a head that is well-formed and means two things, or nothing we speak."""
-    names = [name for name, _ in request.headers]
-    if request.http_version[:2] != b"1.":
-        raise h11.RemoteProtocolError("this is a server of HTTP/1.1", error_status_hint=505)
-    if request.method == b"CONNECT":
-        raise h11.RemoteProtocolError("this is no proxy", error_status_hint=501)
-    if set(names) >= _LENGTHS:
-        raise h11.RemoteProtocolError("Content-Length and Transfer-Encoding exclude each other")
-    if b"transfer-encoding" in names and request.http_version == b"1.0":
-        raise h11.RemoteProtocolError("HTTP/1.0 has no Transfer-Encoding")
-    if b"host" not in names and request.http_version != b"1.0":
-        raise h11.RemoteProtocolError("Host is missing")
-    if not all(_HOST.fullmatch(value) for name, value in request.headers if name == b"host"):
-        raise h11.RemoteProtocolError("Host is none")
-
-
-class StrictBuffer(ReceiveBuffer):
-    """What was received and not parsed. A line ends with CRLF and with nothing else."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._skipped = False
-        self._extensions = 0
-        self.body_bytes = 0
-
-    def body_begins(self) -> None:
-        """The head is over."""
-        self._skipped = False
-        self._extensions = self.body_bytes = 0
-
-    def clear(self) -> None:
-        """Forget all of it."""
-        self._extract(len(self))
-
-    def skip_empty_line(self) -> None:
-        """One before a request is no fault (RFC 9112, section 2.2)."""
-        if not self._skipped and self._data[:2] == b"\r\n":
-            self._extract(2)
-            self._skipped = True
-
-    def is_next_line_obviously_invalid_request_line(self) -> bool:
-        """As the name says; the first half of an empty line is none yet."""
-        return self._data != b"\r" and super().is_next_line_obviously_invalid_request_line()
-
-    def maybe_extract_lines(self) -> list[bytearray] | None:
-        """The lines of a head, or of trailers, once they are complete.
-
-        Raises:
-            h11.RemoteProtocolError: Lines that are none.
-        """
-        found = 0 if self._data[:2] == b"\r\n" else self._data.find(b"\r\n\r\n") + 2
-        whole = found != 1
-        _check_lines(self._data[: found + 2] if whole else self._data.removesuffix(b"\r"))
-        return super().maybe_extract_lines() if whole else None
-
-    def maybe_extract_next_line(self) -> bytearray | None:
-        """The line before a chunk, once it is complete.
-
-        Raises:
-            h11.RemoteProtocolError: It is none, or extensions outweigh what is sent with them.
-        """
-        line = super().maybe_extract_next_line()
-        if line is None:
-            return None
-        if not _CHUNK.fullmatch(line):
-            raise h11.RemoteProtocolError("what stands before a chunk is no size")
-        self._extensions += len(line.partition(b";")[2])
-        if self._extensions > EXTENSION_BYTES_MAX + self.body_bytes:
-            raise h11.RemoteProtocolError("more chunk extensions than body")
-        return line
-
-
-def _check_lines(data: bytearray) -> None:
-    ends = data.count(b"\r\n")
-    if data.count(b"\n") != ends or data.count(b"\r") != ends or b"\0" in data:
-        raise h11.RemoteProtocolError("lines end with CRLF, and hold neither CR, LF nor NUL")
-    if b"\r\n " in data or b"\r\n\t" in data:
-        raise h11.RemoteProtocolError("a header stands on one line")
-    lengths = _LENGTH.findall(data)
-    if len(lengths) > 1 or any(b"," in length for length in lengths):
-        raise h11.RemoteProtocolError("a body has one length")
-
-
-_LENGTH: Final = re.compile(rb"\r\n[Cc][Oo][Nn][Tt][Ee][Nn][Tt]-[Ll][Ee][Nn][Gg][Tt][Hh]:([^\r]*)")

@@ -1,22 +1,25 @@
 """Serving: the engine, the application on Hypercorn, the flows directory, and what is printed at start."""
 
+import errno
 import logging
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from math import ceil
 from pathlib import Path
+from socket import socket
 from typing import Any, Final
 
 import trio
 from hypercorn.config import Config as HypercornConfig
 
 from hookledger.actors.engine import Engine
-from hookledger.actors.ports import Ports
+from hookledger.actors.ports import Effects, Ports
 from hookledger.actors.processes import MachineProcesses
 from hookledger.api.app import Settings, make_app
 from hookledger.api.banner import banner
-from hookledger.api.config import Config
+from hookledger.api.config import Config, ServerConfig
 from hookledger.api.environment import conceal
 from hookledger.api.flows_directory import FlowsDirectory
 from hookledger.api.identity.declared import all_users
@@ -24,10 +27,12 @@ from hookledger.api.identity.guard import open_guard
 from hookledger.api.identity.origins import Origins
 from hookledger.api.identity.users import Users, first_user
 from hookledger.api.listening import connections_allowed, listen, raise_descriptor_limit, serve_http
+from hookledger.api.readiness import Gate
 from hookledger.api.webhook.fetching import fetch_through
 from hookledger.api.webhook.files import Files
 from hookledger.api.webhook.handler import WebhookHandler, WebhookLimits
 from hookledger.journal.cli.text import say as say_line
+from hookledger.journal.sqlite import SqliteStore
 from hookledger.journal.text import escaped
 from hookledger.runtime.secret_inputs import Cipher
 from hookledger.runtime.secrets import environment_variables
@@ -35,6 +40,12 @@ from hookledger.runtime.secrets import environment_variables
 WATCH_SECONDS: Final = 1.0
 LINGER_SECONDS: Final = 2.0
 """How long callers still get their 503 after the journal stopped."""
+LAST_SECONDS: Final = 1.0
+"""For the 503 of those who were cut."""
+
+
+class CannotListen(Exception):
+    """The address cannot be had; the text says which and why."""
 
 
 async def serve(
@@ -44,21 +55,58 @@ async def serve(
     say: Callable[[str], None] = say_line,
     ports: Ports | None = None,
 ) -> None:
-    """Run until `shutdown` is set.
+    """Run until `shutdown` is set; what is under way then has `server.grace` to end.
+
+    The address is taken first, so that nothing is made in the data directory where it cannot be had, and so that
+    callers are told to come back while a long journal is opened.
 
     Args:
         ports: The outside world; the real one by default. A service `fetch` gets key sets and certificates instead
             of the HTTP port.
 
     Raises:
+        CannotListen: The address cannot be bound.
         JournalLocked: Another server has the data directory.
-        OSError: The address cannot be bound.
+        JournalUnwritable, JournalUnreadable: It cannot be used.
+        JournalPoisoned: A commit failed.
     """
+    settings, gate, over = hypercorn_config(config), Gate(), trio.Event()
+    serving = partial(serve_http, connections_max=connections_allowed(config.server.connections_max))
+    async with trio.open_nursery() as outer:
+        bound = await outer.start(serving, gate, settings, [_listen(config.server)], over)
+        try:
+            await _run_engine(config, ports or _ports(config), gate, bound, shutdown, over, say)
+        finally:
+            over.set()
+            gate.cut()
+            with trio.move_on_after(LAST_SECONDS, shield=True):
+                await gate.quiet()
+    say("stopped; the journal is closed")
+
+
+def _listen(config: ServerConfig) -> socket:
+    try:
+        return listen(config.host, config.port)
+    except OSError as error:
+        code = error.errno or 0
+        reason = os.strerror(code) if code in errno.errorcode else str(error)
+        raise CannotListen(f"cannot listen on {config.host}:{config.port}: {reason}") from error
+
+
+async def _run_engine(
+    config: Config,
+    ports: Ports,
+    gate: Gate,
+    bound: Sequence[str],
+    shutdown: trio.Event,
+    over: trio.Event,
+    say: Callable[[str], None],
+) -> None:
     directory = Path(config.data)
-    ports = ports or _ports(config)
     files = ports.services["files"] = Files(directory / "files")
+    store = await trio.to_thread.run_sync(SqliteStore, directory)  # an upgrade may take its time
     async with (
-        Engine.open(directory, ports=ports, linger=LINGER_SECONDS) as engine,
+        Engine.open(store, ports=ports, linger=LINGER_SECONDS, recover_in_background=True) as engine,
         trio.open_nursery() as nursery,
     ):
         flows = FlowsDirectory(engine, Path(config.flows)) if config.flows else None
@@ -69,25 +117,54 @@ async def serve(
         first = first_user(directory, username=config.auth.username, password=config.auth.password)
         guard = await open_guard(
             engine,
-            Users(all_users(first.user, config.users)),
+            Users(all_users(first.user, config.users), proved=first.proved),
             Origins(config.server.public_url, config.trusted_networks),
             realm=config.auth.realm,
         )
         files.clean()
         handler = _webhook_handler(engine, config, files)
         nursery.start_soon(handler.run)
-        settings = Settings(
-            webhook_auth=config.webhook.require_auth, idle_seconds_max=config.idle_seconds_max
-        )
-        app = make_app(engine, handler, guard, settings)
-        settings_of = hypercorn_config(config)
-        serving = partial(serve_http, connections_max=connections_allowed(config.server.connections_max))
-        bound = await nursery.start(serving, app, settings_of, listen(settings_of), shutdown)
-        for line in banner(engine, config, first, bound):
-            say(line)
+        about = Settings(webhook_auth=config.webhook.require_auth, idle_seconds_max=config.idle_seconds_max)
+        gate.open(make_app(engine, handler, guard, about), engine)
+        await _first_of(engine.ready, shutdown)
+        if not shutdown.is_set():
+            for line in banner(engine, config, first, bound):
+                say(line)
         await shutdown.wait()
+        over.set()
+        await _drain(gate, ports.effects, config.grace_seconds, say)
         nursery.cancel_scope.cancel()
-    say("stopped; the journal is closed")
+
+
+async def _first_of(*events: trio.Event) -> None:
+    async with trio.open_nursery() as nursery:
+
+        async def wait(event: trio.Event) -> None:
+            await event.wait()
+            nursery.cancel_scope.cancel()
+
+        for event in events:
+            nursery.start_soon(wait, event)
+
+
+async def _drain(gate: Gate, effects: Effects, seconds: float, say: Callable[[str], None]) -> None:
+    """Let requests and running tasks end, for a moment; nothing new begins."""
+    gate.close()
+    effects.draining = True
+    waiting, running = gate.waiting, effects.running
+    if not (waiting or running):
+        return
+    say(f"stopping: {_counted(waiting, running)} may end within {seconds:g} s; a second signal stops at once")
+    with trio.move_on_after(seconds):
+        while gate.waiting or effects.running:
+            await gate.quiet()
+            await effects.quiet()
+    cut = _counted(gate.waiting, effects.running)
+    say(f"waited for {_counted(waiting, running)}; {cut} were cut and go on at the next start")
+
+
+def _counted(requests: int, tasks: int) -> str:
+    return f"{requests} requests and {tasks} tasks"
 
 
 def _webhook_handler(engine: Engine, config: Config, files: Files) -> WebhookHandler:
@@ -112,15 +189,12 @@ def _webhook_handler(engine: Engine, config: Config, files: Files) -> WebhookHan
 def hypercorn_config(config: Config) -> HypercornConfig:
     """Hypercorn's settings: raw header names, no banner headers, our own logging."""
     made = HypercornConfig()
-    host = f"[{config.server.host}]" if ":" in config.server.host else config.server.host
-    made.bind = [f"{host}:{config.server.port}"]
     made.h11_pass_raw_headers = True
     made.include_server_header = False
     made.accesslog = None
     made.errorlog = logging.getLogger("hookledger.http")
-    made.graceful_timeout = 3
+    made.graceful_timeout = config.grace_seconds + 2 * LAST_SECONDS
     made.keep_alive_timeout = max(1, ceil(config.idle_seconds_max))
-    made.backlog = 1024
     made.h11_max_incomplete_size = 32_768  # of a request's head, as Kestra has it
     return made
 
@@ -152,21 +226,25 @@ class _Lines(logging.Formatter):
 
 
 def run(config: Config) -> int:
-    """Serve until Ctrl-C or SIGTERM; returns the exit code."""
+    """Serve until Ctrl-C or SIGTERM; a second one stops at once. Returns the exit code."""
     import signal
 
-    async def main() -> None:
+    async def main() -> int:
         shutdown = trio.Event()
         async with trio.open_nursery() as nursery:
-            with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-                nursery.start_soon(serve_then_stop, shutdown, nursery)
-                async for _ in signals:
-                    shutdown.set()
-                    break
 
-    async def serve_then_stop(shutdown: trio.Event, nursery: trio.Nursery) -> None:
-        await serve(config, shutdown=shutdown, ports=ports)
-        nursery.cancel_scope.cancel()
+            async def served() -> None:
+                await serve(config, shutdown=shutdown, ports=ports)
+                nursery.cancel_scope.cancel()
+
+            with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+                nursery.start_soon(served)
+                async for _ in signals:
+                    if shutdown.is_set():
+                        nursery.cancel_scope.cancel()
+                        return 1
+                    shutdown.set()
+        return 0
 
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Lines("%(levelname)s %(name)s: %(message)s"))
@@ -174,5 +252,4 @@ def run(config: Config) -> int:
     raise_descriptor_limit()
     ports = _ports(config)
     conceal()
-    trio.run(main)
-    return 0
+    return trio.run(main)

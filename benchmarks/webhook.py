@@ -48,7 +48,8 @@ async def hello():
     return "Hello world!"
 
 async def main():
-    config = hypercorn_config(load_config(environment={}, flags={"server.port": 0}))
+    config = hypercorn_config(load_config(environment={}))
+    config.bind = ["127.0.0.1:0"]
     async with trio.open_nursery() as nursery:
         print((await nursery.start(lambda task_status: serve(
             app, config, mode="asgi", shutdown_trigger=trio.sleep_forever, task_status=task_status)))[0], flush=True)

@@ -5,6 +5,7 @@ import sys
 import trio
 
 from hookledger.actors import Engine
+from hookledger.journal.errors import JournalLocked
 
 FLOW = """
 id: greet
@@ -26,4 +27,7 @@ async def main(data: str) -> None:
             print(event.sequence, type(event).__name__, state.status)
 
 
-trio.run(main, sys.argv[1] if len(sys.argv) > 1 else "data")
+try:
+    trio.run(main, sys.argv[1] if len(sys.argv) > 1 else "data")
+except JournalLocked as error:  # `make run` has ./data; name another directory on the command line
+    sys.exit(str(error))

@@ -19,8 +19,8 @@ class JournalLocked(JournalError):
 
     def __init__(self, path: str, holder: str) -> None:
         super().__init__(
-            f"{path} is in use by {holder or 'another process'}; "
-            "stop that server first, or use another --data directory"
+            f"the journal in {path} is in use by {holder or 'another process'}; "
+            "stop that first, or choose another data directory (`--data DIR`, or the argument of `Engine.open`)"
         )
 
 

@@ -83,6 +83,7 @@ class Journal:
         self._batch, self._committed = Batch(), trio.Event()
         self._work = trio.Event()
         self._closing = False
+        self._committing: float | None = None
         self._followers: list[Callable[[Sequence[Entry]], None]] = []
         self.poison = ""
         """Why a commit failed: which file, which error; empty while none did."""
@@ -189,6 +190,11 @@ class Journal:
                 return
             await self._commit_queued()
 
+    @property
+    def committing_seconds(self) -> float:
+        """How long the commit under way has taken so far; 0 when there is none."""
+        return 0.0 if self._committing is None else trio.current_time() - self._committing
+
     def close(self) -> None:
         """Commit what is queued, then let `run` end."""
         self._closing = True
@@ -203,6 +209,7 @@ class Journal:
         self._batch, self._committed = Batch(), trio.Event()
         if not self._closing:
             self._work = trio.Event()
+        self._committing = trio.current_time()
         try:
             await self._written(batch)
         except Exception as error:
@@ -210,6 +217,7 @@ class Journal:
             with trio.move_on_after(self._linger):
                 await self._left.wait()
             raise self.failure() from error
+        self._committing = None
         self._durable += len(batch.entries)
         committed.set()
         for follower in tuple(self._followers):

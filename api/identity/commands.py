@@ -5,6 +5,7 @@ Tokens are made by the server, which alone may write its journal, so these comma
 
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
@@ -131,6 +132,33 @@ def hashed() -> None:
     if not password:
         _fail("an empty password protects nothing; type one, or pipe it in as one line")
     say(str(hash_password(password)))
+
+
+@user.command("reset")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    default=Path("data"),
+    envvar="HOOKLEDGER_DATA",
+    show_default="./data",
+    help="Data directory.",
+)
+def reset(data: Path) -> None:
+    """Give the first user of a data directory a new password and print it; it counts from the next start."""
+    from hookledger.api.identity.users import reset_first
+
+    if not data.is_dir():
+        _fail(f"no data directory {data}; name it with --data DIR")
+    try:
+        first = reset_first(data)
+    except OSError as error:
+        _fail(f"{data} cannot be written: {error.strerror}")
+    click.echo(first.generated)
+    click.echo(
+        f"the password of {first.user.name} from the next start of the server on {data}; "
+        "a password in the settings (auth.password) goes before it",
+        err=True,
+    )
 
 
 def _reason(status: int, text: str) -> str:

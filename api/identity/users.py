@@ -9,7 +9,7 @@ import hmac
 import os
 import secrets
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -30,6 +30,8 @@ from hookledger.api.identity.passwords import (
 from hookledger.api.permissions import Role
 
 FILE: Final = "credentials.json"
+TOLD_FILE: Final = "first-password"
+"""Holds a password that was made here, until somebody has come in with it."""
 DEFAULT_USER: Final = "admin"
 GOOD_MAX: Final = 1000
 """Right `Authorization` headers that are remembered, each with the network it came from."""
@@ -52,7 +54,13 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
 class Users:
     """Checks passwords. The slow hash is computed once per `Authorization` header that turns out right."""
 
-    def __init__(self, users: Sequence[User]) -> None:
+    def __init__(self, users: Sequence[User], *, proved: Callable[[str], None] | None = None) -> None:
+        """Take the users.
+
+        Args:
+            proved: Called with a name whenever its password turned out right.
+        """
+        self._proved = proved
         self._users = {user.name: user for user in users}
         self._key = secrets.token_bytes(32)
         self._good: OrderedDict[bytes, str] = OrderedDict()
@@ -109,7 +117,11 @@ class Users:
         like = (user or self._decoy(name)).password
         computed = await trio.to_thread.run_sync(derive, password, like, limiter=self._hashing)
         right = hmac.compare_digest(computed, like.digest)
-        return user if right else None
+        if not right or user is None:
+            return None
+        if self._proved is not None:
+            self._proved(name)
+        return user
 
     def _decoy(self, name: str) -> User:
         """Always the same one for the same name, so that neither one try nor many tell it from a user's."""
@@ -161,29 +173,58 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class First(msgspec.Struct, frozen=True):
-    """The first user, where it comes from, and the password if it was made just now."""
+    """The first user, and where it comes from."""
 
     user: User
     origin: str
     generated: str = ""
+    """A password that was made here, for as long as nobody has come in with it."""
+    kept: Path | None = None
+    """Where that password stands until then."""
+
+    def proved(self, name: str) -> None:
+        """Somebody came in: what need not be told again is forgotten."""
+        if self.kept is not None and name == self.user.name:
+            self.kept.unlink(missing_ok=True)
 
 
 def first_user(directory: Path, *, username: str = "", password: str = "") -> First:
-    """Take what the settings say; otherwise what the directory keeps; otherwise make a password, once."""
-    path = directory / FILE
-    name = username or DEFAULT_USER
+    """Take what the settings say; otherwise what the directory keeps; otherwise make a password."""
+    path, name = directory / FILE, username or DEFAULT_USER
     if password:
         return First(User(name=name, password=hash_password(password, n=UNSTORED_N)), "the settings")
-    if path.exists():
-        return First(msgspec.json.decode(path.read_bytes(), type=Stored).user(), str(path))
+    if not path.exists():
+        return reset_first(directory, username=name)
+    told, user = directory / TOLD_FILE, msgspec.json.decode(path.read_bytes(), type=Stored).user()
+    try:
+        generated = told.read_text("utf-8").strip()
+    except FileNotFoundError:
+        return First(user, str(path))
+    return First(user, str(path), generated, told)
+
+
+def reset_first(directory: Path, *, username: str = "") -> First:
+    """Give the first user a new password; one that is served already counts from the next start."""
+    path, told = directory / FILE, directory / TOLD_FILE
+    if not username:
+        username = (
+            msgspec.json.decode(path.read_bytes(), type=Stored).username if path.exists() else DEFAULT_USER
+        )
     generated = secrets.token_urlsafe(18)
-    user = User(name=name, password=hash_password(generated))
-    directory.mkdir(parents=True, exist_ok=True)
+    user = User(name=username, password=hash_password(generated))
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _write_private(told, generated.encode())
     _write_private(path, msgspec.json.encode(Stored.of(user)))
-    return First(user, str(path), generated)
+    return First(user, str(path), generated, told)
 
 
 def _write_private(path: Path, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    """All of it or nothing, whatever stood there before."""
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(new, path)

@@ -7,17 +7,12 @@ from hookledger.api.call import Call
 from hookledger.api.http import HttpResponse, json_response
 from hookledger.api.openapi import Document
 from hookledger.api.queries import Nothing
+from hookledger.api.readiness import Health, Readiness, readiness, troubles
 from hookledger.api.route import PREFIXES, Reply, Route
 from hookledger.api.shapes import Shape
 from hookledger.api.webhook.handler import WebhookHandler
 from hookledger.api.webhook.openapi import openapi_document
 from hookledger.journal.journal import software
-
-
-class Health(Shape, frozen=True, kw_only=True):
-    """It answers."""
-
-    status: str = "UP"
 
 
 class Configs(Shape, frozen=True, kw_only=True):
@@ -37,6 +32,11 @@ async def ping(call: Call, query: Nothing) -> HttpResponse:
 async def health(call: Call, query: Nothing) -> HttpResponse:
     """It answers."""
     return json_response(Health())
+
+
+async def ready(engine: Engine, call: Call, query: Nothing) -> HttpResponse:
+    """Whether it serves, and what is wrong when it does not."""
+    return readiness(tuple(troubles(engine)))
 
 
 async def configs(call: Call, query: Nothing) -> HttpResponse:
@@ -71,6 +71,17 @@ def table(engine: Engine, webhook: WebhookHandler, document: Document) -> list[R
             None,
             "Ask whether the server lives",
             answers=Reply(Health),
+            prefixes=("",),
+            query=Nothing,
+        ),
+        Route(
+            "GET",
+            "/ready",
+            partial(ready, engine),
+            None,
+            "Ask whether the server serves, and what is wrong when it does not",
+            answers=Reply(Readiness),
+            errors=(503,),
             prefixes=("",),
             query=Nothing,
         ),

@@ -170,6 +170,11 @@ class EarlyAnswer:
             message = {"type": "http.response.body", "body": b"", "more_body": False}
         await self._send(message)
 
+    async def drain(self) -> None:
+        """Receive to the end of the body, for nobody."""
+        while not self._over.is_set():
+            await self.receive()
+
     def _begun(self, message: dict[str, Any]) -> dict[str, Any]:
         self._answered = True
         if self._over.is_set() or is_short(self._headers):
@@ -285,6 +290,21 @@ def plain_request(scope: Any, raw_path: str, body: Body) -> HttpRequest:
         scheme=scope["scheme"],
         hung_up=body.hung_up,
     )
+
+
+async def send_plain(response: HttpResponse, scope: Any, receive: Receive, send: Send) -> None:
+    """Answer a request of any kind without looking at its body."""
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.close"})
+        return
+    early = EarlyAnswer(scope, receive, send, DRAIN_SECONDS_MAX)
+    body = b"" if scope["method"] == "HEAD" else response.body
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(early.drain)
+        await early.send(_start(response))
+        await early.send({"type": "http.response.body", "body": body, "more_body": False})
+        nursery.cancel_scope.cancel()
 
 
 async def send_response(response: HttpResponse, send: Send, body: Body) -> None:

@@ -51,9 +51,66 @@ def test_an_unknown_variable_is_refused() -> None:
     """
     A misspelt variable would silently do nothing, so it is an error with a suggestion; secrets are left alone.
     """
-    with pytest.raises(ConfigInvalid, match=r"HOOKLEDGER_PRT.*PORT"):
+    for name in (
+        "HOOKLEDGER_PRT",
+        "HOOKLEDGER_PORT_",
+        "HOOKLEDGER_CONFIGURATION",
+        "HOOKLEDGER_SERVICE_HOTS",
+        "HOOKLEDGER_NAME",
+    ):
+        with pytest.raises(ConfigInvalid, match=rf"unknown variable {name}; (did you mean|known here)"):
+            load_config(environment={name: "1"})
+    with pytest.raises(ConfigInvalid, match=r"HOOKLEDGER_PRT; did you mean `HOOKLEDGER_PORT`"):
         load_config(environment={"HOOKLEDGER_PRT": "1"})
-    load_config(environment={"HOOKLEDGER_SECRET_ANY": "1"})
+    load_config(environment={"HOOKLEDGER_SECRET_ANY": "1", "HOOKLEDGER_TOKEN": "x"})
+
+
+def test_what_kubernetes_sets_for_a_service_is_ignored(caplog: pytest.LogCaptureFixture) -> None:
+    """
+    Variables of a service called hookledger, or hookledger-web, are none of ours: one line names them. A port of one's
+    own still counts, and one that is no number is refused.
+    """
+    link = "tcp://10.0.0.1:8080"
+    environment = {
+        "HOOKLEDGER_SERVICE_HOST": "10.0.0.1",
+        "HOOKLEDGER_SERVICE_PORT": "8080",
+        "HOOKLEDGER_SERVICE_PORT_HTTP": "8080",
+        "HOOKLEDGER_PORT": link,
+        "HOOKLEDGER_PORT_8080_TCP": link,
+        "HOOKLEDGER_PORT_8080_TCP_ADDR": "10.0.0.1",
+        "HOOKLEDGER_WEB_SERVICE_HOST": "10.0.0.2",
+        "HOOKLEDGER_WEB_SERVICE_PORT_HTTP": "80",
+        "HOOKLEDGER_WEB_PORT": link,
+        "HOOKLEDGER_WEB_PORT_80_TCP_PROTO": "tcp",
+        "HOOKLEDGER_HOST": "0.0.0.0",
+    }
+    config = load_config(environment=environment)
+    assert (config.server.host, config.server.port) == ("0.0.0.0", 8080)
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert all((name in line) == (name != "HOOKLEDGER_HOST") for name in environment)
+    assert load_config(environment={"HOOKLEDGER_PORT": "9"}).server.port == 9
+    with pytest.raises(ConfigInvalid, match=r"^HOOKLEDGER_PORT: "):
+        load_config(environment={"HOOKLEDGER_PORT": "http://x"})
+
+
+def test_a_wrong_setting_names_where_it_was_set(tmp_path: Path) -> None:
+    """
+    The file, with its path, or the variable.
+    """
+    file = tmp_path / "mine.yaml"
+    for text in (
+        "server:\n  prot: 1\n",
+        "server:\n  port: 70000\n",
+        "webhook:\n  waitLimit: soon\n",
+        "server:\n  trustedProxies: [x]\n",
+        "auth:\n  users: [{name: a, role: king, password: p}]\n",
+    ):
+        file.write_text(text)
+        with pytest.raises(ConfigInvalid, match=f"^{file}: "):
+            load_config(file=file, environment={})
+    file.write_text("data: x\n")
+    with pytest.raises(ConfigInvalid, match=r"^HOOKLEDGER_WAIT_LIMIT: webhook\.waitLimit: "):
+        load_config(file=file, environment={"HOOKLEDGER_WAIT_LIMIT": "soon"})
 
 
 def test_show_masks_the_password(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

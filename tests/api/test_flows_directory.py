@@ -1,8 +1,13 @@
 """The flows directory: what is loaded, what is reported, what changes while the server runs."""
 
+import errno
+import os
 from pathlib import Path
 
+import pytest
+
 from hookledger.actors import Engine
+from hookledger.api import flows_directory as module
 from hookledger.api.flows_directory import FlowsDirectory
 from hookledger.journal.events import FlowRegistered, FlowRemoved
 from hookledger.journal.memory import MemoryStore
@@ -120,6 +125,71 @@ async def test_only_what_no_file_holds_is_removed(tmp_path: Path) -> None:
         await site.line("removed io.tests/overwritten: ")
         statuses = {name: (await site.call(name)).status_code for name in (*files, "another")}
     assert statuses == {"moved": 200, "broken": 200, "taken_over": 200, "overwritten": 404, "another": 200}
+
+
+async def test_a_flow_stands_in_one_file(tmp_path: Path) -> None:
+    """
+    A second file with a flow that another one holds is refused, both are named, and the first one stays, also when its
+    name comes later: no revision is made, neither at once nor at the next starts. When the first is gone the second
+    counts.
+    """
+    (tmp_path / "flows").mkdir()
+    one, two = tmp_path / "flows/z.yaml", tmp_path / "flows/a.yaml"
+    one.write_text(flow("f", text="one"))
+    store = tmp_path / "data"
+    async with Engine.open(store) as engine:
+        directory = FlowsDirectory(engine, tmp_path / "flows")
+        assert len(await directory.load()) == 1
+        two.write_text(flow("f", text="two"))
+        assert await directory.load() == [
+            f"not loaded: {two}: {one} holds the flow io.tests/f already; give one of them another id"
+        ]
+        assert await directory.load() == []
+    for _ in range(2):
+        async with Engine.open(store) as engine:
+            directory = FlowsDirectory(engine, tmp_path / "flows")
+            said = await directory.load()
+            assert [line.partition(":")[0] for line in said] == [
+                f"loaded io.tests/f revision 1 from {one}",
+                "not loaded",
+            ]
+            assert engine.flow("io.tests", "f").revision == 1
+    async with Engine.open(store) as engine:
+        directory = FlowsDirectory(engine, tmp_path / "flows")
+        await directory.load()
+        one.write_text(flow("other"))
+        said = [*await directory.load(), *await directory.load(), *await directory.load()]
+        assert f"loaded io.tests/f revision 2 from {two}" in said
+        assert not any(line.startswith("removed") for line in said)
+
+
+async def test_a_directory_that_cannot_be_read_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    No descriptor left: one line, flows stay, and what changed meanwhile is loaded when the directory can be read again.
+    """
+    (tmp_path / "flows").mkdir()
+    file = tmp_path / "flows/f.yaml"
+    file.write_text(flow("f"))
+    real = module._found
+
+    def full(directory: Path) -> dict[Path, module.Stamp] | None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    async with Engine.open(MemoryStore()) as engine:
+        directory = FlowsDirectory(engine, tmp_path / "flows")
+        await directory.load()
+        monkeypatch.setattr(module, "_found", full)
+        file.write_text(flow("f", text="changed"))
+        said = [await directory.load() for _ in range(3)]
+        assert said == [
+            [f"flows: {tmp_path}/flows cannot be read: Too many open files; flows stay as they are"],
+            [],
+            [],
+        ]
+        monkeypatch.setattr(module, "_found", real)
+        assert await directory.load() == [f"loaded io.tests/f revision 2 from {file}"]
 
 
 async def test_a_directory_that_vanishes_takes_nothing_with_it(tmp_path: Path) -> None:

@@ -81,6 +81,12 @@ class Server:
         (line,) = (line for line in self.lines if line.startswith("Hookledger listens on "))
         return line.split()[3]
 
+    @property
+    def password(self) -> str:
+        """The generated one, as it was printed."""
+        (line,) = (line for line in self.lines if line.startswith("API user "))
+        return line.partition(", password ")[2].split()[0]
+
     def curl_lines(self) -> list[str]:
         """The ready lines it printed."""
         return [line.strip() for line in self.lines if line.strip().startswith("curl ")]

@@ -31,7 +31,7 @@ CHANGES_NOTHING: Final = {
 }
 """A POST that a viewer may send. A route that changes something does not belong here."""
 
-OPEN: Final = {("GET", "/health"), ("GET", "/ping")}
+OPEN: Final = {("GET", "/health"), ("GET", "/ready"), ("GET", "/ping")}
 """For anybody: whoever watches a server has no credentials for it."""
 
 EXPECTED: Final = {

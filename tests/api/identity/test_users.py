@@ -87,6 +87,49 @@ async def test_the_kept_first_user_counts_too(tmp_path: Path) -> None:
     assert caught.group_contains(ConfigInvalid, match="`alice` is the first user already")
 
 
+async def test_a_generated_password_is_told_until_it_was_used(tmp_path: Path) -> None:
+    """
+    Each start prints it, once, until somebody has come in with it; a wrong one changes nothing. Then no file holds it.
+    """
+
+    async def started(use: str = "") -> str:
+        async with open_site(tmp_path, auth__username="", auth__password="") as site:
+            await site.line("Ctrl-C stops it.")
+            (line,) = [line for line in site.said if line.startswith("API user admin, password ")]
+            password = line.split()[4]
+            if use:
+                answer = await site.client.get(
+                    SEARCH, auth=("admin", password if use == "right" else "wrong")
+                )
+                assert answer.status_code == (200 if use == "right" else 401)
+            assert password == "as" or "\n".join(site.said).count(password) == 1
+        return password
+
+    first = await started()
+    assert await started("wrong") == first
+    assert (tmp_path / "data/first-password").stat().st_mode & 0o777 == 0o600
+    assert await started("right") == first
+    assert await started() == "as"
+    assert not any(
+        first.encode() in path.read_bytes() for path in (tmp_path / "data").rglob("*") if path.is_file()
+    )
+
+
+async def test_a_lost_password_is_made_anew(tmp_path: Path) -> None:
+    """
+    `hookledger user reset` prints a new password for the same name; it counts from the next start, the old one no more.
+    """
+    async with open_site(tmp_path, auth__username="alice", auth__password="") as site:
+        old = next(line.split()[4] for line in site.said if line.startswith("API user alice"))
+    done = CliRunner().invoke(main, ["user", "reset", "--data", str(tmp_path / "data")])
+    assert (done.exit_code, "alice" in done.stderr) == (0, True)
+    async with open_site(tmp_path, auth__username="", auth__password="") as site:
+        assert (await site.client.get(SEARCH, auth=("alice", old))).status_code == 401
+        assert (await site.client.get(SEARCH, auth=("alice", done.stdout.strip()))).status_code == 200
+    none = CliRunner().invoke(main, ["user", "reset", "--data", str(tmp_path / "none")])
+    assert (none.exit_code, "no data directory" in none.stderr) == (1, True)
+
+
 def test_show_masks_every_password(tmp_path: Path) -> None:
     """
     `config show` prints users without passwords and hashes.
