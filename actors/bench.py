@@ -1,7 +1,7 @@
 """What the hands of one execution's actor share: who it is, what it may use, and how it writes things down."""
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from hookledger.actors.attempt import cut
 from hookledger.actors.ports import Ports
@@ -21,21 +21,33 @@ class ChildRefused(Exception):
     """A subflow cannot be started, in words for the flow's author."""
 
 
+class Child(NamedTuple):
+    """A child that could start."""
+
+    execution: str
+    """A fresh id."""
+    revision: int
+    inputs: Mapping[str, Any]
+    """Those it declares."""
+    strays: tuple[str, ...]
+    """Names of those it does not."""
+    labels: Mapping[str, str]
+    """Its flow's own."""
+
+
 class Children(Protocol):
     """What an actor may ask of other executions; the supervisor's part."""
 
-    def prepare(
-        self, namespace: str, flow_id: str, revision: int | None, inputs: Mapping[str, Any]
-    ) -> tuple[str, int]:
-        """Check that a child could start; returns a fresh id and the flow's revision.
+    def prepare(self, namespace: str, flow_id: str, revision: int | None, inputs: Mapping[str, Any]) -> Child:
+        """Check that a child could start.
 
         Raises:
             ChildRefused: There is no such flow, or the inputs are invalid.
         """
         ...
 
-    async def ensure(self, parent: str, started: "ChildStarted") -> None:
-        """Start the child unless it is there already."""
+    async def ensure(self, parent: str, started: "ChildStarted", about: Mapping[str, Any]) -> None:
+        """Start the child unless it is there already; `about` is what it sees as `trigger`."""
         ...
 
     async def result(self, child: str) -> tuple[str, Mapping[str, Any]] | None:

@@ -17,7 +17,12 @@ from hookledger.actors.reception import Delivery, Reception
 from hookledger.journal.events import ExecutionFailed, TriggerReceived
 from hookledger.runtime.flow.model import Flow
 from hookledger.runtime.state import State
-from hookledger.runtime.triggers.after_flow import AfterFlowSettings, after_flow_variables
+from hookledger.runtime.triggers.after_flow import (
+    CORRELATION,
+    AfterFlowSettings,
+    after_flow_variables,
+    upstream_variables,
+)
 
 logger = logging.getLogger("hookledger.actors")
 
@@ -35,7 +40,7 @@ class FollowUps:
         """Yield id, flow and first event of each execution to start."""
         if flow is not None and state.status == "RETRIED":
             yield from self._next_try(execution_id, flow, state)
-        yield from self._triggered(execution_id, state)
+        yield from self._triggered(execution_id, flow, state)
 
     def _next_try(
         self, execution_id: str, flow: Flow, state: State
@@ -55,7 +60,9 @@ class FollowUps:
         )
         yield derived_id(execution_id, "retry"), flow, following
 
-    def _triggered(self, execution_id: str, state: State) -> Iterator[tuple[str, Flow, TriggerReceived]]:
+    def _triggered(
+        self, execution_id: str, ended: Flow | None, state: State
+    ) -> Iterator[tuple[str, Flow, TriggerReceived]]:
         received = state.received
         assert received is not None
         for revision in self._flows:
@@ -68,7 +75,12 @@ class FollowUps:
                     and not trigger.disabled
                     and trigger.settings.matches(state)
                 ):
-                    delivery = Delivery(variables=after_flow_variables(execution_id, state))
+                    delivery = Delivery(
+                        variables=after_flow_variables(execution_id, ended, state),
+                        labels={CORRELATION: state.labels.get(CORRELATION, execution_id)},
+                        upstream=upstream_variables(execution_id, ended, state),
+                        source="",
+                    )
                     following = derived_id(execution_id, f"{flow.name}/{trigger.id}")
                     try:
                         _, first = self._reception.receive(flow, trigger, delivery, execution_id=following)

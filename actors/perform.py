@@ -14,6 +14,7 @@ from hookledger.actors.structure import (
     begin_deadline,
     begin_wait,
     end_wait,
+    ensure_child,
     fire_timer,
     kill_children,
     look_after_child,
@@ -87,7 +88,7 @@ class Performer:
         self._promises_kept = True
         for started in tuple(self._bench.state.children.values()):
             if not started.wait:
-                await self._bench.children.ensure(self._bench.id, started)
+                await ensure_child(self._bench, started)
 
     def close(self, ended: Ended) -> None:
         """Record an attempt's end."""

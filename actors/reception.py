@@ -56,8 +56,10 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     traceparent: str = ""
     parent: str = ""
     parent_path: str = ""
+    upstream: Mapping[str, Any] = {}
+    """What the trigger's conditions see beside its own variables."""
     source: str = "trigger"
-    """What the label `system.from` says."""
+    """What the label `system.from` says; empty for no such label."""
 
 
 class Reception:
@@ -161,17 +163,19 @@ class Reception:
         renderer = Renderer(scope, self._ports, Masker())
         state = fold(State(), candidate)
         if trigger is not None:
-            self._check_conditions(trigger, renderer, state)
+            self._check_conditions(trigger, renderer, state, delivery.upstream)
         inputs = self._inputs(flow, trigger, delivery, execution_id, renderer, state)
         labels = self._labels(flow, trigger, delivery, execution_id, renderer, state)
         received = msgspec.structs.replace(candidate, inputs=inputs, labels=labels)
         response = at_once(flow, trigger, renderer, received)
         return received if response is None else msgspec.structs.replace(received, response=response)
 
-    def _check_conditions(self, trigger: Trigger, renderer: Renderer, state: State) -> None:
+    def _check_conditions(
+        self, trigger: Trigger, renderer: Renderer, state: State, upstream: Mapping[str, Any]
+    ) -> None:
         conditions = (*((trigger.when,) if trigger.when is not None else ()), *trigger.conditions)
         for tree in conditions:
-            rendered = renderer.whole(state, tree)
+            rendered = renderer.whole(state, tree, upstream)
             if rendered.failure is not None:
                 reason = f"a condition of {trigger.id} failed: {rendered.failure.message}"
                 raise DeliveryRefused(reason, condition=True)
@@ -231,7 +235,7 @@ class Reception:
         renderer: Renderer,
         state: State,
     ) -> dict[str, str]:
-        labels = {"system.from": delivery.source, **flow.labels}
+        labels = {**({"system.from": delivery.source} if delivery.source else {}), **flow.labels}
         if trigger is not None and trigger.labels is not None:
             rendered = renderer.whole(state, trigger.labels)
             if rendered.failure is not None:

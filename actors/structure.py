@@ -3,7 +3,7 @@
 from typing import Any, Final, Literal
 
 from hookledger.actors.attempt import instance_of
-from hookledger.actors.bench import Bench, ChildRefused
+from hookledger.actors.bench import Bench, Child, ChildRefused
 from hookledger.actors.rendering import Rendered
 from hookledger.journal.events import (
     BranchTaken,
@@ -18,6 +18,7 @@ from hookledger.journal.events import (
 from hookledger.runtime.durations import DurationInvalid, bounded_duration
 from hookledger.runtime.expressions import truthy
 from hookledger.runtime.flow.model import Task
+from hookledger.runtime.locate import locate
 from hookledger.runtime.plan import (
     BeginDeadline,
     BeginWait,
@@ -36,6 +37,8 @@ from hookledger.runtime.state import below
 from hookledger.runtime.tasks.base import TaskFailed
 from hookledger.runtime.tasks.flow.subflow import Subflow
 
+OWN_LABELS: Final = frozenset({"system.from", "system.replayOf"})
+"""Labels that say how this very execution came about."""
 _NOTHING: Final = Rendered(None, None, (), ())
 
 
@@ -192,19 +195,38 @@ async def start_child(bench: Bench, command: StartChild) -> None:
         record_branch(bench, task, place, rendered)
         return
     try:
-        started = _child(bench, task, place, rendered)
+        started = _child(bench, command, rendered)
     except TaskFailed as error:
         record_branch(bench, task, place, _failing(rendered, error))
         return
     bench.record(lambda sequence, at: _at(started, sequence, at))
     await bench.recorder.barrier()
-    await bench.children.ensure(bench.id, started)
+    await ensure_child(bench, started)
+
+
+async def ensure_child(bench: Bench, started: ChildStarted) -> None:
+    """Start a child that was recorded, unless it is there; it sees as `trigger` where it comes from."""
+    received = bench.state.received
+    assert received is not None
+    about: dict[str, Any] = {
+        "executionId": bench.id,
+        "namespace": received.namespace,
+        "flowId": received.flow,
+        "flowRevision": bench.state.revision,
+        "taskRunId": started.path,
+        "taskId": started.task,
+    }
+    found = locate(bench.flow, bench.state.branches, started.path)
+    frames = found[1].frames if found is not None else ()
+    if frames and frames[-1].value is not None:
+        about |= {"taskRunValue": frames[-1].value, "taskRunIteration": frames[-1].iteration}
+    await bench.children.ensure(bench.id, started, about)
 
 
 async def look_after_child(bench: Bench, path: str) -> None:
     """After a restart: start a child that was only promised, or take the result of one that has ended."""
     started = bench.state.children[path]
-    await bench.children.ensure(bench.id, started)
+    await ensure_child(bench, started)
     result = await bench.children.result(started.child)
     if result is not None and path not in bench.state.returned:
         state, outputs = result
@@ -225,29 +247,47 @@ async def kill_children(bench: Bench, command: KillChildren) -> None:
         await bench.children.kill(child, by, reason)
 
 
-def _child(bench: Bench, task: Task, place: Place, rendered: Rendered) -> ChildStarted:
+def _child(bench: Bench, command: StartChild, rendered: Rendered) -> ChildStarted:
+    task, path = command.task, command.place.path(command.task)
     kind = _flowable(task, rendered.value)
     assert isinstance(kind, Subflow)
     try:
-        child, revision = bench.children.prepare(kind.namespace, kind.flow_id, kind.revision, kind.inputs)
+        child = bench.children.prepare(kind.namespace, kind.flow_id, kind.revision, kind.inputs)
     except ChildRefused as error:
         raise TaskFailed(str(error), kind="SubflowRefused") from error
-    inherited = bench.state.labels if kind.inherit_labels else {}
-    own = {name: value for name, value in inherited.items() if not name.startswith("system.")}
+    lines = [
+        bench.line(
+            path, f"the flow {kind.flow_id} has no input `{name}`: it is left out", "WARN", number=number
+        )
+        for number, name in enumerate(child.strays)
+    ]
     return ChildStarted(
         sequence=0,
         at=0,
         task=task.id,
-        path=place.path(task),
-        child=child,
+        path=path,
+        child=child.execution,
         namespace=kind.namespace,
         flow=kind.flow_id,
-        revision=revision,
-        inputs=bench.masker.data(kind.inputs),
-        labels={**own, **kind.label_map()},
+        revision=child.revision,
+        inputs=bench.masker.data(child.inputs),
+        labels={**_inherited(bench, kind, child), **kind.label_map()},
         wait=kind.wait,
         transmit_failed=kind.transmit_failed,
+        attempt=command.attempt,
+        since=command.since,
+        log=bench.log(*lines),
     )
+
+
+def _inherited(bench: Bench, kind: Subflow, child: Child) -> dict[str, str]:
+    """Labels of the system go along, so that all belongs to one correlation; others if the author wants it so."""
+    return {
+        name: value
+        for name, value in bench.state.labels.items()
+        if (name not in OWN_LABELS if name.startswith("system.") else kind.inherit_labels)
+        and name not in child.labels
+    }
 
 
 def _at(started: ChildStarted, sequence: int, at: int) -> ChildStarted:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Protocol
 
-from hookledger.actors.bench import ChildRefused
+from hookledger.actors.bench import Child, ChildRefused
 from hookledger.actors.errors import CommandRefused, DeliveryRefused, FlowUnusable
 from hookledger.actors.flows import FlowBook
 from hookledger.actors.handle import Execution
@@ -32,22 +32,23 @@ class Subflows:
         self._flows = flows
         self._reception = reception
 
-    def prepare(
-        self, namespace: str, flow_id: str, revision: int | None, inputs: Mapping[str, Any]
-    ) -> tuple[str, int]:
+    def prepare(self, namespace: str, flow_id: str, revision: int | None, inputs: Mapping[str, Any]) -> Child:
         flow = self._flow(namespace, flow_id, revision)
+        declared = {one.id.partition(".")[0] for one in flow.inputs} | {one.id for one in flow.inputs}
+        known = {name: value for name, value in inputs.items() if name in declared}
         try:
-            child, _ = self._reception.receive(flow, None, Delivery(inputs=inputs))
+            child, _ = self._reception.receive(flow, None, Delivery(inputs=known))
         except (FlowUnusable, DeliveryRefused) as error:
             raise ChildRefused(str(error)) from error
-        return child, flow.revision
+        strays = tuple(str(name) for name in inputs if name not in declared)
+        return Child(child, flow.revision, known, strays, flow.labels)
 
-    async def ensure(self, parent: str, started: ChildStarted) -> None:
+    async def ensure(self, parent: str, started: ChildStarted, about: Mapping[str, Any]) -> None:
         if await self._supervisor.exists(started.child):
             return
         flow = self._flow(started.namespace, started.flow, started.revision)
         delivery = Delivery(
-            variables={"executionId": parent},
+            variables=about,
             inputs=started.inputs,
             labels=started.labels,
             parent=parent if started.wait else "",

@@ -29,6 +29,7 @@ from hookledger.journal.index import ExecutionRow
 from hookledger.journal.store import LogLine
 from hookledger.runtime.durations import format_duration
 from hookledger.runtime.state import FINISHED, Run, State
+from hookledger.runtime.tasks.flow.subflow import Subflow
 from hookledger.runtime.triggers.received import trigger_variables
 from hookledger.runtime.variables import TENANT, iso_time
 
@@ -49,7 +50,7 @@ def execution_view(execution_id: str, state: State) -> ExecutionView:
         labels=labels_view(state.labels),
         state=state_view(state.history),
         original_id=received.original or execution_id,
-        trigger=trigger_view(received) if received.trigger else UNSET,
+        trigger=trigger_view(received) if received.trigger or received.parent_path else UNSET,
         metadata=Metadata(attempt_number=state.generation + 1, original_created_date=iso_time(received.at)),
         outputs=state.outputs or UNSET,
         error=_failure(getattr(state.terminal, "error", None), getattr(state.terminal, "path", "")),
@@ -109,7 +110,10 @@ def state_view(history: tuple[tuple[str, int], ...]) -> StateView:
 
 def trigger_view(received: TriggerReceived) -> TriggerView:
     """The trigger and its variables."""
-    return TriggerView(id=received.trigger, type=received.trigger_type, variables=trigger_variables(received))
+    name, kind = received.trigger, received.trigger_type
+    if not name:
+        name, kind = received.parent_path.rpartition("/")[2], Subflow.types[0]
+    return TriggerView(id=name, type=kind, variables=trigger_variables(received))
 
 
 def labels_view(labels: Mapping[str, str]) -> list[Label]:

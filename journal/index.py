@@ -206,7 +206,9 @@ class Projection:
             self._wake(event.path)
         if event.not_before > event.at:
             self._nap(event.path, "SLEEPING")
-        self._move("RUNNING")
+            self._move("PAUSED")
+        else:
+            self._move("RUNNING")
 
     def _timer_set(self, event: TimerSet) -> None:
         """A bound on a block is nothing that anybody waits for."""

@@ -67,10 +67,12 @@ class TakeBranch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StartChild(msgspec.Struct, frozen=True, kw_only=True):
-    """Start the execution a Subflow task asks for."""
+    """Start the execution a Subflow task asks for; `since` is when the first attempt was made, 0 for this one."""
 
     task: Task
     place: Place
+    attempt: int = 1
+    since: int = 0
 
 
 class BeginWait(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,11 +1,11 @@
 """What follows from an end. Of an attempt: go on, warn, try again, or fail. Of an execution: another. Pure."""
 
-import hashlib
 from typing import NamedTuple
 
 from hookledger.journal.events import Next, Outcome
 from hookledger.runtime.flow.model import Flow, Retry, Task
 from hookledger.runtime.locate import locate
+from hookledger.runtime.retrying import next_attempt, retry_delay
 from hookledger.runtime.state import Run, State
 
 
@@ -41,27 +41,9 @@ def settle(task: Task, run: Run, outcome: Outcome, *, exiting: bool, now: int, s
 
 
 def _retry_at(retry: Retry | None, run: Run, now: int, seed: str) -> int:
-    if retry is None or retry.behavior != "RETRY_FAILED_TASK":
-        return 0
-    attempts = run.attempts - run.earlier
-    if retry.max_attempts and attempts >= retry.max_attempts:
-        return 0
-    due = now + retry_delay(retry, attempts, f"{seed}:{run.path}")
-    if retry.max_duration and due > run.first_started + retry.max_duration:
-        return 0
-    return due
-
-
-def retry_delay(retry: Retry, attempts: int, seed: str) -> int:
-    """Microseconds until the next attempt, after `attempts` failed ones."""
-    if retry.type == "exponential":
-        grown = retry.interval * retry.delay_factor ** min(attempts - 1, 64)
-        return int(min(grown, retry.max_interval or grown))
-    if retry.type == "random":
-        digest = hashlib.sha256(f"{seed}:{attempts}".encode()).digest()
-        share = int.from_bytes(digest[:8], "big") / 2**64
-        return retry.min_interval + int(share * (retry.max_interval - retry.min_interval))
-    return retry.interval
+    return next_attempt(
+        retry, run.attempts - run.earlier, first=run.first_started, now=now, seed=f"{seed}:{run.path}"
+    )
 
 
 def retry_due(flow: Flow, state: State, failed: str) -> int | None:

@@ -217,10 +217,12 @@ def _decided(state: State, event: ExecutionEvent) -> State:
             )
         case BranchTaken():
             branches = {**state.branches, event.path: event}
-            return _moved(replace(state, branches=branches), "RUNNING", event.at)
+            waits = event.not_before > event.at  # a loop, for its next round
+            return _moved(replace(state, branches=branches), "PAUSED" if waits else "RUNNING", event.at)
         case ChildStarted():
             children = {**state.children, event.path: event}
-            return _moved(replace(state, children=children), "RUNNING", event.at)
+            returned = {path: old for path, old in state.returned.items() if path != event.path}
+            return _moved(replace(state, children=children, returned=returned), "RUNNING", event.at)
         case ChildReturned():
             return replace(state, returned={**state.returned, event.path: event})
         case LabelsSet():
@@ -340,6 +342,11 @@ def around(path: str) -> Iterator[str]:
     segments = path.split("/")
     for count in range(len(segments)):
         yield "/".join((*segments[:count], segments[count].partition("[")[0]))
+
+
+def top_task(path: str) -> str:
+    """Id of the outermost task of a path."""
+    return path.partition("/")[0].partition("[")[0]
 
 
 def below(path: str, root: str) -> bool:

@@ -11,7 +11,7 @@ import msgspec
 
 from hookledger.runtime.flow.model import Flow, Task
 from hookledger.runtime.plan import Flowable, Place, Planner, Progress
-from hookledger.runtime.state import FINISHED, State, below
+from hookledger.runtime.state import FINISHED, State, below, top_task
 
 _TOP: Final = Place()
 
@@ -71,7 +71,7 @@ def _states(
     after = {task.id for task in flow.after_execution}
     for path, (task, place, progress) in met.items():
         reached = progress.state if progress is not None else None
-        cut = over and path.partition("/")[0].partition("[")[0] not in after
+        cut = over and top_task(path) not in after
         if cut and state.exit_path and path != state.exit_path and below(state.exit_path, path):
             reached = state.exit_state
         if reached is None and cut:
@@ -88,6 +88,8 @@ def _open(state: State, path: str, task: Task) -> str:
         return run.state
     if path in state.pauses:
         return "PAUSED"
+    if path in state.children and path in state.returned:
+        return "RETRYING"
     taken = state.branches.get(path)
     if taken is not None and taken.chosen == "again" and taken.not_before > state.at:
         return "PAUSED"

@@ -255,12 +255,20 @@ def _frame_outputs(state: State, frame: Frame) -> Mapping[str, Any]:
     return taken.outputs if taken is not None else {}
 
 
+def _attempts(state: State, path: str) -> int:
+    """How many attempts there were."""
+    run, child = state.runs.get(path), state.children.get(path)
+    if run is not None or child is None:
+        return run.attempts if run is not None else state.attempts_before.get(path, 0)
+    return child.attempt
+
+
 def _taskrun(state: State, task: Task, place: Place) -> dict[str, Any]:
     run: Run | None = state.runs.get(place.path(task))
     found: dict[str, Any] = {
         "id": place.path(task),
         "startDate": iso_time(run.first_started if run else state.at),
-        "attemptsCount": run.attempts if run else state.attempts_before.get(place.path(task), 0),
+        "attemptsCount": _attempts(state, place.path(task)),
     }
     if place.frames:
         found["parentId"] = place.frames[-1].path

@@ -97,6 +97,10 @@ class ChildStarted(Event, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
     wait: bool = True
     transmit_failed: bool = True
+    attempt: int = 1
+    """Counts the children a retry made."""
+    since: int = 0
+    """When the first of them was started, microseconds; 0 when this is it."""
     log: LogReference | None = None
 
 

@@ -207,7 +207,13 @@ class UriInput(Input, frozen=True, kw_only=True, tag="URI"):
 
 
 class EmailInput(Input, frozen=True, kw_only=True, tag="EMAIL"):
-    pass
+    """An address; empty text that was given on purpose stays empty."""
+
+    def convert(self, value: object) -> Plain:
+        return "" if value == "" else super().convert(value)
+
+    def takes_empty(self) -> bool:
+        return True
 
 
 class _Choice(Input, frozen=True, kw_only=True):

@@ -5,9 +5,13 @@ from typing import Any, ClassVar
 import msgspec
 
 from hookledger.runtime.flow.fields import Collector
+from hookledger.runtime.flow.model import Flow
 from hookledger.runtime.flow.problems import Path
-from hookledger.runtime.state import State
-from hookledger.runtime.variables import TENANT
+from hookledger.runtime.state import State, top_task
+from hookledger.runtime.taskruns import task_runs
+from hookledger.runtime.variables import TENANT, iso_time, nested_labels, outputs
+
+CORRELATION = "system.correlationId"
 
 ENDED = ("SUCCESS", "WARNING", "FAILED", "KILLED", "CANCELLED", "RETRIED")
 
@@ -75,16 +79,53 @@ def read_after_flow(data: dict[str, Any], path: Path, found: Collector) -> After
     return AfterFlowSettings(upstream=tuple(upstream))
 
 
-def after_flow_variables(execution_id: str, state: State) -> dict[str, Any]:
-    """What the started flow sees as `trigger`."""
+def after_flow_variables(execution_id: str, flow: Flow | None, state: State) -> dict[str, Any]:
+    """What the started flow sees as `trigger`.
+
+    Args:
+        flow: Of the ended execution; without it nothing is said about its last and its failed task.
+    """
     received = state.received
     assert received is not None
-    return {
+    labels = {name: value for name, value in state.labels.items() if name != CORRELATION}
+    found = {
         "executionId": execution_id,
-        "tenantId": TENANT,
+        "executionLabels": nested_labels(labels),
+        "state": state.status,
+        "startDate": iso_time(received.at),
+        "endDate": iso_time(state.at),
         "namespace": received.namespace,
         "flowId": received.flow,
-        "flowRevision": received.revision,
-        "state": state.status,
+        "flowRevision": state.revision,
         "outputs": dict(state.outputs),
+    }
+    after = {task.id for task in flow.after_execution} if flow is not None else set[str]()
+    runs = task_runs(flow, state).values() if flow is not None else ()
+    own = [run for run in runs if top_task(run.path) not in after]
+    failed = next((run.task.id for run in own if run.state == "FAILED"), None)
+    if own:
+        found["lastTaskId"] = own[-1].task.id
+    return found if failed is None else {**found, "firstFailedTaskId": failed}
+
+
+def upstream_variables(execution_id: str, flow: Flow | None, state: State) -> dict[str, Any]:
+    """What a Flow trigger's `when` sees beside `trigger`: the execution that has ended."""
+    received = state.received
+    assert received is not None
+    runs = task_runs(flow, state).values() if flow is not None else ()
+    return {
+        "labels": nested_labels(state.labels),
+        "flow": {
+            "id": received.flow,
+            "namespace": received.namespace,
+            "revision": state.revision,
+            "tenantId": TENANT,
+        },
+        "execution": {
+            "id": execution_id,
+            "state": state.status,
+            "startDate": iso_time(received.at),
+            "outputs": dict(state.outputs),
+        },
+        "outputs": outputs(state, runs),
     }

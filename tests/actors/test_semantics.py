@@ -7,12 +7,15 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from hookledger.actors import Engine, Kill, Restart, Resume
+from hookledger.actors import DeliveryRefused, Engine, Kill, Restart, Resume
+from hookledger.api.shapes import TriggerView
+from hookledger.api.views import execution_view
 from hookledger.journal.events import ResultSettled, TaskReturned
 from hookledger.journal.memory import MemoryStore
 from hookledger.journal.verify import ReaderSource, verify
 from hookledger.runtime.flow.parse import FlowInvalid, parse_flow
 from hookledger.runtime.state import State
+from hookledger.runtime.taskruns import task_runs
 from tests.actors.conftest import OpenEngine
 
 C = "io.kestra.plugin.core"
@@ -581,3 +584,194 @@ def test_what_can_be_known_is_refused_at_load(source: str, path: tuple[str | int
     with pytest.raises(FlowInvalid) as refused:
         parse_flow(source)
     assert [problem.path for problem in refused.value.problems] == [path]
+
+
+def of_flow(store: MemoryStore, name: str) -> list[str]:
+    """Executions of a flow, oldest first."""
+    firsts = [entry for entry in store.scan() if {"TriggerReceived"} & set(entry.header.types)]
+    return [entry.header.exec for entry in firsts if entry.events()[0].flow == name]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("level", ["task", "block", "flow"])
+async def test_a_subflow_is_tried_again(
+    autojump_clock: MockClock, open_engine: OpenEngine, store: MemoryStore, level: str
+) -> None:
+    """
+    `retry` on a Subflow, a block around it or the flow starts a new child each time; `attemptsCount` counts.
+    """
+    retry = "retry: {type: constant, interval: PT1M, maxAttempts: 3}"
+    own, around, all_ = ((retry if level == one else "description: x") for one in ("task", "block", "flow"))
+    source = flow(
+        f"  - {{id: q, type: C.flow.Sequential, {around}, tasks: [{{id: s, type: C.flow.Subflow, {own}, "
+        'namespace: company.team, flowId: child, inputs: {n: "{{ taskrun.attemptsCount }}"}}]}',
+        more=f"{all_}\n",
+    )
+    child = flow(
+        f'  - {{id: a, {FAIL}, condition: "{{{{ inputs.n < until }}}}"}}'.replace("until", "2"),
+        "child",
+        "inputs: [{id: n, type: INT}]\n",
+    )
+    async with open_engine(child, source) as engine:
+        execution = await engine.trigger("company.team", "f")
+        await trio.sleep(30)
+        assert (
+            task_runs(engine.flow("company.team", "f"), await engine.replay(execution.id))["q/s"].state
+            == "RETRYING"
+        )
+        state = await execution.finished()
+        children = [await engine.replay(one) for one in of_flow(store, "child")]
+    assert state.status == "SUCCESS"
+    assert [one.status for one in children] == ["FAILED", "FAILED", "SUCCESS"]
+    assert verify(ReaderSource(store)).ok
+
+
+async def test_a_subflow_that_keeps_failing_has_failed(
+    autojump_clock: MockClock, open_engine: OpenEngine, store: MemoryStore
+) -> None:
+    """
+    When the attempts are used up, errors run once; a kill between two attempts ends it.
+    """
+    retry = "retry: {type: constant, interval: PT1M, maxAttempts: 2}"
+    call = f"  - {{id: s, type: C.flow.Subflow, namespace: company.team, flowId: child, {retry}}}"
+    errors = f"errors: [{{id: e, {RETURN}, format: x}}]\n"
+    async with open_engine(flow(f"  - {{id: a, {FAIL}}}", "child"), flow(call, more=errors)) as engine:
+        assert (await run(engine)).status == "FAILED"
+        assert len(of_flow(store, "child")) == 2
+        execution = await engine.trigger("company.team", "f")
+        await trio.sleep(30)
+        await engine.command(execution.id, Kill(by="user:me"))
+        state = await execution.finished()
+    assert (state.status, task_runs(parse_flow(flow(call)), state)["s"].state) == ("KILLED", "KILLED")
+    assert len(of_flow(store, "child")) == 3
+    assert verify(ReaderSource(store)).ok
+
+
+async def test_a_child_knows_where_it_comes_from(
+    autojump_clock: MockClock, open_engine: OpenEngine, store: MemoryStore
+) -> None:
+    """
+    A child and a grandchild have the correlation of the first execution; `trigger` names the parent, its task and, in a
+    loop, value and iteration; the API shows it as the trigger. Labels of others go along only if the task wants it.
+    """
+    inner = "namespace: company.team, flowId: {flow}"
+    source = flow(
+        "  - {id: e, type: C.flow.ForEach, values: [u, v], tasks: [{id: s, type: C.flow.Subflow, "
+        + inner.format(flow="child")
+        + "}]}",
+        more="labels: {team: blue}\n",
+    )
+    child = flow(
+        "  - {id: g, type: C.flow.Subflow, inheritLabels: true, " + inner.format(flow="grandchild") + "}",
+        "child",
+    )
+    seen = "{{ trigger.flowId }} {{ trigger.taskId }} {{ trigger.flowRevision }} {{ trigger.namespace }}"
+    grandchild = flow(f'  - {{id: a, {RETURN}, format: "{seen}"}}', "grandchild")
+    async with open_engine(grandchild, child, source) as engine:
+        execution = await engine.trigger("company.team", "f")
+        await execution.finished()
+        children = [await engine.replay(one) for one in of_flow(store, "child")]
+        last = [await engine.replay(one) for one in of_flow(store, "grandchild")]
+    assert {one.labels["system.correlationId"] for one in (*children, *last)} == {execution.id}
+    assert [one.received.variables["taskRunValue"] for one in children if one.received] == ["u", "v"]
+    assert [one.received.variables["taskRunIteration"] for one in children if one.received] == [0, 1]
+    assert [values(one)["a"] for one in last] == ["child g 1 company.team"] * 2
+    assert all("team" not in one.labels for one in (*children, *last))
+    shown = execution_view("x", last[0]).trigger
+    assert isinstance(shown, TriggerView)
+    assert (shown.id, shown.type) == ("g", f"{C}.flow.Subflow")
+
+
+async def test_inputs_that_a_child_does_not_declare_are_left_out(
+    autojump_clock: MockClock, open_engine: OpenEngine, store: MemoryStore
+) -> None:
+    """
+    They leave a WARN line that names them, and the rest goes to the child.
+    """
+    call = "  - {id: s, type: C.flow.Subflow, namespace: company.team, flowId: child, inputs: {a: x, b: y, c: z}}"
+    child = flow(
+        f'  - {{id: r, {RETURN}, format: "{{{{ inputs }}}}"}}', "child", "inputs: [{id: b, type: STRING}]\n"
+    )
+    async with open_engine(child, flow(call)) as engine:
+        execution = await engine.trigger("company.team", "f")
+        assert (await execution.finished()).status == "SUCCESS"
+        (made,) = of_flow(store, "child")
+        assert values(await engine.replay(made)) == {"r": '{"b":"y"}'}
+    lines = [(line.path, line.level, "`a`" in line.message) for line in store.logs(execution.id)]
+    assert lines == [("s", "WARN", True), ("s", "WARN", False)]
+    assert verify(ReaderSource(store)).ok
+
+
+async def test_a_flow_trigger_hands_on_what_has_ended(
+    autojump_clock: MockClock, open_engine: OpenEngine, store: MemoryStore
+) -> None:
+    """
+    The execution it makes has the correlation of the one before and no system.from; `trigger` says what that one was;
+    `when` sees its labels, flow, execution and task outputs.
+    """
+    upstream = flow(
+        f"  - {{id: one, {RETURN}, format: hi}}\n  - {{id: two, {FAIL}, allowFailure: true}}",
+        "up",
+        'labels: {kind: gold}\noutputs: [{id: n, type: INT, value: "7"}]\n',
+    )
+    trigger = 'triggers: [{{id: t, type: C.trigger.Flow, when: "{when}"}}]\n'
+    met = (
+        "{{ labels.kind == 'gold' and flow.id == 'up' and execution.state == 'WARNING' and execution.outputs.n == 7"
+        " and outputs.one.value == 'hi' and trigger.flowId == 'up' }}"
+    )
+    task = f"  - {{id: a, {RETURN}, format: x}}"
+    async with open_engine(
+        flow(task, "met", trigger.format(when=met)),
+        flow(task, "unmet", trigger.format(when="{{ labels.kind == 'silver' }}")),
+        upstream,
+    ) as engine:
+        first = await engine.trigger("company.team", "up")
+        await trio.sleep(1)
+        (made,) = of_flow(store, "met")
+        state = await engine.replay(made)
+        assert of_flow(store, "unmet") == []
+    assert state.received is not None
+    assert "system.from" not in state.labels
+    assert state.labels["system.correlationId"] == first.id
+    known = dict(state.received.variables)
+    assert known.pop("startDate") <= known.pop("endDate")
+    assert known == {
+        "executionId": first.id, "executionLabels": {"system": {"from": "engine"}, "kind": "gold"}, "state": "WARNING",
+        "namespace": "company.team", "flowId": "up", "flowRevision": 1, "outputs": {"n": 7}, "lastTaskId": "two",
+    }  # fmt: skip
+
+
+async def test_a_loop_is_paused_between_its_rounds(
+    autojump_clock: MockClock, open_engine: OpenEngine
+) -> None:
+    """
+    The execution and the loop are PAUSED while it waits for its next round, and RUNNING in it.
+    """
+    source = flow(
+        '  - {id: l, type: C.flow.LoopUntil, condition: "{{ outputs.l.iterationCount == 3 }}", '
+        f"checkFrequency: {{interval: PT1M}}, tasks: [{{id: c, {RETURN}}}]}}"
+    )
+    async with open_engine(source) as engine:
+        execution = await engine.trigger("company.team", "f")
+        await trio.sleep(30)
+        state = await engine.replay(execution.id)
+        runs = task_runs(engine.flow("company.team", "f"), state)
+        assert (state.status, runs["l"].state) == ("PAUSED", "PAUSED")
+        state = await execution.finished()
+    names = [step[0] for step in state.history]
+    assert names == ["CREATED", "RUNNING", "PAUSED", "RUNNING", "PAUSED", "RUNNING", "SUCCESS"]
+
+
+async def test_an_empty_address_given_on_purpose_is_one(
+    autojump_clock: MockClock, open_engine: OpenEngine
+) -> None:
+    """
+    `""` for an input of type EMAIL is accepted and stays empty; other texts are checked.
+    """
+    source = flow(
+        f'  - {{id: a, {RETURN}, format: "[{{{{ inputs.m }}}}]"}}', more="inputs: [{id: m, type: EMAIL}]\n"
+    )
+    async with open_engine(source) as engine:
+        assert values(await run(engine, inputs={"m": ""})) == {"a": "[]"}
+        for wrong in (" ", "nobody"):
+            with pytest.raises(DeliveryRefused):
+                await engine.trigger("company.team", "f", inputs={"m": wrong})

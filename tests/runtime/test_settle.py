@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from hookledger.journal.events import Outcome
 from hookledger.runtime.flow.model import Retry, Task
-from hookledger.runtime.settle import Settled, retry_delay, settle
+from hookledger.runtime.retrying import retry_delay
+from hookledger.runtime.settle import Settled, settle
 from hookledger.runtime.state import Run
 from hookledger.runtime.tasks.log import Log
 

@@ -4,8 +4,19 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from hookledger.journal.events import ChildReturned, ChildStarted
 from hookledger.runtime.flow.model import Task
-from hookledger.runtime.plan import AwaitEvent, Flowable, Place, Planner, Progress, StartChild, ended
+from hookledger.runtime.plan import (
+    AwaitEvent,
+    AwaitTime,
+    Flowable,
+    Place,
+    Planner,
+    Progress,
+    StartChild,
+    ended,
+)
+from hookledger.runtime.retrying import next_attempt
 
 
 class Subflow(Flowable, frozen=True, kw_only=True):
@@ -51,10 +62,28 @@ class Subflow(Flowable, frozen=True, kw_only=True):
             return Progress(commands=(AwaitEvent(path=path, reason="child"),))
         if planner.state.kill is not None and returned.state == "KILLED":
             return ended("KILLED", path)
-        return _transmitted(path, returned.state, started.transmit_failed)
+        return _again(task, place, planner, started, returned) or _ended(task, started, returned)
 
 
-def _transmitted(path: str, state: str, transmit_failed: bool) -> Progress:
-    if state in ("FAILED", "KILLED", "CANCELLED", "RETRIED"):
-        return ended("FAILED", path) if transmit_failed else ended("SUCCESS")
-    return ended("WARNING" if state == "WARNING" and transmit_failed else "SUCCESS")
+def _again(
+    task: Task, place: Place, planner: Planner, started: ChildStarted, returned: ChildReturned
+) -> Progress | None:
+    """A child that failed is followed by a new one where a retry says so."""
+    received = planner.state.received
+    if returned.state != "FAILED" or not started.transmit_failed or received is None:
+        return None
+    first, seed = started.since or started.at, f"{received.seed}:{started.path}"
+    due = next_attempt(task.retry, started.attempt, first=first, now=returned.at, seed=seed)
+    if not due:
+        return None
+    if planner.now < due:
+        return Progress(commands=(AwaitTime(path=started.path, due=due, reason="retry"),))
+    return Progress(commands=(StartChild(task=task, place=place, attempt=started.attempt + 1, since=first),))
+
+
+def _ended(task: Task, started: ChildStarted, returned: ChildReturned) -> Progress:
+    if returned.state in ("FAILED", "KILLED", "CANCELLED", "RETRIED"):
+        return ended("FAILED", started.path) if started.transmit_failed else ended("SUCCESS")
+    late = task.retry is not None and task.retry.warning_on_retry and started.attempt > 1
+    warned = late or (returned.state == "WARNING" and started.transmit_failed)
+    return ended("WARNING" if warned else "SUCCESS")
