@@ -8,6 +8,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Final
 
 from hookledger.runtime.expressions.errors import LimitExceeded, WrongValue
@@ -211,7 +212,29 @@ def character(matched: re.Match[str]) -> str:
 
 
 def number(matched: re.Match[str]) -> float:
-    return float(re.sub("[dD]", "e", matched.group()).replace("_", ""))
+    return float(matched.group().replace("_", ""))
+
+
+def decimal(matched: re.Match[str]) -> Decimal:
+    """An exact decimal, with the digits as they are written."""
+    value = Decimal(re.sub("[dD]", "e", matched.group()).replace("_", ""))
+    if abs(value.adjusted()) > DIGITS_MAX:
+        raise LimitExceeded("the exponent of a number in Ion is too large")
+    return value if value else abs(value)
+
+
+def timestamp(matched: re.Match[str]) -> str:
+    """A day in full, also where only its year or month is given; a time as Java writes it."""
+    text = matched.group()
+    if len(text) <= 11:
+        year, month, day = [*text.removesuffix("T").split("-"), "01", "01"][:3]
+        return f"{year}-{month}-{day}"
+    time, offset = (
+        text[11:].rstrip("Z") if text[-1] == "Z" else text[11:-6],
+        text[-1:] if text[-1] == "Z" else text[-6:],
+    )
+    shown = f"{time}:00" if offset == "Z" and len(time) == 5 else time
+    return text[:11] + (shown.removesuffix(":00") if offset != "Z" and len(shown) == 8 else shown) + offset
 
 
 def integer(matched: re.Match[str]) -> int:
@@ -236,9 +259,9 @@ SCALARS: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Value]], .
     (LONG_TEXT, lambda matched: unescaped(matched[1])),
     (TEXT, lambda matched: unescaped(matched[1])),
     (QUOTED_SYMBOL, lambda matched: unescaped(matched[1])),
-    (TIMESTAMP, lambda matched: matched.group()),
+    (TIMESTAMP, timestamp),
     (FLOAT, number),
-    (DECIMAL, number),
+    (DECIMAL, decimal),
     (INTEGER, integer),
     (INFINITE, lambda matched: math.inf if matched.group()[0] == "+" else -math.inf),
     (WORD, word),

@@ -39,12 +39,24 @@ def whole_characters(value: Value) -> Value:
     return [whole_characters(one) for one in value] if is_list(value) else value
 
 
+def check_end(text: str, end: int, value: Value) -> None:
+    """Refuse what is glued to a number or a word, such as the rest of a date; elsewhere the rest is ignored."""
+    after = text[end : end + 1]
+    if value is None or isinstance(value, bool):
+        glued = after.isalnum() or after in ("_", "$")
+    else:
+        glued = isinstance(value, (int, float)) and after not in ("", " ", "\t", "\r", "\n")
+    if glued:
+        raise WrongValue(f"this is not JSON: {after!r} follows at character {end + 1}")
+
+
 def read_json(text: str, *, nulls: bool = False) -> Value:
     """Read the first JSON value in a text; with `nulls` a template sees the null entries of its maps."""
     decoder = KEEPING if nulls and "null" in text else DECODER
     start = len(text) - len(text.lstrip(" \t\r\n"))
     try:
-        value = decoder.raw_decode(text, start)[0]
+        value, end = decoder.raw_decode(text, start)
+        check_end(text, end, value)
         return whole_characters(value) if "\\ud" in text.lower() else value
     except ValueError as error:
         raise WrongValue(f"this is not JSON: {error}") from error

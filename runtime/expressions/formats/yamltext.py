@@ -1,8 +1,8 @@
 """YAML as the `yaml` filter writes it and the `yaml` function reads it.
 
 Writing: quotes only where a reader would take the text for something else, a list's dashes one space in,
-text of several lines as a block. Reading: only `true`, `false`, null and plain numbers are no text, so dates,
-`yes` and `12:30` stay what they are.
+text of several lines as a block. Reading: words and numbers are those of YAML 1.1 (`yes`, `off`, `0x1F`, `010`), as
+the original reads data; dates and `12:30` stay text.
 """
 
 import re
@@ -21,10 +21,26 @@ RESERVED: Final = frozenset(
     for word in ("false", "n", "no", "null", "off", "on", "true", "y", "yes")
     for spelled in (word, word.capitalize(), word.upper())
 ) | {"", "~"}
-QUOTABLE = re.compile(r"[\[\]{},]|[ \t]#|:[ \t]|:\Z")
+QUOTABLE = re.compile(r"[\[\]{},\t]|(?:\A|[ \t])#|:[ \t]|:\Z")
+ZERO_FIRST = re.compile(r"0[0-9_]+")  # read again it would be a number
+NUMBER_LIKE = re.compile(r"[-+.0-9]")
+NOT_PLAIN_KEY = re.compile(r""".*(?:[ \t]#|:[ \t]|:\Z)|[\[\]{},]""", re.DOTALL)
+KEY_CHARS_MAX = 127  # longer ones are written behind a question mark
 NOT_PLAIN = re.compile(r"""[#&*!|>'"%@`]|[-?:](?:[ \t]|\Z)|---|\.\.\.|[ \t]|.*[ \t]\Z""", re.DOTALL)
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufeff]")
-SHORT_ESCAPES: Final = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r", "\x00": "\\0"}
+SHORT_ESCAPES: Final = {
+    "\\": "\\\\",
+    '"': '\\"',
+    "\n": "\\n",
+    "\t": "\\t",
+    "\r": "\\r",
+    "\x00": "\\0",
+    "\x07": "\\a",
+    "\x08": "\\b",
+    "\x0b": "\\v",
+    "\x0c": "\\f",
+    "\x1b": "\\e",
+}
 
 
 class YamlWriter(TreeWriter):
@@ -40,7 +56,7 @@ class YamlWriter(TreeWriter):
         if (is_map(value) or is_list(value)) and value:
             self.block(value, 0)
         else:
-            self.add(self.inline(value, 0) + "\n")
+            self.add(("--- " if value == "" else "") + self.inline(value, 0) + "\n")
         return self.run.join(self.parts)
 
     def block(self, value: Value, indent: int) -> None:
@@ -50,7 +66,7 @@ class YamlWriter(TreeWriter):
     def entries(self, value: Value, indent: int) -> None:
         if is_map(value):
             for key, one in value.items():
-                self.item(f"{' ' * indent}{self.key(key)}:", one, indent, dash=False)
+                self.item(" " * indent + self.key(key, indent), one, indent, dash=False)
         else:
             for one in value:
                 self.item(f"{' ' * indent} -", one, indent, dash=True)
@@ -66,9 +82,12 @@ class YamlWriter(TreeWriter):
         else:
             self.add(f"{head} {self.inline(value, indent)}\n")
 
-    def key(self, key: Value) -> str:
+    def key(self, key: Value, indent: int) -> str:
+        """A key with its colon; one that is no simple text stands alone behind a question mark."""
         name = string_of(self.run, key)
-        return quoted(name) if "\n" in name else plain_or_quoted(name)
+        if not name or "\n" in name or len(name) > KEY_CHARS_MAX:
+            return f"? {quoted(name) if not name or chr(10) in name else plain_key(name)}\n{' ' * indent}:"
+        return plain_key(name) + ":"
 
     def inline(self, value: Value, indent: int) -> str:
         """Write a value that has no entries."""
@@ -89,15 +108,16 @@ def existing(value: Value) -> Value:
 
 def literal(value: str) -> bool:
     """Whether a text is written as a block of lines."""
-    return "\n" in value and not CONTROL.search(value) and not value.startswith(" ") and bool(value.strip())
+    return "\n" in value and " \n" not in value and "\t" not in value and not CONTROL.search(value)
 
 
 def block_text(value: str, indent: int) -> str:
     """A text of several lines; the mark says what follows its last line."""
     body = value.rstrip("\n")
     ends = len(value) - len(body)
-    mark = "|-" if ends == 0 else "|" if ends == 1 else "|+"
-    lines = (body if ends < 2 else value[:-1]).split("\n")
+    mark = "|2" if value[0] in " \n" else "|"  # a reader could not tell the indentation by itself
+    mark += "-" if ends == 0 else "" if ends == 1 and body else "+"
+    lines = (value[:-1] if mark.endswith("+") else body).split("\n")
     margin = " " * (indent + 2)
     return mark + "".join("\n" + (margin + line if line else "") for line in lines)
 
@@ -106,7 +126,19 @@ def plain_or_quoted(value: str) -> str:
     """A text with as few quotes as it needs."""
     if value in RESERVED or QUOTABLE.search(value) or CONTROL.search(value) or "\n" in value:
         return quoted(value)
-    return "'" + value.replace("'", "''") + "'" if NOT_PLAIN.match(value) else value
+    return in_single_quotes(value) if NOT_PLAIN.match(value) or ZERO_FIRST.fullmatch(value) else value
+
+
+def in_single_quotes(value: str) -> str:
+    """A text in single quotes."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def plain_key(name: str) -> str:
+    """A key with as few quotes as it needs: what looks like a number or a word of YAML gets double ones."""
+    if NUMBER_LIKE.match(name) or name in RESERVED or CONTROL.search(name) or "\t" in name:
+        return quoted(name)
+    return in_single_quotes(name) if NOT_PLAIN.match(name) or NOT_PLAIN_KEY.match(name) else name
 
 
 def quoted(value: str) -> str:
@@ -126,13 +158,19 @@ def write_yaml(run: Run, value: Value) -> str:
 
 
 LOADER: Final[type[Any]] = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
-INTEGER = re.compile(r"[-+]?[0-9][0-9_]*")
-DECIMAL = re.compile(r"[-+]?(?:[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?|\.[0-9_]+(?:[eE][-+]?[0-9]+)?)")
+HEX = re.compile(r"[-+]?0x_*[0-9a-fA-F][0-9a-fA-F_]*")
+BINARY = re.compile(r"[-+]?0b_*[01][01_]*")
+OCTAL = re.compile(r"[-+]?0[0-7_]+")
+INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9_]*)")
+DECIMAL = re.compile(
+    r"[-+]?(?:[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?|[0-9][0-9_]*[eE][-+]?[0-9]+|\.[0-9_]+(?:[eE][-+]?[0-9]+)?)"
+)
 WORDS: Final[Mapping[str, Value]] = {
-    "true": True, "True": True, "TRUE": True,
-    "false": False, "False": False, "FALSE": False,
-    "null": None, "Null": None, "NULL": None, "~": None, "": None,
-}  # fmt: skip
+    spelled: value
+    for words, value in (("true yes on", True), ("false no off", False), ("null", None))
+    for word in words.split()
+    for spelled in (word, word.capitalize(), word.upper())
+} | {"~": None, "": None}
 DIGITS_MAX: Final = 1000
 
 
@@ -194,7 +232,9 @@ class Reader:
             return self.sequence()
         if isinstance(event, yaml.MappingStartEvent):
             return self.mapping()
-        return plain(event.value) if event.implicit[0] else event.value
+        if event.implicit[0]:
+            return plain(event.value)
+        return TAGGED[event.tag](event.value) if event.tag in TAGGED else event.value
 
     def sequence(self) -> list[Value]:
         found: list[Value] = []
@@ -224,6 +264,23 @@ def plain(word: str) -> Value:
 
 
 NUMBERS: Final[tuple[tuple[re.Pattern[str], Callable[[str], Value]], ...]] = (
+    (HEX, lambda digits: int(digits, 16)),
+    (BINARY, lambda digits: int(digits, 2)),
+    (OCTAL, lambda digits: int(digits, 8)),
     (INTEGER, int),
     (DECIMAL, float),
 )
+
+
+def as_double(word: str) -> Value:
+    """A number as `!!float` reads it; what is none stays text."""
+    value = plain(word)
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+
+
+TAGGED: Final[Mapping[str, Callable[[str], Value]]] = {
+    "tag:yaml.org,2002:int": plain,
+    "tag:yaml.org,2002:bool": plain,
+    "tag:yaml.org,2002:float": as_double,
+}
+"""What a tag makes of a word, also of one in quotes."""

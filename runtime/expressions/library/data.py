@@ -1,5 +1,7 @@
 """JSON, YAML, Ion and jq."""
 
+from decimal import Decimal
+
 from hookledger.runtime.expressions.formats.jsontext import read_json
 from hookledger.runtime.expressions.formats.yamltext import read_yaml, write_yaml
 from hookledger.runtime.expressions.library.arguments import boolean_of, list_of, map_of, text_of
@@ -71,8 +73,13 @@ def jq(run: Run, value: Value, expression: Value) -> Value:
     if value is None:
         return None
     program = text_of(expression, "`jq`")
-    data = read_json(value) if isinstance(value, str) else without_nulls(run, value)
+    data = json_of(value) if isinstance(value, str) else without_nulls(run, value)
     return with_nulls(run, run_jq(run, compiled(program), data))
+
+
+def json_of(text: str) -> Value:
+    """The JSON that a program gets as text; of blank text that is null."""
+    return read_json(text) if text.strip(" \t\r\n") else None
 
 
 def with_nulls(run: Run, value: Value) -> Value:
@@ -91,6 +98,8 @@ def without_nulls(run: Run, value: Value) -> Value:
         return {
             str(key): without_nulls(run, one) for key, one in map_of(value, "`jq`").items() if one is not None
         }
+    if isinstance(value, Decimal):
+        return float(value)
     return [without_nulls(run, one) for one in list_of(value, "`jq`")] if is_list(value) else value
 
 

@@ -131,13 +131,14 @@ def test_a_tree_is_rendered_to_its_leaves() -> None:
         ("0", False),
         ("-0", False),
         ("true", True),
-        (" ", True),
+        (" ", False),
+        ("false\n", False),
         ("0.0", True),
     ],
 )
 def test_a_condition_of_a_task_is_judged_by_its_text(text: str | None, expected: bool) -> None:
     """
-    False are null, the empty text, false, 0 and -0; everything else is true.
+    False are null, the empty text, false, 0 and -0, whatever white space is around them; everything else is true.
     """
     assert truthy(text) is expected
 

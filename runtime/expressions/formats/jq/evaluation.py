@@ -14,6 +14,7 @@ from hookledger.runtime.expressions.formats.jq.core import (
     Outputs,
     Path,
     fail,
+    number,
     refused,
     shown,
     tracked,
@@ -178,7 +179,7 @@ def negated(body: Filter) -> Filter:
         for one in values(body, env, value):
             if not isinstance(one, (int, float)) or isinstance(one, bool):
                 raise fail(f"{type_of(one)} ({shown(env, one)}) cannot be negated")
-            yield None, -one
+            yield None, number(-one)
 
     return run
 

@@ -29,11 +29,11 @@ def need_number(env: Env, value: Value) -> float:
 
 
 def of_one(function: Callable[[float], float]) -> Callable[..., Value]:
-    """A function of the input; where it is not defined the result is not a number."""
+    """A function of the input, a decimal number; where it is not defined the result is not a number."""
 
     def run(env: Env, value: Value) -> Value:
         try:
-            return number(float(function(need_number(env, value))))
+            return float(function(need_number(env, value)))
         except ValueError:
             return math.nan
         except OverflowError:

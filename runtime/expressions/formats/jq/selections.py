@@ -10,6 +10,7 @@ from hookledger.runtime.expressions.formats.jq.core import (
     fail,
     is_array,
     is_object,
+    number,
     one_argument,
     order_key,
     shown,
@@ -34,7 +35,7 @@ def length(env: Env, value: Value) -> Value:
         return 0
     if isinstance(value, bool):
         raise fail(f"boolean ({shown(env, value)}) has no length")
-    return abs(value) if is_number(value) else len(value)
+    return number(abs(value)) if is_number(value) else len(value)
 
 
 def keys(env: Env, value: Value) -> Value:
