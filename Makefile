@@ -1,21 +1,28 @@
-# `make run` and `make test` need nothing but Python 3.11+, make and git.
+# `make run` and `make test` need nothing but Python 3.11+, make and git. The first installs what running needs; only the
+# second, and what else developers ask for, installs the rest, into the same environment.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-STAMP  := $(VENV)/.ready
+READY  := $(VENV)/.ready
+DEV    := $(VENV)/.ready-dev
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 
 .PHONY: setup run test lint kill bench golden clean
 
-setup: $(STAMP)
+setup: $(DEV)
 
-$(STAMP): pyproject.toml
+$(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Hookledger needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version). Try: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(INSTALL) .
 	@touch $@
 
-run: setup
+$(DEV): $(READY)
+	$(INSTALL) '.[dev]'
+	@touch $@
+
+run: $(READY)
 	@exec $(BIN)/hookledger serve examples/flows --data data
 
 test: setup

@@ -9,9 +9,6 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from hookledger.runtime.flow.inputs import SecretInput
 from hookledger.runtime.flow.model import Flow
 
@@ -23,6 +20,8 @@ class Cipher:
     """Encrypts and decrypts under one key."""
 
     def __init__(self, key: str) -> None:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
         self._aead = AESGCM(hashlib.sha256(key.encode()).digest())
 
     def encrypt(self, value: str, context: str, nonce: bytes) -> str:
@@ -32,6 +31,8 @@ class Cipher:
 
     def decrypt(self, text: str, context: str) -> str | None:
         """Return the value; None when the key is another one or the text is not ours."""
+        from cryptography.exceptions import InvalidTag
+
         try:
             raw = base64.b64decode(text.removeprefix(MARK), validate=True)
             return self._aead.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], context.encode()).decode()

@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
-from cronsim import CronSim, CronSimError
 
 from hookledger.runtime.durations import DurationInvalid, parse_duration
 from hookledger.runtime.flow.fields import Collector
@@ -53,6 +52,8 @@ class ScheduleSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     def after(self, moment: int) -> Iterator[int]:
         """Yield the times after `moment`, microseconds since 1970-01-01 UTC."""
+        from cronsim import CronSim
+
         start = datetime.fromtimestamp(moment / 1_000_000, ZoneInfo(self.timezone))
         for found in CronSim(self.cron, start):
             yield int(found.astimezone(UTC).timestamp()) * 1_000_000
@@ -85,6 +86,8 @@ class ScheduleSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_schedule(data: dict[str, Any], path: Path, found: Collector) -> ScheduleSettings | None:
     """Check the cron expression, the zone and the delay."""
+    from cronsim import CronSim, CronSimError
+
     before = len(found.problems)
     zone = str(data.get("timezone", "UTC"))
     try:

@@ -34,7 +34,6 @@ from hookledger.journal.figures import FlowKey
 from hookledger.runtime.flow.inputs import InputsInvalid
 from hookledger.runtime.flow.model import Flow, Trigger
 from hookledger.runtime.triggers.webhook import WebhookSettings
-from hookledger.runtime.triggers.webhook.signatures import Algorithm
 
 SOURCE: Final = "console"
 """What the label `system.from` of an execution started here says."""
@@ -212,7 +211,7 @@ def _line(desk: Desk, call: Call, flow: Flow, trigger: Trigger, typed: tuple[str
 def _tells(settings: WebhookSettings) -> bool:
     """Whether a ready request has a secret of the server in it as it is; an HMAC gives none away."""
     signature = settings.signature
-    plain = signature is not None and signature.scheme.recipe.algorithm is Algorithm.TOKEN
+    plain = signature is not None and signature.scheme.recipe.algorithm.name == "TOKEN"
     secrets = (
         signature.secrets
         if signature is not None and (plain or signature.scheme.recipe.preset == "GITLAB")

@@ -7,7 +7,6 @@ minute.
 
 from typing import Any, cast
 
-import jwt
 import msgspec
 
 TTL_SECONDS = 3600.0
@@ -69,6 +68,8 @@ def is_jwks(document: bytes) -> bool:
 
 def key_name(token: str) -> str | None:
     """Return the `kid` of a token, unverified; None when there is none or the token is malformed."""
+    import jwt
+
     try:
         kid = jwt.get_unverified_header(token).get("kid")
     except (jwt.PyJWTError, ValueError, RecursionError):
