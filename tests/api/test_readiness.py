@@ -198,3 +198,51 @@ async def test_who_only_watches_is_not_waited_for(tmp_path: Path) -> None:
             with trio.fail_after(5):
                 await site.line("stopped; the journal is closed")
     assert not [line for line in site.said if line.startswith("stopping")]
+
+
+TWO_CALLS = """
+id: calls
+namespace: io.tests
+tasks:
+  - {{id: one, type: io.kestra.plugin.core.http.Request, uri: "http://127.0.0.1:{port}/one", method: POST}}
+  - {{id: two, type: io.kestra.plugin.core.http.Request, uri: "http://127.0.0.1:{port}/two", method: POST}}
+triggers:
+  - {{id: webhook, type: io.kestra.plugin.core.trigger.Webhook, key: a-secret-key}}
+"""
+
+
+async def test_a_running_task_ends_and_none_begins(tmp_path: Path) -> None:
+    """
+    A POST under way is waited for, so that it is not left in doubt; the next task, which nobody waits for, begins at
+    the next start, and only then.
+    """
+    asked: list[str] = []
+    arrived, answer = trio.Event(), trio.Event()
+
+    async def outside(stream: trio.SocketStream) -> None:
+        head = await stream.receive_some(1000)
+        asked.append(head.split()[1].decode())
+        arrived.set()
+        await answer.wait()
+        await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(trio.serve_tcp, outside, 0)
+        flows = {"calls": TWO_CALLS.format(port=listeners[0].socket.getsockname()[1])}
+        async with _starting(tmp_path, flows) as (site, shutdown):
+            site.client.base_url = httpx.URL((await site.line("Hookledger listens on ")).split()[3])
+            execution = (await site.call("calls")).json()["id"]
+            await arrived.wait()
+            shutdown.set()
+            await site.line("stopping: 0 requests and 1 tasks may end")
+            answer.set()
+            await site.line("waited for 0 requests and 1 tasks; 0 requests and 0 tasks were cut")
+        types = [type(event).__name__ for event in site.events(execution)]
+        assert types == ["TriggerReceived", "TaskStarted", "TaskReturned"]
+        assert asked == ["/one"]
+        async with open_site(tmp_path) as again:
+            await again.until(
+                lambda: "OutputsResolved" in {type(e).__name__ for e in again.events(execution)}
+            )
+        assert asked == ["/one", "/two"]
+        nursery.cancel_scope.cancel()
