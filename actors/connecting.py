@@ -10,7 +10,7 @@ import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Final
+from typing import Final, cast
 
 import httpcore
 import trio
@@ -89,7 +89,7 @@ class Connector(httpcore.AsyncNetworkBackend):
     def __init__(self, policy: TargetPolicy) -> None:
         self._policy = policy
         self._names = Names()
-        self._inner = httpcore.TrioBackend()
+        self._inner = cast(httpcore.AsyncNetworkBackend, httpcore.TrioBackend())
 
     async def connect_tcp(
         self,

@@ -216,6 +216,8 @@ def equal(run: Run, left: Value, right: Value) -> bool:
     """`==`: numbers by value, everything else by kind and content."""
     kind_left, kind_right = left.__class__, right.__class__
     if kind_left is kind_right and kind_left in SIMPLE:
+        if kind_left is str and len(left) == len(right):
+            run.charge(left)
         return bool(left == right)
     return equal_slowly(run, left, right, 0)
 
@@ -270,13 +272,14 @@ def unequal(run: Run, left: Value, right: Value) -> bool:
     return not equal(run, left, right)
 
 
-def compare(operator: str, left: Value, right: Value) -> bool:
+def compare(run: Run, operator: str, left: Value, right: Value) -> bool:
     """Order two numbers or two texts; with null nothing is before or after."""
     if left is None or right is None:
         return False
     if is_number(left) and is_number(right):
         return ORDER[operator](as_double(left), as_double(right))
     if isinstance(left, str) and isinstance(right, str):
+        run.spend(sum(len(one) >> (10 if one.isascii() else 4) for one in (left, right)))
         return ORDER[operator](code_units(left), code_units(right))
     raise WrongValue(f"`{operator}` cannot order {kind(left)} and {kind(right)}")
 
@@ -305,24 +308,24 @@ def bytes_of_units(raw: bytes) -> bytes:
     )
 
 
-def less(_run: Run, left: Value, right: Value) -> bool:
+def less(run: Run, left: Value, right: Value) -> bool:
     """`<`."""
-    return compare("<", left, right)
+    return compare(run, "<", left, right)
 
 
-def less_or_equal(_run: Run, left: Value, right: Value) -> bool:
+def less_or_equal(run: Run, left: Value, right: Value) -> bool:
     """`<=`."""
-    return compare("<=", left, right)
+    return compare(run, "<=", left, right)
 
 
-def greater(_run: Run, left: Value, right: Value) -> bool:
+def greater(run: Run, left: Value, right: Value) -> bool:
     """`>`."""
-    return compare(">", left, right)
+    return compare(run, ">", left, right)
 
 
-def greater_or_equal(_run: Run, left: Value, right: Value) -> bool:
+def greater_or_equal(run: Run, left: Value, right: Value) -> bool:
     """`>=`."""
-    return compare(">=", left, right)
+    return compare(run, ">=", left, right)
 
 
 def contained(run: Run, values: "list[Value] | tuple[Value, ...]", wanted: Value) -> bool:
@@ -341,6 +344,7 @@ def contains(run: Run, left: Value, right: Value) -> bool:
     if is_map(left):
         return isinstance(right, (str, int)) and right in entries(left)
     if isinstance(left, str):
+        run.charge(left)
         return string_of(run, right) in left
     raise WrongValue(f"`contains` looks into lists, maps and text, not into {kind(left)}")
 

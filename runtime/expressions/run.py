@@ -4,6 +4,7 @@ Every operator, filter, test and function receives the run as its first argument
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from time import thread_time
 from typing import TYPE_CHECKING
 
 from hookledger.runtime.expressions.errors import AmbientUnavailable, LimitExceeded
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 RenderNested = Callable[["Run", str, Mapping[str, Value]], str]
 
+LOOK_STEPS = 64
+"""Between two looks at the clock, which finds what the count does not."""
 LENGTH_KINDS = frozenset({str, list, dict})
 STEPS_SHIFT = {str: 10, list: 3, dict: 3}  # a kilobyte of text, or eight elements, count as one step
 
@@ -22,12 +25,24 @@ STEPS_SHIFT = {str: 10, list: 3, dict: 3}  # a kilobyte of text, or eight elemen
 class Run:
     """Counts the work of one rendering and refuses when it becomes too much."""
 
-    __slots__ = ("_ambient", "depth", "limits", "made", "regex_seconds", "render_nested", "steps")
+    __slots__ = (
+        "_ambient",
+        "_ends",
+        "_look",
+        "depth",
+        "limits",
+        "made",
+        "regex_seconds",
+        "render_nested",
+        "steps",
+    )
 
     def __init__(self, ambient: "Ambient | None", limits: Limits, render_nested: RenderNested) -> None:
         self._ambient = ambient
         self.limits = limits
         self.steps = limits.steps_max
+        self._look = limits.steps_max  # at the clock, when so many steps are left
+        self._ends = thread_time() + limits.cpu_seconds_max
         self.depth = 0
         self.made = 0  # characters
         self.regex_seconds = limits.regex_seconds_max
@@ -47,8 +62,17 @@ class Run:
     def spend(self, steps: int) -> None:
         """Count work."""
         self.steps -= steps
+        if self.steps < self._look:
+            self._checked()
+
+    def _checked(self) -> None:
         if self.steps < 0:
             raise LimitExceeded(f"the template takes more than {self.limits.steps_max} steps")
+        if thread_time() > self._ends:
+            raise LimitExceeded(
+                f"the template takes more than {self.limits.cpu_seconds_max:g} s of the processor"
+            )
+        self._look = max(self.steps - LOOK_STEPS, 0)
 
     def charge(self, value: Value) -> Value:
         """Count a value that is about to be worked on; returns it."""

@@ -53,7 +53,6 @@ def items(run: Run, value: Value) -> list[Value] | None:
     if value is None:
         return None
     if is_list(value):
-        run.spend(len(value))
         return value if isinstance(value, list) else list(value)
     if is_map(value):
         run.spend(len(value))

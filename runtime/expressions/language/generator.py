@@ -184,6 +184,7 @@ class TemplateGenerator(ExpressionGenerator):
         if counted:
             self.writeline(f"{items}_n = len({items})")
         with self.indented(positions if counted else f"for {scope.slot(target)} in {items}:"):
+            self.writeline("run.spend(1)")
             if scope.shadowed:
                 self.writeline(f"{scope.slot(LOOP)} = loop_map({items}_i, {items}_n)")
             self.statements(node.body)

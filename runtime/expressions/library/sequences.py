@@ -35,18 +35,18 @@ def character(value: Value) -> int:
 
 
 @FUNCTIONS("max", "*")
-def largest(_run: Run, *values: Value) -> Value:
+def largest(run: Run, *values: Value) -> Value:
     """The largest of some numbers; nulls are skipped."""
-    return extreme(">", values)
+    return extreme(run, ">", values)
 
 
 @FUNCTIONS("min", "*")
-def smallest(_run: Run, *values: Value) -> Value:
+def smallest(run: Run, *values: Value) -> Value:
     """The smallest of some numbers; nulls are skipped."""
-    return extreme("<", values)
+    return extreme(run, "<", values)
 
 
-def extreme(operator: str, values: tuple[Value, ...]) -> Value:
+def extreme(run: Run, operator: str, values: tuple[Value, ...]) -> Value:
     """The value that is before or after all others."""
     found: Value = None
     for value in values:
@@ -54,6 +54,6 @@ def extreme(operator: str, values: tuple[Value, ...]) -> Value:
             found = value
         elif value is not None and not (is_number(value) and is_number(found)):
             raise WrongValue(f"`max` and `min` compare numbers, not {kind(value)} and {kind(found)}")
-        elif compare(operator, value, found):
+        elif compare(run, operator, value, found):
             found = value
     return found

@@ -66,7 +66,7 @@ class Schema:
         registry: Registry[Any] = Registry()
         self.document = document
         """As the author wrote it."""
-        self._validator = _Counted(cast(Any, document), registry=registry)
+        self._validator = _Counted(document, registry=registry)
 
     def violations(self, value: object, *, problems_max: int = PROBLEMS_MAX) -> list[SchemaViolation]:
         """Return the first places where `value` does not fit; none when it does."""
@@ -237,7 +237,7 @@ _Counted: Final[Any] = cast(Any, extend)(
     Draft202012Validator,
     {
         name: _counted(_OWN.get(name, keyword))
-        for name, keyword in cast(Any, Draft202012Validator).VALIDATORS.items()
+        for name, keyword in cast("dict[str, Keyword]", cast(Any, Draft202012Validator).VALIDATORS).items()
     },
 )
 
