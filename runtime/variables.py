@@ -132,7 +132,7 @@ class Scope:
         the ForEach's, in a ForEach inside another it is the outer one's.
         """
         if not place.frames:
-            return {}
+            return {"parents": []}
         found: list[dict[str, Any]] = []
         value = around = None
         for frame in place.frames:
@@ -164,11 +164,12 @@ def iso_time(at: int) -> str:
 def outputs(state: State, runs: Iterable[TaskRun] = ()) -> dict[str, Any]:
     """Task outputs by task id; inside a loop that carries values nested by value: `outputs.task[value].name`.
 
-    Of the task runs, those that have ended and gave nothing have an empty map.
+    Of the task runs, those that have ended and gave nothing have an empty map, and blocks from their beginning.
     """
     found: dict[str, Any] = {}
     for one in runs:
-        if one.state in _ENDED and one.task.kind.__name__ not in WITHOUT_OUTPUTS:
+        begun = one.state in _ENDED or (one.state == "RUNNING" and bool(one.task.blocks))
+        if begun and one.task.kind.__name__ not in WITHOUT_OUTPUTS:
             _place_outputs(found, one.task.id, one.values, {})
     for run in state.runs.values():
         if run.outputs:

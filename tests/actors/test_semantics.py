@@ -148,19 +148,23 @@ async def test_what_has_ended_without_outputs_has_an_empty_map(
     autojump_clock: MockClock, open_engine: OpenEngine
 ) -> None:
     """
-    Tasks and blocks that have ended are in `outputs`, those that were skipped, Labels and Exit are not.
+    Tasks that have ended and blocks that have begun are in `outputs`; skipped ones, Labels and Exit are not.
     """
+    own = "{{ outputs.b }} {{ outputs.o ?? 'none' }}"
+    inner = f'{{id: o, {RETURN}, format: "{own}"}}'
+    shown = "{{ outputs }} {{ outputs.a ?? 'none' }} {{ outputs.k ?? 'none' }} {{ parents }}"
     source = flow(
         f"""
   - {{id: a, type: C.log.Log, message: x}}
-  - {{id: b, type: C.flow.Sequential, tasks: [{{id: c, {FAIL}, allowFailure: true}}]}}
+  - {{id: b, type: C.flow.Sequential, tasks: [{{id: c, {FAIL}, allowFailure: true}}, {inner}]}}
   - {{id: k, {RETURN}, format: x, runIf: "false"}}
   - {{id: m, type: C.execution.Labels, labels: {{a: b}}}}
-  - {{id: z, {RETURN}, format: "{{{{ outputs }}}} {{{{ outputs.a ?? 'none' }}}} {{{{ outputs.k ?? 'none' }}}}"}}"""
+  - {{id: z, {RETURN}, format: "{shown}"}}"""
     )
     async with open_engine(source) as engine:
         state = await run(engine)
-    assert values(state)["z"] == '{"a":{},"b":{},"c":{}} {} none'
+    assert values(state)["b/o"] == "{} none"
+    assert values(state)["z"] == '{"a":{},"b":{},"c":{},"o":{"value":"{} none"}} {} none []'
 
 
 async def test_the_first_task_sees_a_running_execution(

@@ -99,9 +99,9 @@ class EachParallel(EachSequential, frozen=True, kw_only=True):
 class CheckFrequency(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """How often a LoopUntil looks, and when it gives up."""
 
-    max_iterations: Annotated[int, Meta(ge=1)] = 100
-    max_duration: str = "PT1H"
-    interval: str = "PT1S"
+    max_iterations: Annotated[int, Meta(ge=1)] | None = None
+    max_duration: str | None = None
+    interval: str = "PT1M"
 
 
 class LoopUntil(Flowable, frozen=True, kw_only=True):
@@ -125,8 +125,8 @@ class LoopUntil(Flowable, frozen=True, kw_only=True):
             return Choice(chosen="done", outputs=outputs)
         often = self.check_frequency
         interval = _duration(often.interval)
-        exhausted = moment.elapsed + interval > _duration(often.max_duration)
-        if moment.round >= often.max_iterations or exhausted:
+        late = often.max_duration is not None and moment.elapsed + interval > _duration(often.max_duration)
+        if late or (often.max_iterations is not None and moment.round >= often.max_iterations):
             return Choice(chosen="failed" if self.fail_on_max_reached else "done", outputs=outputs)
         return Choice(chosen="again", outputs={"iterationCount": moment.round + 1}, delay=interval)
 
