@@ -41,8 +41,6 @@ class Attempts:
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
         self._live: dict[str, trio.CancelScope] = {}
-        self._since = bench.state.sequence
-        """What was recorded from here on was recorded while this actor lives."""
         self._nursery: trio.Nursery
         self._outbox: Outbox
 
@@ -104,7 +102,7 @@ class Attempts:
 
     def _may_rerun(self, resumed: ExecutionResumed | None) -> bool:
         """An operator's word holds once: behind a crash nobody knows whether the rerun had begun."""
-        return resumed is not None and resumed.sequence >= self._since
+        return resumed is not None and resumed.sequence >= self._bench.recorder.since
 
     def close(self, ended: Ended) -> None:
         """Record an attempt's end; one that is no longer wanted is only observed."""

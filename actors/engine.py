@@ -367,6 +367,7 @@ class Engine:
 
         ticket = self.journal.append_system(make)
         self.flows.adopt(made[0], flow)
+        self.supervisor.revised(flow)
         self._schedules.look_again()
         await ticket.durable()
         return flow

@@ -10,7 +10,7 @@ again when the time has come.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -19,21 +19,50 @@ import trio
 from hookledger.actors.attempt import Ended
 from hookledger.actors.errors import CommandRefused
 from hookledger.actors.handle import Execution
+from hookledger.actors.limiters import limiter
 from hookledger.actors.operators import OperatorCommand, apply
-from hookledger.actors.perform import Performer, Reply
+from hookledger.actors.perform import Performer
 from hookledger.actors.recorder import Recorder
+from hookledger.journal.journal import Ticket
 from hookledger.runtime.decide import decide
 from hookledger.runtime.flow.model import Flow
 from hookledger.runtime.plan import AwaitTime, Command
 
 INBOX_MAX: Final = 64
+LARGE: Final = 500
+"""Task runs and choices from which on deciding takes long enough to be felt elsewhere."""
 
 
-class Request(msgspec.Struct, frozen=True):
-    """An operator's command and where the answer goes: None once durable, or why it was refused."""
+class ActorGone(Exception):
+    """The actor ended before it took the command; whoever owns the execution next shall have it."""
 
-    command: OperatorCommand
-    reply: Reply
+
+class Request:
+    """A command on its way to an actor."""
+
+    def __init__(self, command: OperatorCommand) -> None:
+        self.command = command
+        self._settled = trio.Event()
+        self._ticket: Ticket | None = None
+        self._error: CommandRefused | ActorGone | None = None
+
+    def settle(self, ticket: Ticket | None, error: CommandRefused | ActorGone | None = None) -> None:
+        """Say what it came to: the entry that holds it, or why there is none."""
+        self._ticket, self._error = ticket, error
+        self._settled.set()
+
+    async def durable(self) -> None:
+        """Wait until what it recorded cannot be lost.
+
+        Raises:
+            CommandRefused: It was not possible.
+            ActorGone: Nobody took it.
+        """
+        await self._settled.wait()
+        if self._error is not None:
+            raise self._error
+        if self._ticket is not None:
+            await self._ticket.durable()
 
 
 class Rest(msgspec.Struct, frozen=True):
@@ -45,7 +74,16 @@ class Rest(msgspec.Struct, frozen=True):
 class ExecutionActor:
     """Owns one execution while something happens in it."""
 
-    def __init__(self, execution: Execution, flow: Flow, recorder: Recorder, performer: Performer) -> None:
+    def __init__(
+        self,
+        execution: Execution,
+        flow: Flow,
+        recorder: Recorder,
+        performer: Performer,
+        vacate: Callable[[], None],
+    ) -> None:
+        """`vacate` frees the execution's place, before anybody is told that it has ended."""
+        self._vacate = vacate
         self._execution = execution
         self._flow = flow
         self._recorder = recorder
@@ -56,25 +94,58 @@ class ExecutionActor:
         """Set by the supervisor when the actor's place is free."""
         self._outbox, self._inbox = trio.open_memory_channel[Ended | Request](INBOX_MAX)
 
-    async def send(self, request: Request) -> None:
-        """Give it a command; waits while the inbox is full."""
-        await self._outbox.send(request)
+    @property
+    def recorder(self) -> Recorder:
+        """Its execution's journal, which nobody else writes while the actor lives."""
+        return self._recorder
+
+    async def ask(self, command: OperatorCommand) -> None:
+        """Give it a command; returns when what it recorded is durable.
+
+        Raises:
+            CommandRefused: It was not possible.
+            ActorGone: The actor has ended meanwhile, without it.
+        """
+        if not self.accepting:
+            await self.gone.wait()
+            raise ActorGone
+        request = Request(command)
+        try:
+            await self._outbox.send(request)
+        except trio.BrokenResourceError:
+            raise ActorGone from None
+        await request.durable()
 
     async def run(self) -> Rest | None:
         """Work until the execution has ended (None) or rests."""
-        async with trio.open_nursery() as replies, trio.open_nursery() as attempts:
-            self._performer.begin(attempts, replies, self._outbox.clone())
-            rest = await self._work()
-            if rest is None:
-                await self._end()
-            attempts.cancel_scope.cancel()
+        try:
+            async with trio.open_nursery() as attempts:
+                self._performer.begin(attempts, self._outbox.clone())
+                rest = await self._work()
+                if rest is None:
+                    await self._end()
+                attempts.cancel_scope.cancel()
+        finally:
+            self._leave()
         return rest
+
+    def _leave(self) -> None:
+        """However it ends: a command that still lies in the inbox is given back."""
+        self.accepting = False
+        while True:
+            try:
+                message = self._inbox.receive_nowait()
+            except trio.WouldBlock:
+                break
+            if isinstance(message, Request):
+                message.settle(None, ActorGone())
+        self._inbox.close()
 
     async def _work(self) -> Rest | None:
         while self._recorder.state.terminal is None:
             await trio.lowlevel.checkpoint()
             self._take_what_came()
-            commands = decide(self._flow, self._recorder.state, self._recorder.now())
+            commands = await self._decided()
             if await self._performer.perform(commands):
                 continue
             due = _earliest(commands)
@@ -88,11 +159,19 @@ class ExecutionActor:
             await self._receive(due)
         return None
 
+    async def _decided(self) -> Sequence[Command]:
+        """Deciding is pure: what takes long is done beside the event loop."""
+        state, now = self._recorder.state, self._recorder.now()
+        if len(state.runs) + len(state.branches) < LARGE:
+            return decide(self._flow, state, now)
+        return await trio.to_thread.run_sync(decide, self._flow, state, now, limiter=limiter("deciding"))
+
     def _nothing_came(self) -> bool:
         return self._inbox.statistics().current_buffer_used == 0
 
     def _take_what_came(self) -> None:
-        while True:
+        """Not more than the inbox holds: whoever still waits to put something in is taken next time."""
+        for _ in range(INBOX_MAX):
             try:
                 message = self._inbox.receive_nowait()
             except trio.WouldBlock:
@@ -108,23 +187,26 @@ class ExecutionActor:
         if isinstance(message, Ended):
             self._performer.close(message)
         else:
-            self._performer.answer(message.reply, self._apply(message.command))
+            self._apply(message)
 
-    def _apply(self, command: OperatorCommand) -> CommandRefused | None:
-        self._recorder.act_as(command.by)
+    def _apply(self, request: Request) -> None:
+        self._recorder.act_as(request.command.by)
         try:
-            apply(command, self._recorder)
+            apply(request.command, self._recorder)
         except CommandRefused as error:
-            return error
-        finally:
-            self._recorder.flush()
-        return None
+            request.settle(self._recorder.flush(), error)
+        except BaseException:
+            request.settle(None, ActorGone())
+            raise
+        else:
+            request.settle(self._recorder.flush())
 
     async def _end(self) -> None:
         """Make the terminal event durable, and answer whoever still asked for something meanwhile."""
         ticket = self._recorder.flush()
         assert ticket is not None
         await ticket.durable()
+        self._vacate()
         self._execution.end(self._recorder.state, ticket.entry)
         while not self._nothing_came():
             self._take_what_came()

@@ -189,12 +189,24 @@ def _choice(command: Resume, pause: ExecutionPaused) -> str:
     return command.choice
 
 
-def _restart(command: Restart, recorder: Recorder) -> None:
-    state = recorder.state
+def check_restart(state: State) -> None:
+    """See whether an execution may be opened again.
+
+    Raises:
+        CommandRefused: It has not ended, or ended in a way that is final.
+    """
     if state.terminal is None:
         raise CommandRefused(f"only a finished execution can be restarted; this one is {state.status}")
     if state.status == "SUCCESS":
         raise CommandRefused("the execution succeeded, so there is nothing to restart; replay it instead")
+    if state.status == "KILLED":
+        raise CommandRefused("the execution was killed, and stays so; replay it instead")
+
+
+def _restart(command: Restart, recorder: Recorder) -> None:
+    state = recorder.state
+    check_restart(state)
+    assert command.source_sha256, "the supervisor says with which revision it goes on"
     recorder.record(
         lambda sequence, at: ExecutionRestarted(
             sequence=sequence,

@@ -1,7 +1,7 @@
 """Does what `decide` asks for. One small handler per command, found in a table."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final
 
 import trio
 
@@ -9,7 +9,6 @@ from hookledger.actors.attempt import Ended
 from hookledger.actors.attempts import Attempts, Outbox
 from hookledger.actors.bench import Bench
 from hookledger.actors.endings import finish, finish_killed, settle_result
-from hookledger.actors.errors import CommandRefused
 from hookledger.actors.structure import (
     begin_deadline,
     begin_wait,
@@ -39,7 +38,8 @@ from hookledger.runtime.plan import (
     TakeBranch,
 )
 
-Reply: TypeAlias = "trio.MemorySendChannel[CommandRefused | None]"
+COMMANDS_AT_ONCE: Final = 16
+"""So many commands are carried out before others may go on."""
 
 
 class Performer:
@@ -52,25 +52,25 @@ class Performer:
         """Paths whose child was looked at since this actor began."""
         self._asked_to_stop: set[str] = set()
         self._promises_kept = False
-        self._replies: trio.Nursery
 
     @property
     def busy(self) -> bool:
         """True while an attempt runs beside the actor."""
         return self._attempts.busy
 
-    def begin(self, attempts: trio.Nursery, replies: trio.Nursery, outbox: Outbox) -> None:
-        """The nurseries attempts and replies live in, and where results go."""
-        self._replies = replies
+    def begin(self, attempts: trio.Nursery, outbox: Outbox) -> None:
+        """The nursery attempts live in, and where results go."""
         self._attempts.begin(attempts, outbox)
 
     async def perform(self, commands: Sequence[Command]) -> bool:
         """Carry out commands; True when something was recorded, so that it is time to decide again."""
         await self._keep_promises()
         before = self._bench.state.sequence
-        for command in commands:
+        for number, command in enumerate(commands, 1):
             if not self._put_off(command):
                 await _HANDLERS[type(command)](self, command)
+            if not number % COMMANDS_AT_ONCE:
+                await trio.lowlevel.checkpoint()
         return self._bench.state.sequence != before
 
     def _put_off(self, command: Command) -> bool:
@@ -93,18 +93,6 @@ class Performer:
     def close(self, ended: Ended) -> None:
         """Record an attempt's end."""
         self._attempts.close(ended)
-
-    def answer(self, reply: Reply, refused: CommandRefused | None) -> None:
-        """Reply to a command once what it recorded is durable."""
-        self._replies.start_soon(self._reply, reply, refused)
-
-    async def _reply(self, reply: Reply, refused: CommandRefused | None) -> None:
-        """Lives beside the attempts, not among them: a command that ends the actor is answered all the same."""
-        await self._bench.recorder.barrier()
-        try:
-            reply.send_nowait(refused)
-        except trio.BrokenResourceError:
-            return  # whoever asked no longer waits
 
     async def _await_time(self, command: AwaitTime) -> None:
         """Nothing to do: the loop knows when to look again."""

@@ -5,27 +5,77 @@ no `await` in between, so there is no half-way state. Only `barrier` waits.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import trio
 
-from hookledger.journal.entry import Chain, Entry
-from hookledger.journal.events import ExecutionEvent
+from hookledger.actors.clock import ExecutionClock
+from hookledger.actors.origins import before
+from hookledger.journal.entry import SYSTEM, Chain, Entry, check_chain
+from hookledger.journal.errors import ExecutionDamaged, ExecutionUnknown
+from hookledger.journal.events import ExecutionEvent, ExecutionQueued
 from hookledger.journal.index import Projection
 from hookledger.journal.journal import Journal, Ticket
-from hookledger.journal.store import LogLine
+from hookledger.journal.store import LogLine, Reader
 from hookledger.runtime.state import State, fold, fold_all
 
 EVENTS_PER_ENTRY_MAX: Final = 256
 """A long run of pure tasks is appended in parts, so that memory and entries stay bounded."""
 
 
+QUEUED: Final = ExecutionQueued.__name__
+
+
+class History(NamedTuple):
+    """What is stored of one execution, folded."""
+
+    entries: Sequence[Entry]
+    state: State
+    projection: Projection
+    at: int
+    """Time of its newest event, microseconds."""
+
+    @property
+    def queued_at(self) -> int:
+        """Position of the entry in which it was queued last; 0 for never."""
+        return max((entry.header.pos for entry in self.entries if QUEUED in entry.header.types), default=0)
+
+
+def read_history(reader: Reader, execution: str) -> History:
+    """Read and fold an execution. May take long: not for the event loop.
+
+    Raises:
+        ExecutionUnknown: There is no such execution.
+        ExecutionDamaged: Entries are missing, changed, or not to be read.
+    """
+    entries = reader.entries(execution)
+    if not entries or execution == SYSTEM:
+        raise ExecutionUnknown(execution)
+    check_chain(entries)
+    try:
+        events: list[ExecutionEvent] = [event for entry in entries for event in entry.events()]  # type: ignore[misc]
+        state = fold_all(events, before(reader.entries, events))
+    except Exception as error:
+        raise ExecutionDamaged(execution, f"{type(error).__name__}: {error}") from error
+    projection = Projection(execution)
+    projection.follow(events)
+    return History(entries, state, projection, events[-1].at)
+
+
 class Recorder:
     """One execution's journal and the state folded from it."""
 
-    def __init__(self, journal: Journal, execution: str, actor: str, before: State | None = None) -> None:
-        """`before` is what a fork begins with."""
+    def __init__(
+        self,
+        journal: Journal,
+        execution: str,
+        actor: str,
+        before: State | None = None,
+        clock: ExecutionClock | None = None,
+    ) -> None:
+        """`before` is what a fork begins with, `clock` the execution's own, if it has one already."""
         self._journal = journal
+        self.clock = clock or ExecutionClock(journal.clock)
         self._actor = actor
         self._chain = Chain(execution=execution)
         self._pending: list[ExecutionEvent] = []
@@ -40,6 +90,8 @@ class Recorder:
         self.answer: Ticket | None = None
         """The entry in which a task answered."""
         self.state = before or State()
+        self.since = self.state.sequence
+        """Events from this sequence on were recorded here; nothing has crashed since."""
 
     @classmethod
     def resume(
@@ -47,18 +99,17 @@ class Recorder:
         journal: Journal,
         execution: str,
         actor: str,
-        entries: Sequence[Entry],
-        before: State | None = None,
+        history: History,
+        clock: ExecutionClock | None = None,
     ) -> "Recorder":
         """Continue behind what is stored."""
-        recorder = cls(journal, execution, actor, before)
-        events: list[ExecutionEvent] = [event for entry in entries for event in entry.events()]  # type: ignore[misc]
-        recorder.state = fold_all(events, recorder.state)
-        recorder._index.follow(events)
-        recorder._at = events[-1].at
+        recorder = cls(journal, execution, actor, history.state, clock)
+        recorder._index = history.projection
+        recorder._at = history.at
+        recorder.clock.reach(history.at)
         if recorder.state.response is not None:
             recorder.spoken.set()
-        recorder._chain = Chain.after(entries[-1])
+        recorder._chain = Chain.after(history.entries[-1])
         return recorder
 
     @property
@@ -67,14 +118,16 @@ class Recorder:
         return self._last
 
     def now(self) -> int:
-        """The engine's clock, never behind the execution's newest event."""
-        return max(self._journal.clock.now(), self._at)
+        """The execution's clock, never behind its newest event."""
+        return max(self.clock.now(), self._at)
 
     def record(self, make: Callable[[int, int], ExecutionEvent]) -> ExecutionEvent:
         """Decide and remember; `make` gets the event's sequence and time."""
         event = make(self.state.sequence, self.now())
         self.state = fold(self.state, event)
-        self._at = event.at
+        if event.at > self._at:
+            self._at = event.at
+            self.clock.reach(event.at)
         self._pending.append(event)
         if self.state.response is not None and self.answer is None:
             self._respond()
@@ -107,8 +160,12 @@ class Recorder:
             self.flush()
             self._actor = actor
 
+    async def settled(self) -> None:
+        """Wait until everything appended so far is durable; what is only recorded is left."""
+        if self._last is not None:
+            await self._last.durable()
+
     async def barrier(self) -> None:
         """Wait until everything recorded so far is durable."""
-        ticket = self.flush()
-        if ticket is not None:
-            await ticket.durable()
+        self.flush()
+        await self.settled()

@@ -2,6 +2,7 @@
 
 import logging
 import math
+from collections.abc import Callable
 from typing import Protocol
 
 import trio
@@ -25,8 +26,9 @@ logger = logging.getLogger("hookledger.actors")
 class Starter(Protocol):
     """What is needed of the supervisor."""
 
-    async def exists(self, execution_id: str) -> bool: ...
-    def start(self, execution_id: str, flow: Flow, received: TriggerReceived, actor: str) -> object: ...
+    async def start_once(
+        self, execution_id: str, make: Callable[[], tuple[Flow, TriggerReceived]], actor: str
+    ) -> bool: ...
 
 
 class Schedules:
@@ -81,16 +83,16 @@ class Schedules:
 
     async def _fire(self, flow: Flow, trigger: Trigger, settings: ScheduleSettings, time: int) -> None:
         execution_id = scheduled_id(flow.namespace, flow.id, trigger.id, time)
-        if await self._starter.exists(execution_id):
-            return
         delivery = Delivery(variables=settings.variables(time))
+
+        def first() -> tuple[Flow, TriggerReceived]:
+            return flow, self._reception.receive(flow, trigger, delivery, execution_id=execution_id)[1]
+
         try:
-            _, received = self._reception.receive(flow, trigger, delivery, execution_id=execution_id)
+            await self._starter.start_once(execution_id, first, f"schedule:{flow.name}/{trigger.id}")
         except (DeliveryRefused, FlowUnusable) as error:
             if not getattr(error, "unmet", False):
                 logger.warning("the schedule %s of %s did not start: %s", trigger.id, flow.name, error)
-            return
-        self._starter.start(execution_id, flow, received, f"schedule:{flow.name}/{trigger.id}")
 
     async def _last_fired(self, flow: Flow, trigger: Trigger) -> int:
         """The newest execution this trigger started; else the time the flow became known here."""

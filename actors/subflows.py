@@ -1,6 +1,6 @@
 """Executions that executions start: found, started once, asked, stopped."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -10,7 +10,7 @@ from hookledger.actors.flows import FlowBook
 from hookledger.actors.handle import Execution
 from hookledger.actors.operators import Kill, OperatorCommand
 from hookledger.actors.reception import Delivery, Reception
-from hookledger.journal.errors import ExecutionUnknown
+from hookledger.journal.errors import ExecutionDamaged, ExecutionUnknown
 from hookledger.journal.events import ChildStarted, TriggerReceived
 from hookledger.runtime.flow.model import Flow
 
@@ -18,10 +18,11 @@ from hookledger.runtime.flow.model import Flow
 class Running(Protocol):
     """What is needed of the supervisor."""
 
-    async def exists(self, execution_id: str) -> bool: ...
+    async def start_once(
+        self, execution_id: str, make: Callable[[], tuple[Flow, TriggerReceived]], actor: str
+    ) -> bool: ...
     async def attach(self, execution_id: str) -> Execution: ...
     async def command(self, execution_id: str, command: OperatorCommand) -> None: ...
-    def start(self, execution_id: str, flow: Flow, received: TriggerReceived, actor: str) -> Execution: ...
 
 
 class Subflows:
@@ -44,8 +45,13 @@ class Subflows:
         return Child(child, flow.revision, known, strays, flow.labels)
 
     async def ensure(self, parent: str, started: ChildStarted, about: Mapping[str, Any]) -> None:
-        if await self._supervisor.exists(started.child):
-            return
+        await self._supervisor.start_once(
+            started.child, lambda: self._first(parent, started, about), f"execution:{parent}"
+        )
+
+    def _first(
+        self, parent: str, started: ChildStarted, about: Mapping[str, Any]
+    ) -> tuple[Flow, TriggerReceived]:
         flow = self._flow(started.namespace, started.flow, started.revision)
         delivery = Delivery(
             variables=about,
@@ -55,18 +61,18 @@ class Subflows:
             parent_path=started.path,
             source="subflow",
         )
-        child, received = self._reception.receive(flow, None, delivery, execution_id=started.child)
-        self._supervisor.start(child, flow, received, f"execution:{parent}")
+        _, received = self._reception.receive(flow, None, delivery, execution_id=started.child)
+        return flow, received
 
     async def result(self, child: str) -> tuple[str, Mapping[str, Any]] | None:
         try:
             final = (await self._supervisor.attach(child)).final
-        except ExecutionUnknown:
+        except (ExecutionUnknown, ExecutionDamaged):
             return None
         return None if final is None else (final.status, final.outputs)
 
     async def kill(self, child: str, by: str, reason: str) -> None:
-        with suppress(CommandRefused, ExecutionUnknown):
+        with suppress(CommandRefused, ExecutionUnknown, ExecutionDamaged):
             await self._supervisor.command(child, Kill(by=by, reason=reason))
 
     def _flow(self, namespace: str, flow_id: str, revision: int | None) -> Flow:

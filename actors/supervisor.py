@@ -1,13 +1,17 @@
 """Keeps the actors: starts new executions, folds resting ones again when they are due, recovers after a crash.
 
-An actor that fails is its execution's end for now, not its neighbours': the error is reported, the journal keeps
-what had happened, and the next start tries again. Only a poisoned journal stops everything.
+An execution has one owner at any moment: its actor, or whoever holds its lock and has made sure that there is no
+actor. Start, wake, command, attach and recovery all go that way, so an execution has one recorder at a time.
+
+An actor that fails, or an execution that cannot be read, is quarantined: named, with the reason, while its neighbours
+go on; the journal keeps what had happened, and the next start or command tries again. Only a poisoned journal stops
+everything.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import trio
@@ -15,25 +19,25 @@ import trio
 from hookledger.actors.bench import Bench
 from hookledger.actors.concurrency import Gate
 from hookledger.actors.errors import CommandRefused, ExecutionFaulted, FlowUnusable
-from hookledger.actors.execution import ExecutionActor, Request, Rest
+from hookledger.actors.execution import ActorGone, ExecutionActor
 from hookledger.actors.flows import FlowBook
 from hookledger.actors.followups import FollowUps
 from hookledger.actors.handle import Execution
-from hookledger.actors.operators import ChildEnded, OperatorCommand, Restart, apply
-from hookledger.actors.origins import prefix_of
+from hookledger.actors.operators import ChildEnded, OperatorCommand, Restart, apply, check_restart
+from hookledger.actors.ownership import Ownership
 from hookledger.actors.perform import Performer
 from hookledger.actors.ports import Ports
 from hookledger.actors.reception import Reception
-from hookledger.actors.recorder import Recorder
+from hookledger.actors.recorder import History, Recorder, read_history
 from hookledger.actors.rendering import make_renderer
 from hookledger.actors.subflows import Subflows
 from hookledger.actors.timers import Timers
-from hookledger.journal.entry import SYSTEM, Entry
-from hookledger.journal.errors import ExecutionUnknown, JournalPoisoned
+from hookledger.journal.errors import ExecutionDamaged, ExecutionUnknown, JournalPoisoned
 from hookledger.journal.events import (
     ExecutionCancelled,
     ExecutionFailed,
     ExecutionForked,
+    ExecutionQueued,
     Failure,
     TriggerReceived,
 )
@@ -45,10 +49,19 @@ from hookledger.runtime.restart import lost_paths, redone
 from hookledger.runtime.state import State
 
 ENGINE: Final = "engine:self"
-RECOVERIES_MAX: Final = 50
+READERS_MAX: Final = 50
+"""Histories that are in memory at once in order to be folded."""
 RECOVERY_PAGE: Final = 1000
 
 logger = logging.getLogger("hookledger.actors")
+
+
+class Parked(NamedTuple):
+    """An execution that waits for its place; its recorder goes on as soon as it has one."""
+
+    execution: Execution
+    flow: Flow
+    recorder: Recorder
 
 
 class Supervisor:
@@ -65,12 +78,13 @@ class Supervisor:
         self._follow_ups = FollowUps(flows, reception)
         self._gate = Gate()
         self._timers = Timers(ports.clock)
+        self._ownership = Ownership()
         self._actors: dict[str, ExecutionActor] = {}
+        self._parked: dict[str, Parked] = {}
         self._handles: dict[str, Execution] = {}
         self.quarantined: dict[str, str] = {}
-        """Open executions that cannot be taken up, each with the reason."""
-        self._recoveries = trio.CapacityLimiter(RECOVERIES_MAX)
-        self._reopening = trio.Lock()
+        """Open executions that cannot go on, each with the reason."""
+        self._readers = trio.CapacityLimiter(READERS_MAX)
 
     @property
     def live(self) -> int:
@@ -89,6 +103,7 @@ class Supervisor:
         received: TriggerReceived | ExecutionForked,
         actor: str,
         before: State | None = None,
+        failure: Failure | None = None,
     ) -> Execution:
         """Begin an execution, or queue, refuse or cancel it as the flow's `concurrency` says.
 
@@ -96,75 +111,106 @@ class Supervisor:
         what follows; otherwise it is appended now.
 
         Args:
+            execution_id: A fresh one; for one that follows from something else there is `start_once`.
             before: What a fork begins with.
+            failure: Why it has failed before anything of it could begin.
         """
         recorder = Recorder(self._journal, execution_id, actor, before)
         recorder.record(lambda _sequence, _at: received)
         execution = self._handles[execution_id] = Execution(execution_id, recorder)
-        verdict = self._gate.enter(flow, execution_id)
-        if verdict in ("CANCEL", "FAIL"):
-            _refuse(recorder, flow, verdict)
-        if not execution.received.wait or verdict == "wait":
-            recorder.flush()
-        if verdict != "wait":
+        if failure is not None:
+            recorder.record(lambda sequence, at: ExecutionFailed(sequence=sequence, at=at, error=failure))
             self._begin(execution, flow, recorder)
+        else:
+            self._enter(execution, flow, recorder)
+        if not execution.received.wait:
+            recorder.flush()
         return execution
+
+    async def start_once(
+        self, execution_id: str, make: Callable[[], tuple[Flow, TriggerReceived]], actor: str
+    ) -> bool:
+        """Begin an execution whose id says what it is for; False when it was begun before, whenever that was."""
+        async with self._ownership.of(execution_id):
+            if await self.exists(execution_id):
+                return False
+            self.start(execution_id, *make(), actor)
+            return True
 
     async def command(self, execution_id: str, command: OperatorCommand) -> None:
         """Give a command to an execution; returns when what it recorded is durable.
 
         Raises:
             ExecutionUnknown: There is no such execution.
+            ExecutionDamaged: It cannot be read.
             CommandRefused: The command is not possible now.
         """
-        actor = self._actors.get(execution_id) or await self._wake(execution_id)
-        while actor is not None and not actor.accepting:
-            await actor.gone.wait()
-            actor = self._actors.get(execution_id) or await self._wake(execution_id)
-        if actor is None:
-            await self._command_at_rest(execution_id, command)
-            return
-        send, receive = trio.open_memory_channel[CommandRefused | None](1)
-        with receive:
-            await actor.send(Request(command, send))
-            refused = await receive.receive()
-        if refused is not None:
-            raise refused
+        while True:
+            actor = self._actors.get(execution_id)
+            if actor is None:
+                async with self._ownership.of(execution_id):
+                    if execution_id not in self._actors:
+                        await self._command_at_rest(execution_id, command)
+                        return
+            elif isinstance(command, Restart):
+                check_restart(actor.recorder.state)
+                await actor.gone.wait()
+            else:
+                with suppress(ActorGone):
+                    await actor.ask(command)
+                    return
 
     async def attach(self, execution_id: str) -> Execution:
         """A handle for an execution that was started before, also by an earlier process.
 
         Raises:
             ExecutionUnknown: There is no such execution.
+            ExecutionDamaged: It cannot be read.
         """
-        if execution_id in self._handles:
-            return self._handles[execution_id]
-        recorder, entries = await self._resumed(execution_id)
-        if execution_id in self._handles:
-            return self._handles[execution_id]
-        execution = Execution(execution_id, recorder, entries[0])
-        if recorder.state.terminal is not None:
-            execution.end(recorder.state, entries[-1])
-        else:
-            self._handles[execution_id] = execution
-        return execution
+        async with self._ownership.of(execution_id):
+            if execution_id in self._handles:
+                return self._handles[execution_id]
+            history = await self._history(execution_id)
+            recorder = Recorder.resume(self._journal, execution_id, ENGINE, history)
+            execution = Execution(execution_id, recorder, history.entries[0])
+            if recorder.state.terminal is not None:
+                execution.end(recorder.state, history.entries[-1])
+            elif execution_id in self.quarantined:
+                execution.fail(ExecutionFaulted(execution_id, self.quarantined[execution_id]))
+            else:
+                self._handles[execution_id] = execution
+            return execution
 
     async def exists(self, execution_id: str) -> bool:
         """True when the journal, or an actor, knows the execution."""
         return execution_id in self._handles or bool(await self._journal.entries(execution_id))
 
     async def recover(self) -> int:
-        """Take up every open execution, oldest first; returns how many there were."""
+        """Take up every open execution, oldest first; returns how many there were.
+
+        Only then those that wait for a place get one: who had one before has it again.
+        """
         found = await self._journal.ask(_open_executions)
         for execution_id in found:
             await self._take_up(execution_id)
+        self._gate.open = True
+        for name in self._gate.flows():
+            self._admit(name)
         return len(found)
 
     async def follow_up(self, execution_id: str) -> None:
         """Start what a finished execution starts, unless that was done before."""
-        with suppress(ExecutionUnknown):
-            recorder, _ = await self._resumed(execution_id)
-            await self._follow(execution_id, recorder.state)
+        with suppress(ExecutionUnknown, ExecutionDamaged):
+            await self._follow(execution_id, (await self._history(execution_id)).state)
+
+    def revised(self, flow: Flow) -> None:
+        """A flow has a new revision: its limit holds for those who wait, too."""
+        self._gate.revise(flow)
+        self._admit(flow.name)
+
+    def look_again(self) -> None:
+        """See whether more time has gone by than was waited for."""
+        self._timers.look_again()
 
     async def run_timers(self) -> None:
         """Wake what is due, for ever."""
@@ -172,51 +218,82 @@ class Supervisor:
             await self._take_up(await self._timers.next())
 
     async def _take_up(self, execution_id: str) -> None:
-        """Wake an execution whose turn it is; one that cannot be woken stops nobody else."""
-        try:
-            await self._wake(execution_id)
-        except JournalPoisoned:
-            raise
-        except Exception as error:
-            self._quarantine(execution_id, error)
-
-    def _quarantine(self, execution_id: str, error: Exception) -> None:
-        self.quarantined[execution_id] = f"{type(error).__name__}: {error}"
-        logger.error("execution %s is quarantined: %s", execution_id, error, exc_info=error)
-
-    async def _resumed(self, execution_id: str) -> tuple[Recorder, Sequence[Entry]]:
-        entries = await self._journal.entries(execution_id)
-        if not entries or execution_id == SYSTEM:
-            raise ExecutionUnknown(execution_id)
-        prefix = await prefix_of(self._journal, entries[0].events())
-        return Recorder.resume(self._journal, execution_id, ENGINE, entries, prefix), entries
-
-    async def _wake(self, execution_id: str) -> ExecutionActor | None:
-        """Fold the journal and begin an actor, unless there is one, or nothing to do for one."""
-        async with self._recoveries:
-            if execution_id in self._actors:
-                return self._actors[execution_id]
+        """Go on with an execution whose turn it is; one that cannot go on stops nobody else."""
+        async with self._ownership.of(execution_id):
+            if execution_id in self._actors or execution_id in self._parked:
+                return
             try:
-                recorder, entries = await self._resumed(execution_id)
-            except ExecutionUnknown:
-                return None
-            if execution_id in self._actors:  # somebody was faster while we read
-                return self._actors[execution_id]
-            return self._begin_again(execution_id, recorder, entries[0])
+                history = await self._history(execution_id)
+                self._go_on(execution_id, self._resumed(execution_id, history), history)
+            except JournalPoisoned:
+                return
+            except Exception as error:
+                self._quarantine(execution_id, error)
 
-    def _begin_again(self, execution_id: str, recorder: Recorder, first: Entry) -> ExecutionActor | None:
+    async def _history(self, execution_id: str) -> History:
+        """Read and fold, beside the event loop."""
+        async with self._readers:
+            return await self._journal.ask(lambda reader: read_history(reader, execution_id))
+
+    def _resumed(self, execution_id: str, history: History) -> Recorder:
+        clock = self._timers.clock(execution_id)
+        return Recorder.resume(self._journal, execution_id, ENGINE, history, clock)
+
+    def _go_on(self, execution_id: str, recorder: Recorder, history: History) -> None:
+        """Begin its actor, or let it wait for its place, as it did before.
+
+        Raises:
+            FlowUnusable: The revision it is pinned to does not parse here.
+        """
         state = recorder.state
         if state.terminal is not None:
-            return None
-        try:
-            flow = self._pinned(state)
-        except FlowUnusable as error:
-            logger.error("execution %s cannot go on: %s", execution_id, error)
-            return None
-        execution = self._handles.setdefault(execution_id, Execution(execution_id, recorder, first))
-        if self._gate.enter(flow, execution_id, begun=state.sequence > 1) == "wait":
-            return None
-        return self._begin(execution, flow, recorder)
+            return
+        flow = self._pinned(state)
+        execution = self._handles.setdefault(
+            execution_id, Execution(execution_id, recorder, history.entries[0])
+        )
+        execution.driven_by(recorder)
+        placeless = bool(state.queued) or execution_id in self.quarantined
+        if state.kill is not None and placeless:
+            self._begin(execution, flow, recorder)
+        elif state.queued:
+            self._park(execution, flow, recorder, history.queued_at)
+        elif placeless and self._gate.ask(flow) != "run":
+            self._park(execution, flow, recorder, history.entries[-1].header.pos)
+        else:
+            self._gate.take(flow, execution_id)
+            self._begin(execution, flow, recorder)
+
+    def _enter(self, execution: Execution, flow: Flow, recorder: Recorder) -> None:
+        """Begin what was just started, or what its flow's limit makes of it."""
+        verdict = self._gate.ask(flow)
+        if verdict == "wait":
+            self._queue(execution, flow, recorder)
+            return
+        if verdict == "run":
+            self._gate.take(flow, execution.id)
+        else:
+            _refuse(recorder, _full(self._gate.limit(flow), flow), verdict)
+        self._begin(execution, flow, recorder)
+
+    def _queue(self, execution: Execution, flow: Flow, recorder: Recorder) -> None:
+        limit = int(self._gate.limit(flow))
+        recorder.record(lambda sequence, at: ExecutionQueued(sequence=sequence, at=at, limit=limit))
+        ticket = recorder.flush()
+        assert ticket is not None
+        self._park(execution, flow, recorder, ticket.entry.header.pos)
+
+    def _park(self, execution: Execution, flow: Flow, recorder: Recorder, position: int) -> None:
+        self._parked[execution.id] = Parked(execution, flow, recorder)
+        self._gate.queue(flow, execution.id, position)
+        self._timers.drop(execution.id)
+        self.quarantined.pop(execution.id, None)
+        self._admit(flow.name)
+
+    def _admit(self, flow_name: str) -> None:
+        """Begin who waits, as far as there are places, in order: nothing comes between the place and the begin."""
+        for execution_id in self._gate.admit(flow_name):
+            self._begin(*self._parked.pop(execution_id))
 
     def _pinned(self, state: State) -> Flow:
         received = state.received
@@ -234,49 +311,58 @@ class Supervisor:
         except FlowUnusable:
             return None
 
-    def _begin(self, execution: Execution, flow: Flow, recorder: Recorder) -> ExecutionActor:
+    def _begin(self, execution: Execution, flow: Flow, recorder: Recorder) -> None:
         assert recorder.state.received is not None
         masker = Masker()
         renderer = make_renderer(flow, execution.id, recorder.state.received, self._ports, masker)
         bench = Bench(execution.id, flow, recorder, renderer, masker, self._ports, self._children)
-        actor = ExecutionActor(execution, flow, recorder, Performer(bench))
+        performer = Performer(bench)
+        actor = ExecutionActor(
+            execution, flow, recorder, performer, lambda: self._vacate(flow.name, execution.id)
+        )
         execution.driven_by(recorder)
         self._actors[execution.id] = actor
         self._timers.drop(execution.id)
+        self.quarantined.pop(execution.id, None)
         self._nursery.start_soon(self._run, execution, flow, actor)
-        return actor
 
     async def _run(self, execution: Execution, flow: Flow, actor: ExecutionActor) -> None:
         try:
-            rest = await self._worked(actor)
+            rest = await actor.run()
         except Exception as error:
-            self._leave(execution.id)
-            self._failed(execution, error)
+            await self._failed(execution, flow, actor, error)
             return
         except BaseException:
-            self._leave(execution.id)
+            self._gone(execution, actor)
+            self._handles.pop(execution.id, None)
             raise
-        del self._actors[execution.id]
         if rest is None:
             self._handles.pop(execution.id, None)
-            await self._after(execution, flow)
         elif rest.due is not None:
-            self._timers.set(execution.id, rest.due)
+            self._timers.set(execution.id, rest.due, actor.recorder.clock)
+        self._gone(execution, actor)
+        if rest is None:
+            await self._after(execution)
 
-    async def _worked(self, actor: ExecutionActor) -> Rest | None:
+    def _gone(self, execution: Execution, actor: ExecutionActor) -> None:
+        del self._actors[execution.id]
+        actor.gone.set()
+
+    async def _after(self, execution: Execution) -> None:
+        """An execution has ended: its parent is told, what it triggers begins."""
+        if execution.final is None:
+            return
         try:
-            return await actor.run()
-        finally:
-            actor.gone.set()
-
-    async def _after(self, execution: Execution, flow: Flow) -> None:
-        """An execution has ended: its place is free, its parent is told, what it triggers begins."""
-        following = self._gate.leave(flow.name, execution.id)
-        if following is not None:
-            await self._wake(following)
-        if execution.final is not None:
             await self._tell_parent(execution, execution.final)
             await self._follow(execution.id, execution.final)
+        except JournalPoisoned:
+            return
+        except Exception as error:
+            logger.error("what follows execution %s was not started", execution.id, exc_info=error)
+
+    def _vacate(self, flow_name: str, execution_id: str) -> None:
+        self._gate.leave(flow_name, execution_id)
+        self._admit(flow_name)
 
     async def _tell_parent(self, execution: Execution, state: State) -> None:
         """A Subflow task waits for this one, perhaps at rest."""
@@ -285,27 +371,65 @@ class Supervisor:
             ended = ChildEnded(
                 path=received.parent_path, child=execution.id, state=state.status, outputs=state.outputs
             )
-            with suppress(ExecutionUnknown, CommandRefused):
+            with suppress(ExecutionUnknown, ExecutionDamaged, CommandRefused):
                 await self.command(received.parent, ended)
 
     async def _follow(self, execution_id: str, state: State) -> None:
-        for following, of_flow, received in self._follow_ups.of(execution_id, self._usable(state), state):
-            if not await self.exists(following):
-                self.start(following, of_flow, received, f"execution:{execution_id}")
+        for following, flow, received in self._follow_ups.of(execution_id, self._usable(state), state):
+            first = flow, received
+            await self.start_once(following, lambda first=first: first, f"execution:{execution_id}")  # type: ignore[misc]
 
     async def _command_at_rest(self, execution_id: str, command: OperatorCommand) -> None:
-        """For an execution without an actor: it has ended, or waits for a place."""
-        async with self._reopening:
-            recorder, entries = await self._resumed(execution_id)
-            if isinstance(command, Restart):
-                command = self._restart(command, recorder.state)
-            recorder.act_as(command.by)
-            apply(command, recorder)
-            await recorder.barrier()
-        if recorder.state.terminal is None:
-            self._begin_again(execution_id, recorder, entries[0])
+        """For an execution without an actor: it has ended, sleeps, waits for its place, or is quarantined.
 
-    def _restart(self, command: Restart, state: State) -> Restart:
+        What the command makes possible begins before anything is waited for: whoever asked may stop waiting.
+        """
+        parked = self._parked.get(execution_id)
+        if parked is not None:
+            recorder = parked.recorder
+            _give(command, recorder)
+            if recorder.state.kill is not None:
+                self._begin_parked(execution_id)
+        else:
+            history = await self._history(execution_id)
+            recorder = self._resumed(execution_id, history)
+            if isinstance(command, Restart):
+                self._restart(execution_id, command, recorder, history)
+            else:
+                _give(command, recorder)
+                self._try_to_go_on(execution_id, recorder, history)
+        with trio.CancelScope(shield=True):  # the next owner reads what is durable
+            await recorder.barrier()
+
+    def _begin_parked(self, execution_id: str) -> None:
+        """It needs no place in order to end."""
+        execution, flow, recorder = self._parked.pop(execution_id)
+        self._gate.leave(flow.name, execution_id)
+        self._begin(execution, flow, recorder)
+
+    def _try_to_go_on(self, execution_id: str, recorder: Recorder, history: History) -> None:
+        try:
+            self._go_on(execution_id, recorder, history)
+        except FlowUnusable as error:
+            self._quarantine(execution_id, error)
+
+    def _restart(self, execution_id: str, command: Restart, recorder: Recorder, history: History) -> None:
+        check_restart(recorder.state)
+        flow, prepared = self._prepared(command, recorder.state)
+        verdict = self._gate.ask(flow)
+        if verdict in ("CANCEL", "FAIL"):
+            raise CommandRefused(
+                f"{_full(self._gate.limit(flow), flow)}; restart it when one of them has ended"
+            )
+        _give(prepared, recorder)
+        execution = self._handles[execution_id] = Execution(execution_id, recorder, history.entries[0])
+        if verdict == "wait":
+            self._queue(execution, flow, recorder)
+        else:
+            self._gate.take(flow, execution_id)
+            self._begin(execution, flow, recorder)
+
+    def _prepared(self, command: Restart, state: State) -> tuple[Flow, Restart]:
         """Say what is forgotten, and check that the wanted revision still has what is kept."""
         wanted = msgspec.structs.replace(state, revision=command.revision or state.revision)
         try:
@@ -316,21 +440,44 @@ class Supervisor:
         lost = sorted(lost_paths(flow, state, paths))
         if lost:
             raise CommandRefused(f"revision {flow.revision} has no {', '.join(lost)} any more")
-        return msgspec.structs.replace(
+        return flow, msgspec.structs.replace(
             command, revision=flow.revision, source_sha256=flow.sha256, paths=paths, again=again
         )
 
-    def _leave(self, execution_id: str) -> None:
-        self._actors.pop(execution_id, None)
-        self._handles.pop(execution_id, None)
+    async def _failed(
+        self, execution: Execution, flow: Flow, actor: ExecutionActor, error: Exception
+    ) -> None:
+        """Nobody works on it any more; its place is free once what it wrote is there to be read.
 
-    def _failed(self, execution: Execution, error: Exception) -> None:
-        poisoned = _poison_in(error)
-        if poisoned is not None:
-            execution.fail(poisoned)  # the journal ends the engine itself, once those who wait were told
+        Of a poisoned journal who waits is told; the journal ends the engine itself.
+        """
+        try:
+            if (poisoned := _poison_in(error)) is not None:
+                raise poisoned
+            with trio.CancelScope(shield=True):
+                await actor.recorder.settled()
+        except JournalPoisoned as poison:
+            execution.fail(poison)
+            self._gone(execution, actor)
             return
-        logger.error("execution %s stopped", execution.id, exc_info=error)
-        execution.fail(ExecutionFaulted(execution.id, str(error)))
+        reason = _innermost(error)
+        self._quarantine(execution.id, reason)
+        self._handles.pop(execution.id, None)
+        execution.fail(ExecutionFaulted(execution.id, str(reason)))
+        self._gone(execution, actor)
+        self._vacate(flow.name, execution.id)
+
+    def _quarantine(self, execution_id: str, error: BaseException) -> None:
+        self.quarantined[execution_id] = f"{type(error).__name__}: {error}"
+        self._timers.drop(execution_id)
+        logger.error("execution %s is quarantined", execution_id, exc_info=error)
+
+
+def _give(command: OperatorCommand, recorder: Recorder) -> None:
+    """Record a command in an entry of its own."""
+    recorder.act_as(command.by)
+    apply(command, recorder)
+    recorder.flush()
 
 
 def _open_executions(reader: Reader) -> list[str]:
@@ -344,15 +491,24 @@ def _open_executions(reader: Reader) -> list[str]:
             return found
 
 
-def _refuse(recorder: Recorder, flow: Flow, verdict: str) -> None:
+def _full(limit: float, flow: Flow) -> str:
+    return f"{limit:g} executions of {flow.name} are open, which is its limit"
+
+
+def _refuse(recorder: Recorder, reason: str, verdict: str) -> None:
     """One too many: the execution ends at once, and the journal says why."""
-    assert flow.concurrency is not None
-    reason = f"{flow.concurrency.limit} executions of {flow.name} are open, which is its limit"
     if verdict == "CANCEL":
         recorder.record(lambda sequence, at: ExecutionCancelled(sequence=sequence, at=at, reason=reason))
     else:
         failure = Failure(message=reason, kind="ConcurrencyLimit")
         recorder.record(lambda sequence, at: ExecutionFailed(sequence=sequence, at=at, error=failure))
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """The one error inside the groups that nurseries wrap errors in, if it is one."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 def _poison_in(error: BaseException) -> JournalPoisoned | None:

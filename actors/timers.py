@@ -5,6 +5,7 @@ import math
 
 import trio
 
+from hookledger.actors.clock import ExecutionClock, elapsed
 from hookledger.journal.ports import Clock
 
 
@@ -14,38 +15,51 @@ class Timers:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._heap: list[tuple[int, str]] = []
-        self._due: dict[str, int] = {}
+        self._due: dict[str, tuple[int, ExecutionClock]] = {}
         self._changed = trio.Event()
 
     def __len__(self) -> int:
         return len(self._due)
 
-    def set(self, execution: str, due: int) -> None:
-        """Wake `execution` at `due`, microseconds."""
-        self._due[execution] = due
-        heapq.heappush(self._heap, (due, execution))
-        self._changed.set()
+    def set(self, execution: str, due: int, clock: ExecutionClock) -> None:
+        """Wake `execution` at `due`, microseconds of its own clock."""
+        steady = clock.steady(due)
+        self._due[execution] = steady, clock
+        heapq.heappush(self._heap, (steady, execution))
+        self.look_again()
+
+    def clock(self, execution: str) -> ExecutionClock | None:
+        """The clock of an execution that rests here."""
+        found = self._due.get(execution)
+        return None if found is None else found[1]
 
     def drop(self, execution: str) -> None:
         """Forget it; its place in the heap is passed over when it comes up."""
         self._due.pop(execution, None)
 
+    def look_again(self) -> None:
+        """More time may have gone by than was waited for, as on a machine that was suspended."""
+        self._changed.set()
+
     async def next(self) -> str:
-        """Wait for the next execution that is due."""
+        """Wait for the next execution that is due; it stays known here until it is dropped or set again."""
         while True:
             self._changed = trio.Event()
             seconds = self._seconds_to_first()
             if seconds <= 0:
                 _, execution = heapq.heappop(self._heap)
-                del self._due[execution]
                 await trio.lowlevel.checkpoint()
                 return execution
             with trio.move_on_after(seconds):
                 await self._changed.wait()
 
     def _seconds_to_first(self) -> float:
-        while self._heap and self._due.get(self._heap[0][1]) != self._heap[0][0]:
+        while self._heap and not self._waits(*self._heap[0]):
             heapq.heappop(self._heap)
         if not self._heap:
             return math.inf
-        return (self._heap[0][0] - self._clock.now()) / 1_000_000
+        return (self._heap[0][0] - elapsed(self._clock)) / 1_000_000
+
+    def _waits(self, steady: int, execution: str) -> bool:
+        found = self._due.get(execution)
+        return found is not None and found[0] == steady

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from hookledger.journal.errors import ExecutionDamaged
 from hookledger.journal.events import AnyEvent, decode_events, encode_events, type_name
 
 FORMAT_VERSION: Final = 1
@@ -147,6 +148,29 @@ class Chain(msgspec.Struct, kw_only=True):
             seq=header.seq + len(header.types),
             prev=entry.leaf,
         )
+
+
+def check_chain(entries: Sequence[Entry]) -> None:
+    """Check that entries are an execution's from its first on, unchanged and without a gap.
+
+    Raises:
+        ExecutionDamaged: They are not.
+    """
+    prev = b""
+    for number, entry in enumerate(entries):
+        header = entry.header
+        reason = ""
+        if header.n != number:
+            reason = f"entry {number} is missing"
+        elif entry.payload is None or entry.salt is None:
+            reason = f"the payload of entry {number} is gone"
+        elif payload_hash(entry.salt, entry.payload) != header.ph:
+            reason = f"the payload of entry {number} was changed"
+        elif base64.b64decode(header.prev) != prev:
+            reason = f"entry {number} does not follow the one before it"
+        if reason:
+            raise ExecutionDamaged(header.exec, reason)
+        prev = entry.leaf
 
 
 def seal(

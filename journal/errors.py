@@ -68,6 +68,32 @@ class ExecutionUnknown(JournalError):
         super().__init__(f"no execution {execution} here; `hookledger journal ls` lists what there is")
 
 
+class ExecutionDamaged(JournalError):
+    """Entries of an execution are missing or changed: nothing is written behind them."""
+
+    code = "J008"
+
+    def __init__(self, execution: str, reason: str) -> None:
+        self.execution = execution
+        super().__init__(
+            f"execution {execution} is damaged ({reason}); "
+            "`hookledger journal verify` names every broken entry, a backup has them whole"
+        )
+
+
+class ChainConflict(JournalError):
+    """An append does not continue its execution's newest entry: somebody else wrote in between."""
+
+    code = "J009"
+
+    def __init__(self, execution: str, *, expected: int, found: int) -> None:
+        self.execution = execution
+        super().__init__(
+            f"execution {execution}: entry {expected} comes next, not {found}; nothing was written, "
+            "read the execution again"
+        )
+
+
 class JournalUnreadable(JournalError):
     """The file is there but is not a journal this version can read."""
 

@@ -19,6 +19,7 @@ from hookledger.journal.events import (
     ExecutionForked,
     ExecutionKilled,
     ExecutionPaused,
+    ExecutionQueued,
     ExecutionRestarted,
     ExecutionResumed,
     KillRequested,
@@ -98,6 +99,7 @@ class Projection:
         "naps",
         "parent",
         "pending",
+        "queued",
         "replay_of",
         "revision",
         "started",
@@ -114,6 +116,8 @@ class Projection:
         self.labels: dict[str, str] = {}
         self.pending: dict[str, Waits] = {}
         """What is open, by path of its task; the empty path is the whole execution."""
+        self.queued = False
+        """True while it waits for a place and nothing of it has begun."""
         self.naps: tuple[str, ...] = ()
         """Of these the ones that end without an event of their own: as soon as something begins below them."""
 
@@ -121,6 +125,8 @@ class Projection:
         """Take in what happened next and return the row after it."""
         for event in events:
             self.events += 1
+            if self.queued and isinstance(event, _BEGINNINGS):
+                self.queued = False
             step = _STEPS.get(type(event))
             if step is not None:
                 step(self, event)
@@ -148,14 +154,18 @@ class Projection:
         )
 
     def _waits(self) -> Waits:
-        """Between two tasks it is the engine's turn, which is work as well."""
+        """Without anything else it is the engine's turn, which is work as well."""
         if self.pending:
             return min(self.pending.values(), key=_RANK.__getitem__)
-        return "QUEUED" if self.state in _NOT_BEGUN else "RUNNING"
+        return "QUEUED" if self.queued else "RUNNING"
 
     def _move(self, state: str) -> None:
         """A killing execution stays so until it ends, whatever its attempts still report."""
-        waits = self.state == "PAUSED" and state == "RUNNING" and _PERSONS.intersection(self.pending.values())
+        waits = (
+            self.state == "PAUSED"
+            and state in ("RUNNING", "QUEUED")
+            and _PERSONS.intersection(self.pending.values())
+        )
         if self.state != "KILLING" and not waits:
             self.state = state
 
@@ -222,6 +232,10 @@ class Projection:
         if event.origin != "timeout":
             self.pending.pop(event.path, None)
 
+    def _queue(self, event: ExecutionQueued) -> None:
+        self.queued = True
+        self._move("QUEUED")
+
     def _paused(self, event: ExecutionPaused) -> None:
         self._open(event.path, "IN_DOUBT" if event.reason == "in_doubt" else "PAUSED")
         self._move("PAUSED")
@@ -231,7 +245,7 @@ class Projection:
         if self.pending.pop(event.path, None) == "IN_DOUBT":
             self.pending[event.path] = "RUNNING"
         if event.choice != "cancel":
-            self._move("RUNNING")
+            self._move("QUEUED" if self.queued else "RUNNING")
 
     def _child_started(self, event: ChildStarted) -> None:
         if event.wait:
@@ -261,9 +275,11 @@ class Projection:
         self.labels = {**self.labels, "system.restarted": "true"}
         self.pending.clear()
         self.naps = ()
+        self.queued = False
 
 
-_NOT_BEGUN: Final = frozenset({"CREATED", "RESTARTED"})
+_NOT_BEGUN: Final = frozenset({"CREATED", "QUEUED", "RESTARTED"})
+_BEGINNINGS: Final = (TaskStarted, BranchTaken, ChildStarted, TimerSet)
 _PERSONS: Final = frozenset({"PAUSED", "IN_DOUBT"})
 _RANK: Final[Mapping[Waits, int]] = {
     "IN_DOUBT": 0,
@@ -286,6 +302,7 @@ _STEPS: Final[dict[type, Callable[[Projection, Any], None]]] = {
     BranchTaken: Projection._branch_taken,
     TimerSet: Projection._timer_set,
     TimerFired: Projection._timer_fired,
+    ExecutionQueued: Projection._queue,
     ExecutionPaused: Projection._paused,
     ExecutionResumed: Projection._resumed,
     ChildStarted: Projection._child_started,

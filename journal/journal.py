@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 import trio
 
 from hookledger.journal.entry import SALT_BYTES, SYSTEM, Chain, Entry, log_id, principal, seal
-from hookledger.journal.errors import JournalPoisoned
+from hookledger.journal.errors import ChainConflict, JournalPoisoned
 from hookledger.journal.events import (
     AnyEvent,
     EpochStarted,
@@ -41,6 +41,8 @@ T = TypeVar("T")
 
 BUSY_TRIES_AT_END: Final = 5
 """How often a journal that is being closed still tries against another program's lock."""
+ENDS_MAX: Final = 65_536
+"""Executions whose end is remembered, so that a second writer of one is refused before it reaches the store."""
 
 
 class Ticket:
@@ -84,6 +86,8 @@ class Journal:
         self._work = trio.Event()
         self._closing = False
         self._committing: float | None = None
+        self._ends: dict[str, int] = {}
+        """Number of the entry that comes next, of executions written of late."""
         self._followers: list[Callable[[Sequence[Entry]], None]] = []
         self.poison = ""
         """Why a commit failed: which file, which error; empty while none did."""
@@ -124,9 +128,11 @@ class Journal:
 
         Raises:
             JournalPoisoned: An earlier commit failed.
+            ChainConflict: The chain's end is not the execution's: another chain has moved it. Nothing is appended.
         """
         if self.poison:
             raise self.failure()
+        self._check_continues(chain)
         self._timestamp = max(self._timestamp, self._clock.now(), events[-1].at)
         entry = seal(
             chain,
@@ -139,10 +145,23 @@ class Journal:
             salt=self._entropy.token(SALT_BYTES),
         )
         self._position += 1
+        self._remember_end(chain)
         self._batch.take(entry, events, row)
         self._batch.logs.extend(logs)
         self._work.set()
         return Ticket(self, entry, self._committed)
+
+    def _check_continues(self, chain: Chain) -> None:
+        expected = self._ends.get(chain.execution, chain.n)
+        if chain.n != expected:
+            raise ChainConflict(chain.execution, expected=expected, found=chain.n)
+
+    def _remember_end(self, chain: Chain) -> None:
+        """Behind the newest, so that the ones left alone for longest are forgotten first."""
+        self._ends.pop(chain.execution, None)
+        self._ends[chain.execution] = chain.n
+        if len(self._ends) > ENDS_MAX:
+            del self._ends[next(iter(self._ends))]
 
     def append_system(self, make: Callable[[int, int], SystemEvent], *, actor: str = "engine:self") -> Ticket:
         """Append to the partition's own stream; `make` gets the event's sequence and time."""
@@ -156,7 +175,9 @@ class Journal:
 
     async def read(self, execution: str) -> list[AnyEvent]:
         """Return an execution's durable events; empty when there is none."""
-        return [event for entry in await self.entries(execution) for event in entry.events()]
+        return await self.ask(
+            lambda reader: [event for entry in reader.entries(execution) for event in entry.events()]
+        )
 
     async def entries(self, execution: str) -> list[Entry]:
         """Return an execution's durable entries."""

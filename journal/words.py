@@ -19,6 +19,7 @@ from hookledger.journal.events import (
     ExecutionForked,
     ExecutionKilled,
     ExecutionPaused,
+    ExecutionQueued,
     ExecutionRestarted,
     ExecutionResumed,
     Failure,
@@ -159,6 +160,7 @@ _DETAILS: Final[dict[type, Callable[[Any], str]]] = {
     ExecutionFailed: _failed,
     ExecutionKilled: lambda event: joined(f"by {event.by}", shorten(event.reason)),
     ExecutionCancelled: lambda event: shorten(event.reason),
+    ExecutionQueued: lambda event: f"for a place: {event.limit} may be open at once",
     ExecutionPaused: _paused,
     ExecutionResumed: lambda event: joined(
         f"by {event.by}", event.choice, pairs(event.inputs.items()), shorten(event.reason)

@@ -24,6 +24,7 @@ from hookledger.journal.events import (
     ExecutionForked,
     ExecutionKilled,
     ExecutionPaused,
+    ExecutionQueued,
     ExecutionRestarted,
     ExecutionResumed,
     Failure,
@@ -56,6 +57,10 @@ _STATE_BY_NEXT: Final = {
     "fail": "FAILED",
     "retry": "RETRYING",
 }
+
+
+_BEGINNINGS: Final = TaskStarted | BranchTaken | ChildStarted | TimerSet | Terminal
+"""Behind one of these an execution no longer waits for its place."""
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +114,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     children: Mapping[str, ChildStarted] = {}
     returned: Mapping[str, ChildReturned] = {}
     labels: Mapping[str, str] = {}
+    queued: int = 0
+    """While it waits for a place and nothing of it has begun: how many may be open at once. 0 otherwise."""
     exit_state: str = ""
     """What a task that ended the execution early said; one in `afterExecution` ends only that list."""
     exits: tuple[str, ...] = ()
@@ -173,7 +180,8 @@ def fold(state: State, event: ExecutionEvent) -> State:
     state = replace(state, sequence=event.sequence + 1)
     if event.observation:
         return state
-    return _decided(replace(state, at=event.at), event)
+    queued = 0 if isinstance(event, _BEGINNINGS) else state.queued
+    return _decided(replace(state, at=event.at, queued=queued), event)
 
 
 def fold_all(events: Iterable[ExecutionEvent], state: State | None = None) -> State:
@@ -201,6 +209,8 @@ def _decided(state: State, event: ExecutionEvent) -> State:
             return _moved(replace(state, terminal=event), "CANCELLED", event.at)
         case KillRequested():
             return _moved(_abandoned(replace(state, kill=event), "", event.at), "KILLING", event.at)
+        case ExecutionQueued():
+            return _moved(replace(state, queued=event.limit), "QUEUED", event.at)
         case ExecutionPaused():
             return _moved(_paused(state, event), "PAUSED", event.at)
         case ExecutionResumed():
@@ -368,7 +378,7 @@ def _resumed(state: State, event: ExecutionResumed) -> State:
     state = replace(state, pauses=pauses, resumed={**state.resumed, event.path: event})
     if event.choice == "cancel":
         return _exited(state, "CANCELLED", event.path, event.at)
-    return state if pauses else _moved(state, "RUNNING", event.at)
+    return state if pauses else _moved(state, "QUEUED" if state.queued else "RUNNING", event.at)
 
 
 def _restarted(state: State, event: ExecutionRestarted) -> State:
@@ -458,12 +468,12 @@ def _choices_after(
 
 def _begun(state: State, at: int) -> State:
     """A flow that begins with a nap runs while it sleeps; a later nap changes nothing."""
-    return _moved(state, "RUNNING", at) if state.status in ("CREATED", "RESTARTED") else state
+    return _moved(state, "RUNNING", at) if state.status in ("CREATED", "QUEUED", "RESTARTED") else state
 
 
 def _moved(state: State, status: str, at: int) -> State:
     """Enter a status once; one that is being killed stays so until it ends, a paused one until nobody is waited for."""
-    if status == state.status or (state.status == "KILLING" and status in ("RUNNING", "PAUSED")):
+    if status == state.status or (state.status == "KILLING" and status in ("RUNNING", "PAUSED", "QUEUED")):
         return state
     if status == "RUNNING" and state.pauses:
         return state

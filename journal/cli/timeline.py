@@ -10,6 +10,7 @@ from hookledger.journal.events import (
     ExecutionFailed,
     ExecutionKilled,
     ExecutionPaused,
+    ExecutionQueued,
     OutputsResolved,
     TaskReturned,
     TaskStarted,
@@ -54,7 +55,7 @@ def why(events: Sequence[AnyEvent]) -> str:
     for event in reversed(events):
         if isinstance(event, OutputsResolved | ExecutionFailed | ExecutionKilled | ExecutionCancelled):
             return f"ended      {type_name(event)}: {details(event, coloured)}"
-        if isinstance(event, ExecutionPaused):
+        if isinstance(event, ExecutionPaused | ExecutionQueued):
             return f"waits      {details(event, coloured)}"
         if isinstance(event, TaskReturned) and event.next == "retry":
             return f"waits      until {moment(event.retry_at)} UTC to try `{event.path}` again"

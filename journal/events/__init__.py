@@ -24,6 +24,7 @@ from hookledger.journal.events.moves import (
     DuplicateDelivery,
     ExecutionForked,
     ExecutionPaused,
+    ExecutionQueued,
     ExecutionRestarted,
     ExecutionResumed,
     KillRequested,
@@ -69,6 +70,7 @@ Decision = (
     | ExecutionKilled
     | ExecutionCancelled
     | KillRequested
+    | ExecutionQueued
     | ExecutionPaused
     | ExecutionResumed
     | TimerSet
@@ -140,6 +142,7 @@ __all__ = [
     "ExecutionForked",
     "ExecutionKilled",
     "ExecutionPaused",
+    "ExecutionQueued",
     "ExecutionRestarted",
     "ExecutionResumed",
     "Failure",

@@ -8,6 +8,16 @@ from hookledger.journal.events.spine import TriggerReceived
 # --- operator and time ----------------------------------------------------------------------------------
 
 
+class ExecutionQueued(Event, frozen=True, kw_only=True):
+    """The execution waits for its place: as many of its flow are open as the flow's `concurrency` allows.
+
+    It has its place as soon as something of it begins.
+    """
+
+    limit: int
+    """How many may be open at once."""
+
+
 class KillRequested(Event, frozen=True, kw_only=True):
     """An operator or a parent wants this execution to stop."""
 

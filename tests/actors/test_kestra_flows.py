@@ -52,7 +52,6 @@ OTHER_DIALECT: Final[Mapping[str, str]] = {
 }
 """Cases whose task type, property or type of input belongs to the issue on dialects."""
 PENDING: Final[Mapping[str, str]] = {
-    "kf-killed-is-not-restarted": "E6",
     "kf-inputs-typed": "E18",
     "kf-outputs-typed": "E18",
 }

@@ -51,7 +51,7 @@ def state_of(*events: Event) -> State:
 
 
 def said(*events: Event, now: float = 60) -> str:
-    return sentence(EXECUTION, state_of(*events), None, at(now))
+    return sentence(EXECUTION, state_of(*events), at(now))
 
 
 def attempt(number: int, begun: float, ended: float, **returned: Any) -> tuple[Event, Event]:
@@ -304,12 +304,12 @@ def test_any_history_can_be_shown(drawn: Any) -> None:
     Whatever happened: every prefix has a sentence and standings, bars begin before they end, and nothing is open
     behind the end.
     """
-    flow, events = drawn
+    _, events = drawn
     state = State()
     for event in events:
         state = fold(state, event)
-        assert sentence("E", state, flow, event.at).endswith(".")
-        assert bool(waits(state, flow)) == (state.terminal is None)
+        assert sentence("E", state, event.at).endswith(".")
+        assert bool(waits(state)) == (state.terminal is None)
         assert all(standing.text for standing in standings(state).values())
     lanes = timeline(events).lanes
     assert all(bar.start <= bar.end for lane in lanes for bar in lane.bars)
@@ -388,16 +388,14 @@ def test_each_event_says_what_it_changed() -> None:
         made(OperatorNote, at=at(4), by="user:ann", text="seen"),
         made(OutputsResolved, at=at(5)),
     )
-    told = [
-        [(c.what, c.before, c.after) for c in moment(events, n, None).changes] for n in range(len(events))
-    ]
+    told = [[(c.what, c.before, c.after) for c in moment(events, n).changes] for n in range(len(events))]
     assert told[0] == [("state", "–", "CREATED"), ("label team", "–", "a"), ("revision", "–", "1")]
     assert told[1] == [("state", "CREATED", "RUNNING"), ("task make", "–", "RUNNING")]
     assert told[2] == [("task make", "RUNNING", "SUCCESS"), ("outputs of make", "–", '{"value":1}')]
     assert told[3] == [("label team", "a", "b")]
     assert told[4] == []
     assert told[5] == [("state", "RUNNING", "SUCCESS")]
-    assert moment(events, 4, None).line.kind == "observation"
+    assert moment(events, 4).line.kind == "observation"
 
 
 @given(histories())
@@ -407,9 +405,9 @@ def test_moving_through_time_ends_where_folding_does(drawn: Any) -> None:
     The state shown after the last event is that of the whole history, and no decision but a repeated one is without
     a change.
     """
-    flow, events = drawn
+    _, events = drawn
     whole = reduce(fold, events, State())
-    last = moment(events, len(events) - 1, flow)
+    last = moment(events, len(events) - 1)
     assert last.status == whole.status
     assert {path: state for path, state, _ in last.runs} == {
         path: run.state for path, run in whole.runs.items()

@@ -97,7 +97,7 @@ class Play:
             if (
                 state.terminal is not None
                 and state.generation < script.restarts
-                and state.status != "SUCCESS"
+                and state.status not in ("SUCCESS", "KILLED")
             ):
                 found = True
                 with suppress(CommandRefused):

@@ -373,7 +373,6 @@ def test_a_flow_may_be_retried_as_a_new_execution() -> None:
         ("restart_dag", ["build/check"]),
         ("restart_loop_until", ["loop[1]/at_the_second/bad"]),
         ("restart_loop_check", []),
-        ("restart_killed", ["fan/slow"]),
         ("restart_exit", ["stop"]),
         ("restart_timeout", ["late/cut"]),
     ],
@@ -396,16 +395,16 @@ def test_a_restart_gives_loops_their_time_again() -> None:
     assert _state("restart_loop_check").outputs == {"rounds": 1}
 
 
-def test_a_restart_starts_only_the_children_it_waits_for() -> None:
+def test_what_was_killed_stays_so_with_its_children() -> None:
     """
-    A child that was killed with its parent is replaced by a new one; a child nobody waits for was started once.
+    A killed execution is not opened again: the child it waited for stays killed, one nobody waits for goes on.
     """
     children = [
         state.status
         for state in _world("restart_killed").states().values()
         if state.received and state.received.flow == "child_naps_shortly"
     ]
-    assert sorted(children) == ["KILLED", "SUCCESS", "SUCCESS"]
+    assert sorted(children) == ["KILLED", "SUCCESS"]
 
 
 def test_what_runs_behind_a_restart_has_keys_of_its_own() -> None:

@@ -44,7 +44,7 @@ def expected(state: State) -> set[Waits]:
     for reason in ORDER:
         if reason in found:
             return {reason}
-    between: set[Waits] = {"QUEUED"} if state.status in ("CREATED", "RESTARTED") else {"RUNNING"}
+    between: set[Waits] = {"QUEUED"} if state.queued else {"RUNNING"}
     if any(branch.not_before for branch in state.branches.values()):
         between.add("SLEEPING")
     return between

@@ -13,7 +13,6 @@ from hookledger.journal.entry import Entry
 from hookledger.journal.events import ExecutionEvent, type_name
 from hookledger.journal.text import brief
 from hookledger.journal.words import details, place
-from hookledger.runtime.flow.model import Flow
 from hookledger.runtime.state import State, fold_all
 
 NONE: Final = "–"
@@ -120,9 +119,7 @@ def _unreadable(entry: Entry, sequence: int, name: str) -> Line:
     return Line(sequence=sequence, type=name, kind=kind, at=entry.header.ts, words=words)
 
 
-def moment(
-    events: Sequence[ExecutionEvent], at: int, flow: Flow | None, prefix: State | None = None
-) -> Moment:
+def moment(events: Sequence[ExecutionEvent], at: int, prefix: State | None = None) -> Moment:
     """The state after event `at`, which must be one of `events`, and what that event changed.
 
     Args:
@@ -138,7 +135,7 @@ def moment(
         status=after.status,
         changes=tuple(changes(before, after)),
         runs=tuple((run.path, run.state, run.attempts) for run in after.runs.values()),
-        waits=tuple(wait_words(wait, event.at) for wait in waits(after, flow)),
+        waits=tuple(wait_words(wait, event.at) for wait in waits(after)),
         labels=after.labels,
         outputs=after.outputs,
     )

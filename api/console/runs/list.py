@@ -22,6 +22,7 @@ TOTAL_MAX: Final = 10_000
 """Counting further would cost more than the number is worth."""
 STATES: Final = (
     "CREATED",
+    "QUEUED",
     "RUNNING",
     "PAUSED",
     "KILLING",

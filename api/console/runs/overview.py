@@ -91,9 +91,9 @@ async def overview(
         "overview",
         status=409 if problem else 200,
         problem=problem,
-        story=sentence(history.execution, state, flow, now),
-        waits=[(wait_words(wait, now), _wait_path(wait)) for wait in waits(state, flow)],
-        asked=list(_asked(state, flow, now, form)),
+        story=sentence(history.execution, state, now),
+        waits=[(wait_words(wait, now), _wait_path(wait)) for wait in waits(state)],
+        asked=list(_asked(state, now, form)),
         facts=list(facts(history)) if state.received else [],
         labels=[(name, value, label_path(name, value)) for name, value in state.labels.items()],
         inputs=_inputs(state),
@@ -182,8 +182,8 @@ def _wait_path(wait: Wait) -> str:
     return execution_path(*wait.flow, wait.child) if wait.child else ""
 
 
-def _asked(state: State, flow: Flow | None, now: int, form: Form | None) -> Iterator[Asked]:
-    for wait in waits(state, flow):
+def _asked(state: State, now: int, form: Form | None) -> Iterator[Asked]:
+    for wait in waits(state):
         if wait.kind in ("person", "operator", "doubt"):
             pause = state.pauses[wait.path]
             given = form if form is not None and form.get("place") == wait.path else None

@@ -15,23 +15,21 @@ from hookledger.journal.events import (
     ExecutionKilled,
     OutputsResolved,
 )
-from hookledger.runtime.flow.model import Flow
 from hookledger.runtime.state import State
 
 _DAY: Final = 86_400_000_000
 _MORE_WAITS_MAX: Final = 3
 
 
-def sentence(execution: str, state: State, flow: Flow | None, now: int) -> str:
+def sentence(execution: str, state: State, now: int) -> str:
     """Say what became of an execution, or what it waits for.
 
     Args:
-        flow: The pinned revision, where it can still be read.
         now: Microseconds; only says how long something has been going on.
     """
     if state.received is None:
         return "Nothing of it can be read."
-    said = _ended(execution, state) if state.terminal is not None else _open(state, flow, now)
+    said = _ended(execution, state) if state.terminal is not None else _open(state, now)
     return f"{said.rstrip('.')}. {_capital(begun_by(state))}."
 
 
@@ -73,8 +71,8 @@ def person(by: str) -> str:
     return plain(by.removeprefix("user:"))
 
 
-def _open(state: State, flow: Flow | None, now: int) -> str:
-    found = waits(state, flow)
+def _open(state: State, now: int) -> str:
+    found = waits(state)
     words = [wait_words(wait, now) for wait in found[:_MORE_WAITS_MAX]]
     more = len(found) - len(words)
     text = "; ".join(words) + (f"; and {more} more" if more else "")

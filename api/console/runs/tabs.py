@@ -139,8 +139,7 @@ async def journal_tab(desk: Desk, call: Call, history: History) -> HttpResponse:
     last = len(history.events) - 1
     wanted = parameter(call, "at")
     at = min(int(wanted), last) if wanted.isascii() and wanted.isdecimal() and len(wanted) < 10 else last
-    flow = desk.flow(history.state)
-    chosen = moment(history.events, at, flow, history.prefix) if last >= 0 else None
+    chosen = moment(history.events, at, history.prefix) if last >= 0 else None
     if parameter(call, "part") == "moment":
         return desk.run_page(call, history, "moment", moment=chosen)
     page = page_number(parameter(call, "page"))

@@ -7,7 +7,6 @@ import msgspec
 
 from hookledger.journal.events import ExecutionPaused
 from hookledger.journal.text import shorten
-from hookledger.runtime.flow.model import Flow
 from hookledger.runtime.state import State
 
 MESSAGE_CHARS_MAX: Final = 240
@@ -31,12 +30,12 @@ class Wait(msgspec.Struct, frozen=True, kw_only=True):
     """Namespace and id of that one's flow."""
 
 
-def waits(state: State, flow: Flow | None) -> tuple[Wait, ...]:
+def waits(state: State) -> tuple[Wait, ...]:
     """Everything an open execution waits for: what needs a person first, what goes on by itself last."""
     if state.terminal is not None or state.received is None:
         return ()
     found = tuple(wait for look in _LOOKS for wait in look(state))
-    return found or (_nothing_begun(state, flow),)
+    return found or (_nothing_begun(state),)
 
 
 def _persons(state: State) -> Iterator[Wait]:
@@ -91,10 +90,10 @@ def _children(state: State) -> Iterator[Wait]:
             yield Wait(kind="child", path=path, since=child.at, child=child.child, flow=flow)
 
 
-def _nothing_begun(state: State, flow: Flow | None) -> Wait:
-    """What has begun nothing waits for a place, where its flow has a limit; otherwise for the engine."""
-    if state.sequence == 1 and flow is not None and flow.concurrency is not None:
-        return Wait(kind="place", since=state.at, number=flow.concurrency.limit)
+def _nothing_begun(state: State) -> Wait:
+    """What is queued waits for a place, anything else for the engine."""
+    if state.queued:
+        return Wait(kind="place", since=state.history[-1][1], number=state.queued)
     return Wait(kind="engine", since=state.at)
 
 

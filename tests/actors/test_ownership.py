@@ -1,0 +1,219 @@
+"""One owner per execution at any moment, whoever starts, wakes, commands, restarts or recovers it."""
+
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from hookledger.actors import CommandRefused, Engine, Kill, Note, Ports, Restart, SetLabels
+from hookledger.journal.entry import Chain
+from hookledger.journal.errors import ChainConflict
+from hookledger.journal.events import ExecutionRestarted, OperatorNote
+from hookledger.journal.journal import open_journal
+from hookledger.journal.memory import MemoryStore
+from hookledger.journal.store import Query
+from hookledger.journal.verify import ReaderSource, verify
+from hookledger.runtime.decide import decide
+
+from .conftest import OpenEngine, TrioClock
+
+FAILS = """
+id: fails
+namespace: company.team
+tasks: [{id: a, type: io.kestra.plugin.core.execution.Fail}]
+"""
+NAP = """
+id: nap
+namespace: company.team
+tasks: [{id: sleep, type: io.kestra.plugin.core.flow.Sleep, duration: PT1M}]
+"""
+AFTER = """
+id: after
+namespace: company.team
+tasks: [{id: say, type: io.kestra.plugin.core.debug.Return, format: x}]
+triggers:
+  - id: upstream
+    type: io.kestra.plugin.core.trigger.Flow
+    preconditions: {flows: [{namespace: company.team, flowId: nap}]}
+"""
+
+
+class SlowReads(MemoryStore):
+    """Every question takes a while, so that others come in between."""
+
+    async def ask(self, question: Any) -> Any:
+        answer = question(self)
+        await trio.sleep(0.005)
+        return answer
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return SlowReads(commit_seconds=0.002)
+
+
+def sound(store: MemoryStore) -> bool:
+    """True when every rule of the verifier holds."""
+    return verify(ReaderSource(store)).ok
+
+
+def numbers(store: MemoryStore, execution: str) -> list[int]:
+    """Entry numbers of an execution, as stored."""
+    return [entry.header.n for entry in store.entries(execution)]
+
+
+async def give(engine: Engine, execution: str, command: Any) -> None:
+    """A command that may be refused."""
+    try:
+        await engine.command(execution, command)
+    except CommandRefused:
+        await trio.lowlevel.checkpoint()
+
+
+@pytest.mark.parametrize("source", [FAILS, NAP], ids=["ended", "asleep"])
+async def test_commands_at_once_are_written_one_behind_the_other(
+    autojump_clock: MockClock, open_engine: OpenEngine, store: MemoryStore, source: str
+) -> None:
+    """
+    Labels, notes and restarts that arrive together make entries 0, 1, 2, ... and the engine goes on.
+    """
+    async with open_engine(source) as engine:
+        execution = await engine.trigger("company.team", source.split()[1])
+        await trio.sleep(5)
+        async with trio.open_nursery() as nursery:
+            for number in range(5):
+                for command in (
+                    SetLabels(by="user:a", labels={"n": str(number)}),
+                    Note(by="user:b", text="x"),
+                    Restart(by="user:c"),
+                ):
+                    nursery.start_soon(give, engine, execution.id, command)
+        await engine.trigger("company.team", source.split()[1])
+    found = numbers(store, execution.id)
+    assert found == list(range(len(found)))
+    assert sound(store)
+
+
+async def test_a_restart_beside_an_end_is_whole_or_refused(
+    autojump_clock: MockClock, open_engine: OpenEngine, store: MemoryStore
+) -> None:
+    """
+    A restart that arrives while an execution ends names revision and source, or is refused; none is half.
+    """
+    async with open_engine(FAILS) as engine:
+        for wait in range(12):
+            execution = await engine.trigger("company.team", "fails")
+            with trio.move_on_after(wait * 0.001):
+                await trio.sleep_forever()
+            await give(engine, execution.id, Restart(by="user:me"))
+            await (await engine.attach(execution.id)).finished()
+            restarts = [e for e in await engine.events(execution.id) if isinstance(e, ExecutionRestarted)]
+            assert all(event.revision == 1 and event.source_sha256 for event in restarts)
+    assert sound(store)
+
+
+async def test_a_command_during_the_final_commit_is_not_lost(
+    autojump_clock: MockClock, open_engine: OpenEngine, store: MemoryStore
+) -> None:
+    """
+    A note given at any moment around the end of an execution is in the journal once the command has returned.
+    """
+    async with open_engine(FAILS) as engine:
+        for wait in range(12):
+            execution = await engine.trigger("company.team", "fails")
+            await trio.sleep(wait * 0.0005)
+            await engine.command(execution.id, Note(by="user:me", text="here"))
+            notes = [e for e in await engine.events(execution.id) if isinstance(e, OperatorNote)]
+            assert len(notes) == 1
+
+
+async def test_follow_ups_begin_once_however_often_they_are_looked_for(
+    autojump_clock: MockClock, open_engine: OpenEngine, store: MemoryStore
+) -> None:
+    """
+    An execution's end and recovery that look for the same follow-up at the same time start it once.
+    """
+    async with open_engine(NAP, AFTER) as engine:
+        execution = await engine.trigger("company.team", "nap")
+        await execution.finished()
+        async with trio.open_nursery() as nursery:
+            for _ in range(4):
+                nursery.start_soon(engine.supervisor.follow_up, execution.id)
+        await trio.sleep(1)
+    rows, _ = store.rows(Query(flow="after"))
+    assert [row.state for row in rows] == ["SUCCESS"]
+    assert sound(store)
+
+
+async def test_a_killed_execution_stays_killed(autojump_clock: MockClock, open_engine: OpenEngine) -> None:
+    """
+    A restart of a killed execution is refused and changes nothing.
+    """
+    async with open_engine(NAP) as engine:
+        execution = await engine.trigger("company.team", "nap")
+        await engine.command(execution.id, Kill(by="user:me"))
+        await execution.finished()
+        with pytest.raises(CommandRefused, match="killed"):
+            await engine.command(execution.id, Restart(by="user:me"))
+        assert (await engine.replay(execution.id)).status == "KILLED"
+
+
+async def test_a_command_is_not_lost_when_who_gave_it_leaves(
+    autojump_clock: MockClock, open_engine: OpenEngine
+) -> None:
+    """
+    A restart whose sender no longer waits is carried out all the same: nothing stays open without an actor.
+    """
+    async with open_engine(FAILS) as engine:
+        execution = await engine.trigger("company.team", "fails")
+        await execution.finished()
+        with trio.move_on_after(0.006):
+            await engine.command(execution.id, Restart(by="user:me"))
+        await trio.sleep(1)
+        state = await engine.replay(execution.id)
+    assert (state.generation, state.status) == (1, "FAILED")
+
+
+async def test_an_append_that_does_not_continue_is_refused_alone(autojump_clock: MockClock) -> None:
+    """
+    A second writer's append is refused before it reaches the store; the journal goes on.
+    """
+    note = OperatorNote(sequence=0, at=1, by="a", text="x")
+    store = MemoryStore()
+    async with open_journal(store, clock=TrioClock()) as journal:
+        first, second = Chain(execution="e"), Chain(execution="e")
+        await journal.append(first, (note,), actor="engine:self").durable()
+        with pytest.raises(ChainConflict):
+            journal.append(second, (note,), actor="engine:self")
+        again = OperatorNote(sequence=1, at=2, by="a", text="y")
+        await journal.append(first, (again,), actor="engine:self").durable()
+    assert numbers(store, "e") == [0, 1]
+
+
+async def test_a_fault_of_one_execution_gives_its_command_back(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A kill sent to an execution on which the engine fails is carried out, and what it held is free.
+    """
+    broken = [True]
+
+    def failing(flow: Any, state: Any, now: int) -> Any:
+        if broken[0] and state.kill is None:
+            raise ZeroDivisionError("planted")
+        return decide(flow, state, now)
+
+    monkeypatch.setattr("hookledger.actors.execution.decide", failing)
+    limited = NAP + "concurrency: {limit: 1}\n"
+    async with Engine.open(MemoryStore(), ports=Ports(clock=TrioClock())) as engine:
+        await engine.register(limited)
+        bad = await engine.trigger("company.team", "nap")
+        await wait_all_tasks_blocked()
+        assert list(engine.quarantined) == [bad.id]
+        broken[0] = False
+        good = await engine.trigger("company.team", "nap")
+        await engine.command(bad.id, Kill(by="user:me"))
+        assert (await (await engine.attach(bad.id)).finished()).status == "KILLED"
+        assert (await good.finished()).status == "SUCCESS"
+        assert not engine.quarantined
