@@ -51,6 +51,10 @@ class Renderer:
         """Render something of a task once more with the values that were drawn the first time."""
         return self._render(tree, self._scope.of(state, task, place), self._ambient(drawn), task.id)
 
+    def whole_again(self, state: State, tree: Tree, drawn: Sequence[dict[str, Any]]) -> Rendered:
+        """Render something of the execution once more with the values that were drawn the first time."""
+        return self._render(tree, self._scope.at(state), self._ambient(drawn))
+
     def _ambient(self, drawn: Sequence[dict[str, Any]] | None = None) -> Ambient:
         return self._ports.ambient(drawn, namespace=self._scope.flow.namespace)
 

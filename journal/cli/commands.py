@@ -18,7 +18,7 @@ from hookledger.journal.cli.reading import (
     reading,
 )
 from hookledger.journal.cli.statistics import statistics
-from hookledger.journal.cli.text import aligned, coloured, in_colour, say
+from hookledger.journal.cli.text import ProgressLine, aligned, coloured, in_colour, say
 from hookledger.journal.cli.timeline import heading, timeline, why
 from hookledger.journal.deliveries import DeliveryQuery, DeliveryRow
 from hookledger.journal.entry import Entry
@@ -29,6 +29,7 @@ from hookledger.journal.sqlite import SqliteStore, partition_file
 from hookledger.journal.store import Query
 from hookledger.journal.text import duration, moment, quiet, size
 from hookledger.journal.verify import RULES, WARNINGS, Report, SqliteSource, Verifier, Violation
+from hookledger.journal.verify.meaning import MeaningOffer
 from hookledger.journal.verify.source import translated
 from hookledger.journal.words import details, place
 
@@ -206,22 +207,32 @@ def stats(reader: JournalFile, as_json: bool) -> None:
 @json_option
 @located
 def verify_command(data: Path, execution: str | None, as_json: bool) -> None:
-    """Check every rule of structure and life cycle; exit code 0 only if all hold.
+    """Check every rule of structure, life cycle and meaning; exit code 0 only if all hold.
 
     With EXECUTION only that one and the system stream are checked.
     """
     began = time.monotonic_ns()
+    offer = click.get_current_context().find_object(MeaningOffer)
     if execution is not None:
         with opened(data) as reader:
             execution = reader.find(execution)
     source = SqliteSource(location(data), files=data.is_dir())
+    line = ProgressLine("entries checked")
     try:
-        verifier = Verifier(source, execution=execution)
+        total = source.count() if execution is None else 0
+        verifier = Verifier(
+            source,
+            execution=execution,
+            meaning=offer.make() if offer is not None else None,
+            progress=(lambda done: line(done, total)) if total else None,
+        )
         for violation in verifier.run():
             verifier.report.add(violation)
+            line.clear()
             if not as_json:
                 say(_violation_line(violation))
     finally:
+        line.clear()
         source.close()
     report, spent = verifier.report, (time.monotonic_ns() - began) // 1000
     if as_json:
@@ -246,11 +257,13 @@ def reindex(data: Path, as_json: bool) -> None:
             f"{data} is a file; name its directory: the copy is written to and locked there"
         )
     began = time.monotonic_ns()
+    line = ProgressLine("entries read")
     with translated(partition_file(data)):
-        store = SqliteStore(data, mend=True)
+        store = SqliteStore(data, mend=True, progress=line)
         try:
             entries = store.reindex()
         finally:
+            line.clear()
             store.close()
     spent = (time.monotonic_ns() - began) // 1000
     if as_json:
@@ -264,6 +277,8 @@ def _summary(report: Report, spent: int) -> None:
         f"checked {report.entries} entries, {report.events} events, {report.executions} executions, "
         f"{report.erased} erased payloads, last position {report.last_position}, in {duration(spent)}"
     )
+    for reason, count in report.unjudged.items():
+        say(f"not judged: {count} {reason}")
     found = len(report.violations) + report.suppressed
     if found:
         say(in_colour(f"{found} VIOLATIONS", "red"))

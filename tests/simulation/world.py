@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from hookledger.actors import Engine, Execution, Ports
+from hookledger.actors.meaning import FlowMeaning
 from hookledger.journal.entry import Entry
 from hookledger.journal.events import TaskStarted
 from hookledger.journal.memory import MemoryStore
@@ -101,7 +102,7 @@ class World:
 
     def check(self) -> None:
         """Every rule that holds for every run, whatever struck it."""
-        report = verify(ReaderSource(self.disk))
+        report = verify(ReaderSource(self.disk), meaning=FlowMeaning(self.registry))
         assert report.ok, [f"{one.rule} {one.execution} {one.message}" for one in report.violations]
         self._check_acknowledged()
         self._check_effects()
