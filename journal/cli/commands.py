@@ -1,8 +1,9 @@
 """The commands of `hookledger journal`."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import click
 import msgspec
@@ -20,14 +21,14 @@ from hookledger.journal.cli.reading import (
 from hookledger.journal.cli.statistics import statistics
 from hookledger.journal.cli.text import ProgressLine, aligned, coloured, in_colour, say
 from hookledger.journal.cli.timeline import heading, timeline, why
-from hookledger.journal.deliveries import DeliveryQuery, DeliveryRow
+from hookledger.journal.deliveries import DeliveryQuery, DeliveryRow, Kind
 from hookledger.journal.entry import Entry
 from hookledger.journal.events import AnyEvent, type_name
-from hookledger.journal.index import ExecutionRow
+from hookledger.journal.index import STATES, ExecutionRow
 from hookledger.journal.plain import event_fields, history_fields
 from hookledger.journal.sqlite import SqliteStore, partition_file
 from hookledger.journal.store import Query
-from hookledger.journal.text import duration, moment, quiet, size
+from hookledger.journal.text import duration, moment, quiet, size, unknown
 from hookledger.journal.verify import RULES, WARNINGS, Report, SqliteSource, Verifier, Violation
 from hookledger.journal.verify.meaning import MeaningOffer
 from hookledger.journal.verify.source import translated
@@ -62,7 +63,7 @@ def ls(
     as_json: bool,
 ) -> None:
     """List executions, newest first."""
-    wanted = tuple(state.upper() for state in states)
+    wanted = _known("state", "--state", states, STATES)
     rows, total = reader.rows(Query(namespace=namespace, flow=flow, states=wanted, limit=limit))
     if as_json:
         _print_json({"executions": [msgspec.structs.asdict(row) for row in rows], "total": total})
@@ -131,7 +132,7 @@ def deliveries(
     as_json: bool,
 ) -> None:
     """List requests to webhooks, newest first: what became of each, and why it was refused."""
-    wanted = tuple(kind.upper() for kind in kinds)
+    wanted = _known("kind", "--kind", kinds, get_args(Kind))
     query = DeliveryQuery(namespace=namespace, flow=flow, trigger=trigger, kinds=wanted, limit=limit)
     rows, total = reader.deliveries(query)
     if as_json:
@@ -142,6 +143,18 @@ def deliveries(
         for line in aligned([_DELIVERY_HEAD, *map(_delivery_cells, rows)], paint=1):
             say(line)
         say(f"{len(rows)} of {total}")
+
+
+def _known(what: str, option: str, given: tuple[str, ...], known: Sequence[str]) -> tuple[str, ...]:
+    """Words as they are kept.
+
+    Raises:
+        click.BadParameter: One of them is none.
+    """
+    for word in given:
+        if word.upper() not in known:
+            raise click.BadParameter(unknown(what, word, known), param_hint=option)
+    return tuple(word.upper() for word in given)
 
 
 _DELIVERY_HEAD: Final = ("DELIVERY", "KIND", "AT (UTC)", "TRIGGER", "FROM", "BECAME")
