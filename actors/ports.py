@@ -1,6 +1,6 @@
 """Everything outside that an engine uses, in one place, so that a simulation can replace all of it."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ class Effects:
         self._ended = trio.Event()
 
     @contextmanager
-    def counted(self, effect: str) -> Iterator[None]:
+    def counted(self, effect: str) -> Generator[None]:
         """Around an attempt; a pure one leaves nothing in doubt and is not waited for."""
         outside = effect != "pure"
         self.running += outside
