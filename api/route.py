@@ -14,7 +14,7 @@ from hookledger.api.call import BodyTooLarge, Call
 from hookledger.api.http import HttpResponse, problem
 from hookledger.api.permissions import Permission
 from hookledger.api.queries import QueryInvalid, read_query
-from hookledger.journal.errors import ExecutionUnknown
+from hookledger.journal.errors import ExecutionDamaged, ExecutionUnknown
 
 PREFIXES: Final = ("/api/v1/main", "/api/v1")
 """Every route also answers without the tenant."""
@@ -129,6 +129,7 @@ _PROBLEMS: Final[dict[type[Exception], Callable[[Any], HttpResponse]]] = {
     Unreadable: lambda error: problem(422, str(error), slug="invalid-request-body"),
     ExecutionUnknown: lambda error: execution_unknown(error.execution),
     CommandRefused: lambda error: problem(409, str(error), slug="command-refused"),
+    ExecutionDamaged: lambda error: problem(409, str(error), slug="execution-damaged"),
     FlowUnknown: lambda error: problem(404, str(error), slug="flow-unknown"),
     FlowUnusable: lambda error: problem(409, str(error), slug="flow-unusable"),
     DeliveryRefused: lambda error: problem(422, str(error), slug="delivery-refused"),
