@@ -263,6 +263,7 @@ class Projection:
 
     def _kill_requested(self, event: KillRequested) -> None:
         self.state = "KILLING"
+        self.pending.pop("", None)
 
     def _labels_set(self, event: LabelsSet) -> None:
         self.labels = {**self.labels, **event.labels}
