@@ -248,7 +248,7 @@ class FlowCourse:
             yield "M01", f"`{event.path}` starts a subflow, which its flow does not ask for here"
             return
         made = self._made.subflow(self._state, command.task, command.place)
-        if made is not None and made != (event.namespace, event.flow, event.inputs):
+        if made is not None and not _same_child(event, *made):
             yield "M03", f"the subflow of `{event.path}` is not the one that rendering gives"
 
     def _timer_set(self, event: TimerSet) -> "Broken":
@@ -368,6 +368,14 @@ def _path(command: Command) -> str:
     if isinstance(command, StartAttempt | TakeBranch | StartChild | BeginWait | BeginDeadline):
         return command.place.path(command.task)
     return getattr(command, "path", "")
+
+
+def _same_child(event: ChildStarted, namespace: str, flow: str, inputs: Mapping[str, Any]) -> bool:
+    """What its flow does not declare is not handed to it."""
+    handed = {name: inputs.get(name) for name in event.inputs.keys() & inputs.keys()}
+    return (namespace, flow) == (event.namespace, event.flow) and all(
+        event.inputs[name] == value for name, value in handed.items()
+    )
 
 
 def _shown(state: str) -> str:

@@ -363,7 +363,7 @@ def test_error_codes_are_documented() -> None:
         if isinstance(kind, type) and issubclass(kind, errors.JournalError)
     ]
     pages = [(DOCS / "errors" / f"{code}.md").read_text() for code in codes]
-    assert len(codes) == 8
+    assert len(codes) == 10
     assert all(f"## {part}" in page for page in pages for part in ("Cause", "How to confirm", "How to fix"))
 
 
