@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 DEV    := $(VENV)/.ready-dev
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: setup run test lint kill bench golden clean
+.PHONY: setup run test lint seeds kill mutants fuzz bench golden clean
 
 setup: $(DEV)
 
@@ -34,8 +34,18 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
+seeds: setup
+	$(BIN)/python -m tests.simulation seeds --seeds 0-$(or $(SEEDS),10000)
+
 kill: setup
-	KILL_ROUNDS=10 $(BIN)/python -m pytest tests/system/test_kill.py
+	KILL_ROUNDS=$(or $(ROUNDS),100) $(BIN)/python -m pytest tests/system/test_kill.py
+
+mutants: setup
+	$(BIN)/python -m tests.mutants planted
+	$(BIN)/python -m tests.mutants random --count $(or $(COUNT),200) --seed $(or $(SEED),20261130)
+
+fuzz: setup
+	$(BIN)/python tests/fuzz/fuzz_webhook.py --requests $(or $(REQUESTS),200000) --seed $(or $(SEED),1)
 
 bench: setup
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done

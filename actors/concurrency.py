@@ -60,6 +60,11 @@ class Gate:
             return "run"
         return "wait" if flow.concurrency.behavior == "QUEUE" else flow.concurrency.behavior
 
+    def has(self, flow: Flow, execution: str) -> bool:
+        """True for an execution that has a place: it keeps it while it waits for a time or a person."""
+        line = self._lines.get(flow.name)
+        return line is not None and execution in line.placed
+
     def take(self, flow: Flow, execution: str) -> None:
         """Give it a place, also where there is none left: it had one before."""
         self.revise(flow)

@@ -57,6 +57,11 @@ class FollowUps:
             not_before=terminal.retry_at,
             labels={**received.labels, "system.replay": "true"},
             seed=hashlib.sha256(received.seed.encode()).hexdigest()[:32],
+            # The delivery and its key stay those of the execution that it began.
+            delivery="",
+            deduplication="",
+            deduplication_until=0,
+            fingerprint="",
         )
         yield derived_id(execution_id, "retry"), flow, following
 

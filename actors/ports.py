@@ -1,8 +1,7 @@
 """Everything outside that an engine uses, in one place, so that a simulation can replace all of it."""
 
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,7 +26,7 @@ class Effects:
         self._ended = trio.Event()
 
     @contextmanager
-    def counted(self, effect: str) -> Generator[None]:
+    def counted(self, effect: str) -> Iterator[None]:
         """Around an attempt; a pure one leaves nothing in doubt and is not waited for."""
         outside = effect != "pure"
         self.running += outside
@@ -75,23 +74,14 @@ class Ports:
         self.effects = Effects()
         self._expressions: dict[str, ExpressionPorts] = {}
 
-    def ambient(
-        self,
-        drawn: Iterable[Mapping[str, Any]] | None = None,
-        *,
-        namespace: str = "",
-        errors: Callable[[], Any] | None = None,
-    ) -> Ambient:
+    def ambient(self, drawn: Iterable[Mapping[str, Any]] | None = None, *, namespace: str = "") -> Ambient:
         """What one rendering may draw from outside; with `drawn`, the recorded values instead.
 
         Args:
             namespace: The flow's own, where stored values are looked up unless an expression names another.
-            errors: What `errorLogs()` answers.
         """
         if drawn is None:
-            known = self._of(namespace)
-            others = known.others if errors is None else {**(known.others or {}), "errorLogs": errors}
-            return Ambient(replace(known, others=others))
+            return Ambient(self._of(namespace))
         return Ambient.replay(drawn, secret=self._secret)
 
     def _now(self) -> datetime:

@@ -11,7 +11,7 @@ everything.
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 import trio
@@ -29,7 +29,7 @@ from hookledger.actors.perform import Performer
 from hookledger.actors.ports import Ports
 from hookledger.actors.reception import Reception
 from hookledger.actors.recorder import History, Recorder, read_history
-from hookledger.actors.rendering import error_log, make_renderer
+from hookledger.actors.rendering import make_renderer
 from hookledger.actors.subflows import Subflows
 from hookledger.actors.timers import Timers
 from hookledger.journal.errors import ExecutionDamaged, ExecutionUnknown, JournalPoisoned
@@ -253,10 +253,11 @@ class Supervisor:
             execution_id, Execution(execution_id, recorder, history.entries[0])
         )
         execution.driven_by(recorder)
-        placeless = bool(state.queued) or execution_id in self.quarantined
+        placed = self._gate.has(flow, execution_id)
+        placeless = not placed and (bool(state.queued) or execution_id in self.quarantined)
         if state.kill is not None and placeless:
             self._begin(execution, flow, recorder)
-        elif state.queued:
+        elif state.queued and not placed:
             self._park(execution, flow, recorder, history.queued_at)
         elif placeless and self._gate.ask(flow) != "run":
             self._park(execution, flow, recorder, history.entries[-1].header.pos)
@@ -314,12 +315,7 @@ class Supervisor:
     def _begin(self, execution: Execution, flow: Flow, recorder: Recorder) -> None:
         assert recorder.state.received is not None
         masker = Masker()
-        received = recorder.state.received
-
-        def errors() -> list[dict[str, Any]]:
-            return error_log(flow, recorder.state, recorder.errors)
-
-        renderer = make_renderer(flow, execution.id, received, self._ports, masker, errors)
+        renderer = make_renderer(flow, execution.id, recorder.state.received, self._ports, masker)
         bench = Bench(execution.id, flow, recorder, renderer, masker, self._ports, self._children)
         performer = Performer(bench)
         actor = ExecutionActor(

@@ -41,12 +41,6 @@ reasons it is the first in this order."""
 ENDED: Final = frozenset({"SUCCESS", "WARNING", "FAILED", "KILLED", "CANCELLED", "RETRIED"})
 """States of executions that have ended; in all others they are open."""
 
-STATES: Final = (
-    "CREATED", "QUEUED", "RUNNING", "PAUSED", "KILLING", "RETRYING", "RESTARTED",
-    "SUCCESS", "WARNING", "FAILED", "KILLED", "CANCELLED", "RETRIED", "SKIPPED",
-)  # fmt: skip
-"""Every state an execution may be looked for by."""
-
 
 class ExecutionRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What lists show of an execution. Times are microseconds; `ended` is 0 while it is open."""
@@ -131,7 +125,7 @@ class Projection:
         """Take in what happened next and return the row after it."""
         for event in events:
             self.events += 1
-            if self.queued and isinstance(event, _BEGINNINGS):
+            if self.queued and _begins(event):
                 self.queued = False
             step = _STEPS.get(type(event))
             if step is not None:
@@ -263,7 +257,6 @@ class Projection:
 
     def _kill_requested(self, event: KillRequested) -> None:
         self.state = "KILLING"
-        self.pending.pop("", None)
 
     def _labels_set(self, event: LabelsSet) -> None:
         self.labels = {**self.labels, **event.labels}
@@ -287,6 +280,13 @@ class Projection:
 
 _NOT_BEGUN: Final = frozenset({"CREATED", "QUEUED", "RESTARTED"})
 _BEGINNINGS: Final = (TaskStarted, BranchTaken, ChildStarted, TimerSet)
+
+
+def _begins(event: AnyEvent) -> bool:
+    """A Pause task is work as well; an operator's pause is not."""
+    return isinstance(event, _BEGINNINGS) or (isinstance(event, ExecutionPaused) and event.path != "")
+
+
 _PERSONS: Final = frozenset({"PAUSED", "IN_DOUBT"})
 _RANK: Final[Mapping[Waits, int]] = {
     "IN_DOUBT": 0,

@@ -238,6 +238,11 @@ class Journal:
             with trio.move_on_after(self._linger):
                 await self._left.wait()
             raise self.failure() from error
+        except BaseException as error:  # nobody commits from here on: who waits, shielded perhaps, is told
+            self.poison = f"the commit was broken off ({type(error).__name__})"
+            committed.set()
+            self._committed.set()
+            raise
         self._committing = None
         self._durable += len(batch.entries)
         committed.set()

@@ -46,8 +46,13 @@ class MemoryStore:
         self._origin = origin
 
     async def commit(self, batch: Batch) -> None:
-        """Durable after `commit_seconds` on trio's clock, all at once; a cancelled commit wrote nothing."""
+        """Durable after `commit_seconds` on trio's clock, all at once; a cancelled commit wrote nothing.
+
+        Raises:
+            ValueError: A position or an entry of an execution is there already, or one is left out.
+        """
         await trio.sleep(self._commit_seconds)
+        self._check_places(batch.entries)
         self._entries.extend(batch.entries)
         for entry in batch.entries:
             self._by_execution.setdefault(entry.header.exec, []).append(entry)
@@ -57,6 +62,18 @@ class MemoryStore:
         self._claims.update({(claim.scope, claim.key): claim for claim in batch.claims})
         self._deliveries.update({row.delivery: row for row in batch.deliveries})
         self.commits += 1
+
+    def _check_places(self, entries: Sequence[Entry]) -> None:
+        """What SQLite's keys refuse: every position once, every (execution, n) once."""
+        taken: Counter[str] = Counter()
+        for position, entry in enumerate(entries, len(self._entries)):
+            header = entry.header
+            n = len(self._by_execution.get(header.exec, ())) + taken[header.exec]
+            taken[header.exec] += 1
+            if header.pos != position:
+                raise ValueError(f"UNIQUE constraint failed: entry.pos ({header.pos}, not {position})")
+            if header.n != n:
+                raise ValueError(f"UNIQUE constraint failed: entry.exec, entry.n ({header.exec}, {header.n})")
 
     async def ask(self, question: Callable[[Reader], T]) -> T:
         await trio.lowlevel.checkpoint()

@@ -63,6 +63,11 @@ _BEGINNINGS: Final = TaskStarted | BranchTaken | ChildStarted | TimerSet | Termi
 """Behind one of these an execution no longer waits for its place."""
 
 
+def begins(event: ExecutionEvent) -> bool:
+    """True for what only an execution does that has its turn; a Pause task is work, an operator's pause is not."""
+    return isinstance(event, _BEGINNINGS) or (isinstance(event, ExecutionPaused) and event.path != "")
+
+
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """One task at one place of the plan. Times are microseconds."""
 
@@ -180,7 +185,7 @@ def fold(state: State, event: ExecutionEvent) -> State:
     state = replace(state, sequence=event.sequence + 1)
     if event.observation:
         return state
-    queued = 0 if isinstance(event, _BEGINNINGS) else state.queued
+    queued = 0 if begins(event) else state.queued
     return _decided(replace(state, at=event.at, queued=queued), event)
 
 
@@ -208,9 +213,7 @@ def _decided(state: State, event: ExecutionEvent) -> State:
         case ExecutionCancelled():
             return _moved(replace(state, terminal=event), "CANCELLED", event.at)
         case KillRequested():
-            pauses = {path: pause for path, pause in state.pauses.items() if path}
-            state = replace(state, kill=event, pauses=pauses)
-            return _moved(_abandoned(state, "", event.at), "KILLING", event.at)
+            return _moved(_abandoned(replace(state, kill=event), "", event.at), "KILLING", event.at)
         case ExecutionQueued():
             return _moved(replace(state, queued=event.limit), "QUEUED", event.at)
         case ExecutionPaused():

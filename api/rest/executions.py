@@ -30,7 +30,7 @@ class ExecutionSearch(Paged, frozen=True, kw_only=True):
     filters: ClassVar[Mapping[tuple[str, str], str]] = {
         ("q", "EQUALS"): "q",
         ("q", "CONTAINS"): "q",
-        ("namespace", "EQUALS"): "exactNamespace",
+        ("namespace", "EQUALS"): "namespace",
         ("namespace", "PREFIX"): "namespacePrefix",
         ("flowId", "EQUALS"): "flowId",
         ("triggerId", "EQUALS"): "triggerId",
@@ -44,11 +44,8 @@ class ExecutionSearch(Paged, frozen=True, kw_only=True):
     }
 
     namespace: str | None = None
-    """A namespace and everything below it."""
     namespace_prefix: str | None = None
-    """The same."""
-    exact_namespace: str | None = None
-    """A namespace alone."""
+    """A namespace and everything below it."""
     flow_id: str | None = None
     trigger_id: str | None = None
     state: tuple[StateName, ...] = ()
@@ -70,8 +67,8 @@ class ExecutionSearch(Paged, frozen=True, kw_only=True):
         """The same for the index."""
         field, _, direction = self.sort.removeprefix("state.").partition(":")
         return IndexQuery(
-            namespace=self.exact_namespace,
-            namespace_prefix=self.namespace or self.namespace_prefix,
+            namespace=self.namespace,
+            namespace_prefix=self.namespace_prefix,
             flow=self.flow_id,
             trigger=self.trigger_id,
             states=self.state,

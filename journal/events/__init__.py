@@ -47,7 +47,6 @@ from hookledger.journal.events.spine import (
 )
 from hookledger.journal.events.system import (
     AccessRecorded,
-    ClockStepped,
     DeliveryRejected,
     EpochStarted,
     FlowRegistered,
@@ -88,7 +87,6 @@ SystemEvent = (
     JournalOpened
     | EpochStarted
     | JournalClosed
-    | ClockStepped
     | FlowRegistered
     | FlowRemoved
     | DeliveryRejected
@@ -133,7 +131,6 @@ __all__ = [
     "BranchTaken",
     "ChildReturned",
     "ChildStarted",
-    "ClockStepped",
     "Decision",
     "DeliveryRejected",
     "DuplicateDelivery",

@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
 import msgspec
 
@@ -21,6 +22,8 @@ from hookledger.runtime.tasks.flow.subflow import Subflow
 from hookledger.runtime.tasks.registry import TaskRegistry, installed
 from hookledger.runtime.triggers.webhook import COMPLETED, RECEIVED
 
+KEPT_MAX: Final = 64
+"""Parsed flows that are kept: the same source is read from its file and from the journal."""
 _BLOCKS = ("tasks", "errors", "finally", "afterExecution")
 
 
@@ -34,12 +37,18 @@ def parse_flow(source: str, *, file: str = "", registry: TaskRegistry | None = N
     Raises:
         FlowInvalid: With all problems, in the order in which they stand in the file.
     """
+    return _parsed(source, file, registry or installed())
+
+
+@lru_cache(KEPT_MAX)
+def _parsed(source: str, file: str, registry: TaskRegistry) -> Flow:
+    """A flow is frozen, so whoever parses the same source again may have the same one."""
     try:
         document = load(source, file=file or "<flow>")
     except SourceInvalid as error:
         raise FlowInvalid(error.problems) from error
     found = Collector()
-    flow = _read(document, source, file, registry or installed(), found)
+    flow = _read(document, source, file, registry, found)
     if found.problems or flow is None:
         raise FlowInvalid(_located(document, found.problems))
     return flow

@@ -1,12 +1,18 @@
-"""Raw requests of all kinds against a real server: no hang, no growth, no 5xx but the documented ones.
+"""Raw requests and deliveries of all kinds against a real server: no hang, no growth, no 5xx but the documented ones.
 
-Run: python tests/fuzz/fuzz_webhook.py [--requests 100000] [--seed 1] [--connections 16]
+Run: make fuzz [REQUESTS=200000] [SEED=1]
+ or: python tests/fuzz/fuzz_webhook.py [--requests 200000] [--seed 1] [--connections 12] [--health 0.5]
 
-Prints the answers by status, the slowest one, and the server's memory before and after. Exit code 1 when a request
-got no answer, an undocumented status, or memory grew by more than 64 MiB.
+Half are bytes as nobody should send them: broken heads, prefaces, upgrades, wrong lengths. Half are deliveries that are
+well formed and hard to digest: charsets, encodings, schemas, patterns, expressions, sizes up to the server's limit.
+`/health` is asked all the time by a process of its own. Prints, for each quarter, the answers, the slowest `/health`, the
+server's memory and descriptors. Exit code 1 when a request got no answer or an undocumented status, `/health` took longer
+than its bound, or memory or descriptors after the last quarter are more than 5 % above those after the first.
 """
 
 import argparse
+import gzip
+import json
 import os
 import random
 import re
@@ -16,11 +22,16 @@ import sys
 import tempfile
 import threading
 import time
+import zlib
 from collections import Counter
 from pathlib import Path
+from typing import Final
 
 WEBHOOK = "io.kestra.plugin.core.trigger.Webhook"
 HOOK = "/api/v1/main/executions/webhook"
+GROWTH_MAX: Final = 1.05
+BODY_LIMIT: Final = 16 * 2**20
+"""The server's own default."""
 TASKS = (
     "tasks:\n  - {id: out, type: io.kestra.plugin.core.debug.Return, format: \"{{ trigger.body ?? '' }}\"}\n"
 )
@@ -40,11 +51,30 @@ TRIGGERS = {
     "shake": "handshake: [GRAPH, DROPBOX, OKTA, {type: META, verifyToken: abc}, {type: X, secret: abcd}]",
     "own": 'wait: true\n    response: {code: "{{ trigger.parameters.c[0] ?? 200 }}", body: "{{ trigger.body ?? 1 }}"}',
     "small": "bodyLimit: 1KiB\n    accept: [application/json, text/*]",
+    "latin": "charset: ISO-8859-1",
+    "raw": "rawBody: true",
+    "keyed": 'deduplication: {key: "{{ trigger.body.id }}"}',
+    "schema": (
+        "schema: {type: object, additionalProperties: false, properties: {s: {type: string, pattern: '^(a+)+$'}, "
+        "n: {type: number, multipleOf: 0.01}, l: {type: array, uniqueItems: true}, o: {$ref: '#'}}}"
+    ),
+    "when": "when: \"{{ (trigger.body | string) | regexMatch('(x+x+)+y') }}\"",
+    "jq": "wait: true\n    response: {body: \"{{ trigger.body | jq('[.. | scalars] | length') }}\"}",
+    "text": 'wait: true\n    response: {body: "{{ trigger.body | string | upper | slugify | length }}"}',
+    "walk": (
+        'wait: true\n    response: {body: "{% for i in trigger.body %}{% for j in trigger.body %}{{ i }}{{ j }}'
+        '{% endfor %}{% endfor %}"}'
+    ),
 }
+HEAVY: Final = ("schema", "when", "jq", "text", "walk")
+"""Cost a whole limit each: chosen less often, or a run would be about them alone."""
+EVERY: Final = tuple(name for name in TRIGGERS if name not in HEAVY) * 5 + HEAVY
+RUDE: Final = (b"/t/own/", b"/t/jq/", b"/t/text/", b"/t/walk/")
+"""Whose author's answer may come to nothing: documented as 500."""
 DOCUMENTED = {
-    200, 201, 202, 204, 400, 401, 403, 404, 405, 408, 409, 413, 414, 415, 422, 429, 431, 501, 503,
+    200, 201, 202, 204, 400, 401, 403, 404, 405, 408, 409, 410, 413, 414, 415, 422, 429, 431, 501, 503,
 }  # fmt: skip
-"""400, 414, 431 and 501 also come from the HTTP parser in front. 500: only `own`, a response that cannot be sent."""
+"""400, 414, 431 and 501 also come from the HTTP parser in front. 500: only where the author's own answer cannot be made."""
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "FOO", "post")
 NAMES = (
@@ -74,9 +104,43 @@ QUERIES = (
 )  # fmt: skip
 
 
+CHARSETS: Final = ("utf-8", "utf-16", "utf-16le", "utf-32", "iso-8859-1", "windows-1252", "shift_jis", "utf-7", "idna", "punycode",
+                   "hz", "iso2022_kr", "raw_unicode_escape", "rot13", "no-such", "x" * 300)  # fmt: skip
+PREFACES: Final = (
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 20,
+    b"GET / HTTP/0.9\r\n\r\n", b"GET / HTTP/1.0\r\n\r\n", b"SSH-2.0-x\r\n", b"\x00" * 100, b"GET\r\n\r\n", b"\r\n" * 50, b"OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n", b"{}", b"GET http://x/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+)  # fmt: skip
+UPGRADES: Final = (
+    b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13",
+    b"Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAAQAAP__",
+    b"Upgrade: TLS/1.0\r\nConnection: Upgrade", b"Expect: 200-maybe\r\nConnection: close",
+    b"Transfer-Encoding: gzip, chunked\r\nConnection: close", b"Content-Length: 5\r\nContent-Length: 6\r\nConnection: close",
+    b"Content-Length: +5\r\nConnection: close", b"Content-Length: 99999999999999999999\r\nConnection: close",
+)  # fmt: skip
+HARD: Final = (
+    '{"s": "' + "a" * 5000 + '!"}', '{"s": "' + "x" * 5000 + '"}', '{"l": [' + ",".join(f'{{"a": {n}}}' for n in range(2000)) + "]}",
+    '{"o": ' * 900 + "{}" + "}" * 900, '{"n": 1e-300}', '{"n": 123456789012345678901234567890.01}', "[" + "1," * 20_000 + "1]",
+    "[" * 900 + "]" * 900, json.dumps({f"k{n}": n for n in range(3000)}), '"' + "\\u0130" * 3000 + '"', json.dumps("x" * 100_000),
+    '{"id": "' + "k" * 3000 + '"}', '{"id": 1}', '{"id": {"a": [1]}}', "9" * 4000, "-0", "1E400", '{"a": NaN}', '{"a":1,"a":2}',
+    '{"\\ud800": "\\udfff"}', json.dumps(["\u0130\ufdfa\U0001f468\u200d\U0001f469" * 500]), "\ufeff{}", "null", '""', "  ", "{'a': 1}",
+)  # fmt: skip
+
+
 def request(chance: random.Random) -> tuple[bytes, bool]:
     """One request, and whether its framing is as it should be: a broken one may be cut off without an answer."""
-    name = chance.choice(list(TRIGGERS))
+    kind = chance.random()
+    if kind < 0.05:
+        return chance.choice(PREFACES), False
+    if kind < 0.1:
+        line = f"POST {HOOK}/t/plain/k HTTP/1.1\r\nHost: x\r\n".encode()
+        return line + chance.choice(UPGRADES) + b"\r\n\r\n" + chance.choice(BODIES), False
+    return raw(chance) if kind < 0.5 else (delivery(chance), True)
+
+
+def raw(chance: random.Random) -> tuple[bytes, bool]:
+    """Headers, bodies and framing that do not go together, now and then with bytes in between."""
+    name = chance.choice(EVERY)
     key = "k" if chance.random() < 0.9 else chance.choice(["wrong", "%6b", "k/", "k%2f", "../k", "\x7f"])
     path = f"{HOOK}/t/{name}/{key}{chance.choice(QUERIES)}".encode("latin-1")
     body = chance.choice(BODIES) if chance.random() < 0.8 else chance.randbytes(chance.randrange(4000))
@@ -91,108 +155,226 @@ def request(chance: random.Random) -> tuple[bytes, bool]:
     else:
         headers.append(b"Content-Length: %d" % len(body))
     headers.append(b"Connection: close")
-    line = (
-        chance.choice(METHODS if chance.random() < 0.3 else ("POST",)).encode() + b" " + path + b" HTTP/1.1"
-    )
-    whole = b"\r\n".join([line, *headers, b"", b""]) + body
+    method = chance.choice(METHODS if chance.random() < 0.3 else ("POST",))
+    whole = b"\r\n".join([method.encode() + b" " + path + b" HTTP/1.1", *headers, b"", b""]) + body
     if chance.random() < 0.02:
         place = chance.randrange(len(whole))
         return whole[:place] + chance.randbytes(3) + whole[place:], False
     return whole, True
 
 
+def delivery(chance: random.Random) -> bytes:
+    """A well-formed request whose content is work: for decoders, schemas, patterns and templates."""
+    name = chance.choice(EVERY)
+    text, encoding, kind = chance.choice(HARD), "", "application/json"
+    charset = chance.choice(CHARSETS) if chance.random() < 0.4 else ""
+    try:
+        body = text.encode(charset or "utf-8")
+    except (LookupError, ValueError):
+        body = text.encode("utf-8", "replace")
+    size = chance.random()
+    if size < 0.02:
+        body = json.dumps(["\xe9" * chance.randrange(2**20)]).encode()
+    if size < 0.0005:
+        body = b'"' + b"x" * chance.choice([2**22, BODY_LIMIT - 2, BODY_LIMIT]) + b'"'
+    if chance.random() < 0.2:
+        encoding = chance.choice(["gzip", "deflate"])
+        body = gzip.compress(body) if encoding == "gzip" else zlib.compress(body)
+        body = body if chance.random() < 0.9 else body[: len(body) // 2]
+    if chance.random() < 0.2:
+        kind = chance.choice(
+            ["text/plain", "application/x-www-form-urlencoded", "application/xml", "application/octet-stream"]
+        )
+    lines = [
+        f"POST {HOOK}/t/{name}/k HTTP/1.1",
+        "Host: x",
+        "Connection: close",
+        f"Content-Length: {len(body)}",
+    ]
+    lines.append(f"Content-Type: {kind}" + (f"; charset={charset}" if charset else ""))
+    lines += [f"Content-Encoding: {encoding}"] if encoding else []
+    lines += [f"Idempotency-Key: k{chance.randrange(500)}"] if chance.random() < 0.3 else []
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
 def exchange(port: int, data: bytes) -> int | None:
     """Send bytes and return the status; None when nothing came back."""
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
-        try:
-            connection.sendall(data)
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
             answer = b""
+            try:
+                connection.sendall(data)
+            except (BrokenPipeError, ConnectionResetError):
+                pass  # refused before it was read to its end: the answer is there all the same
             while part := connection.recv(65_536):
-                answer += part
-        except (ConnectionError, TimeoutError):
+                answer = answer or part
+    except (ConnectionError, TimeoutError):
+        if not answer:
             return None
-    found = re.match(rb"HTTP/1\.1 (\d{3}) ", answer)
+    found = re.match(rb"HTTP/1\.[01] (\d{3}) ", answer)
     return int(found[1]) if found else None
 
 
-def memory_mib(process: int) -> float:
-    """Resident memory of a process (Linux)."""
-    return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+class Health:
+    """Asks `/health` all the time, from a process of its own, so that nobody's work here delays the question."""
 
-
-def serve(directory: Path) -> tuple["subprocess.Popen[str]", int]:
-    """Start a server with one flow for each kind of trigger."""
-    flows = directory / "flows"
-    flows.mkdir()
-    for name, trigger in TRIGGERS.items():
-        lines = f"\n    {trigger}" if trigger else ""
-        source = (
-            f"id: {name}\nnamespace: t\n{TASKS}triggers:\n  - id: w\n    type: {WEBHOOK}\n    key: k{lines}\n"
+    def __init__(self, port: int) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", ASKING, str(port)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
-        (flows / f"{name}.yaml").write_text(source)
-    command = [sys.executable, "-c", "from hookledger.api.cli import main; main()", "serve", str(flows)]
-    process = subprocess.Popen(
-        [*command, "--data", str(directory / "data"), "--port", "0"],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "HOOKLEDGER_IDLE_TIMEOUT": "PT1S"},
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if found := re.search(r"http://127\.0\.0\.1:(\d+)", line):
-            return process, int(found[1])
-    raise SystemExit("the server did not start")
+
+    def slowest(self) -> tuple[float, int]:
+        """Seconds of the slowest answer since the last time, and how many there were."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(file=self._process.stdin, flush=True)
+        seconds, count = json.loads(self._process.stdout.readline())
+        return seconds, count
+
+    def stop(self) -> None:
+        """Leave no process behind."""
+        self._process.kill()
+        self._process.communicate()
+
+
+ASKING: Final = """
+import json, select, socket, sys, time
+worst = count = 0
+while True:
+    began = time.monotonic()
+    try:
+        with socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=60) as one:
+            one.sendall(b"GET /health HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n")
+            assert b" 200 " in one.recv(4096).split(b"\\r\\n")[0]
+    except (OSError, AssertionError):
+        began -= 1000
+    worst, count = max(worst, time.monotonic() - began), count + 1
+    if select.select([sys.stdin], [], [], 0.02)[0]:
+        sys.stdin.readline()
+        print(json.dumps([worst, count]), flush=True)
+        worst = count = 0
+"""
+
+
+class Server:
+    """The server under test (Linux: its figures are read from /proc)."""
+
+    def __init__(self, directory: Path) -> None:
+        flows = directory / "flows"
+        flows.mkdir()
+        for name, trigger in TRIGGERS.items():
+            lines = f"\n    {trigger}" if trigger else ""
+            head = f"id: {name}\nnamespace: t\n{TASKS}triggers:\n"
+            (flows / f"{name}.yaml").write_text(f"{head}  - id: w\n    type: {WEBHOOK}\n    key: k{lines}\n")
+        command = [sys.executable, "-c", "from hookledger.api.cli import main; main()", "serve", str(flows)]
+        self.process = subprocess.Popen(
+            [*command, "--data", str(directory / "data"), "--port", os.environ.get("FUZZ_PORT", "0")],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "HOOKLEDGER_IDLE_TIMEOUT": "PT1S"},
+        )
+        self.port = self._listening()
+
+    def _listening(self) -> int:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if found := re.search(r"listens on http://127\.0\.0\.1:(\d+)", line):
+                threading.Thread(target=self.process.stdout.read, daemon=True).start()
+                return int(found[1])
+        raise SystemExit("the server did not start")
+
+    def figures(self) -> tuple[float, int]:
+        """Resident memory in MiB and open descriptors, once it has nothing to do any more."""
+        time.sleep(3)
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20, len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+
+class Run:
+    """All requests of one seed."""
+
+    def __init__(self, port: int, seed: int) -> None:
+        self._port = port
+        self._seed = seed
+        self.answers: Counter[int | None] = Counter()
+        self.failures: list[tuple[int | None, bytes]] = []
+
+    def part(self, name: str, count: int, connections: int) -> None:
+        """Send a part of them over so many connections at once."""
+        each = count // connections
+        threads = [
+            threading.Thread(target=self._work, args=(f"{name}:{n}", each)) for n in range(connections)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def _work(self, name: str, count: int) -> None:
+        chance = random.Random(f"{self._seed}:{name}")
+        for _ in range(count):
+            data, intact = request(chance)
+            status = exchange(self._port, data)
+            self.answers[status] += 1
+            allowed = status in DOCUMENTED or (status == 500 and any(name in data[:200] for name in RUDE))
+            if not allowed and (intact or status is not None):
+                self.failures.append((status, data))
 
 
 def main() -> None:
     """Run and report."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--requests", type=int, default=100_000)
-    options.add_argument("--seed", type=int, default=1)
-    options.add_argument("--connections", type=int, default=16)
-    chosen = options.parse_args()
-    answers: Counter[int | None] = Counter()
-    slowest = [0.0]
-    failures: list[tuple[int | None, bytes]] = []
-    with tempfile.TemporaryDirectory() as directory:
-        process, port = serve(Path(directory))
-
-        def work(number: int, count: int) -> None:
-            chance = random.Random(f"{chosen.seed}:{number}")
-            for _ in range(count):
-                (data, intact), began = request(chance), time.monotonic()
-                status = exchange(port, data)
-                slowest[0] = max(slowest[0], time.monotonic() - began)
-                answers[status] += 1
-                expected = status in DOCUMENTED or (status == 500 and b"/t/own/" in data)
-                if not expected and (intact or status is not None):
-                    failures.append((status, data))
-
-        each = chosen.requests // chosen.connections
-        warm = [threading.Thread(target=work, args=(-number, 100)) for number in range(1, 5)]
-        for thread in warm:
-            thread.start()
-        for thread in warm:
-            thread.join()
-        before, began = memory_mib(process.pid), time.monotonic()
-        threads = [threading.Thread(target=work, args=(n, each)) for n in range(chosen.connections)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        spent, after = time.monotonic() - began, memory_mib(process.pid)
-        alive = process.poll() is None
-        process.terminate()
-        process.wait()
-    print(
-        f"{sum(answers.values())} requests in {spent:.0f} s, slowest {slowest[0]:.2f} s, server alive: {alive}"
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    print("  ".join(f"{status}: {count}" for status, count in sorted(answers.items(), key=str)))
-    print(f"memory {before:.0f} -> {after:.0f} MiB")
-    for status, data in failures[:10]:
+    options.add_argument("--requests", type=int, default=200_000)
+    options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--connections", type=int, default=12)
+    options.add_argument("--health", type=float, default=0.5, help="seconds `/health` may take")
+    chosen = options.parse_args()
+    with tempfile.TemporaryDirectory() as directory:
+        server = Server(Path(directory))
+        health, run = Health(server.port), Run(server.port, chosen.seed)
+        run.part("warm", 400, 4)
+        figures: list[tuple[float, int]] = []
+        slow: list[float] = []
+        try:
+            for quarter in range(1, 5):
+                health.slowest()
+                began = time.monotonic()
+                run.part(f"q{quarter}", chosen.requests // 4, chosen.connections)
+                spent, (slowest, asked) = time.monotonic() - began, health.slowest()
+                figures.append(server.figures())
+                slow.append(slowest)
+                print(
+                    f"quarter {quarter}: {chosen.requests // 4} requests in {spent:.0f} s; /health asked {asked} times, "
+                    f"slowest {slowest:.3f} s; {figures[-1][0]:.1f} MiB, {figures[-1][1]} descriptors",
+                    flush=True,
+                )
+            alive = server.process.poll() is None
+        finally:
+            health.stop()
+            server.process.terminate()
+            server.process.wait()
+    raise SystemExit(_report(run, figures, max(slow) <= chosen.health, alive, chosen.seed))
+
+
+def _report(run: Run, figures: list[tuple[float, int]], quick: bool, alive: bool, seed: int) -> int:
+    print(f"seed {seed}: {sum(run.answers.values())} requests, server alive: {alive}")
+    print("  ".join(f"{status}: {count}" for status, count in sorted(run.answers.items(), key=str)))
+    (memory, descriptors), (memory_now, descriptors_now) = figures[0], figures[-1]
+    grown = memory_now > memory * GROWTH_MAX or descriptors_now > descriptors * GROWTH_MAX
+    print(f"memory {memory:.1f} -> {memory_now:.1f} MiB, descriptors {descriptors} -> {descriptors_now}")
+    for status, data in run.failures[:10]:
         print("FAILED", status, data[:400])
-    print(f"{len(failures)} failures")
-    raise SystemExit(1 if failures or not alive or after - before > 64 else 0)
+    print(
+        f"{len(run.failures)} failures"
+        + ("" if quick else ", /health was too slow")
+        + (", it grew" if grown else "")
+    )
+    return int(bool(run.failures) or not quick or not alive or grown)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import pytest
 
-DEFAULT_COUNT = 60
+from tests.simulation.seeds import share
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -10,5 +10,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "sim_seed" not in metafunc.fixturenames:
         return
     only: int | None = metafunc.config.getoption("--sim-seed")
-    count: int = metafunc.config.getoption("--sim-count") or DEFAULT_COUNT
-    metafunc.parametrize("sim_seed", [only] if only is not None else range(count))
+    count: int | None = metafunc.config.getoption("--sim-count")
+    seeds = share(metafunc.module.SHARE)
+    metafunc.parametrize("sim_seed", [only] if only is not None else seeds[:count])

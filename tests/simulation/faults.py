@@ -22,6 +22,10 @@ class DiskFailed(OSError):
     """A commit failed; whether its bytes landed is another matter."""
 
 
+class Refused(BaseException):
+    """The store was asked to write what its keys forbid: no fault of the disk, and nobody survives it."""
+
+
 class Faults(msgspec.Struct, frozen=True, kw_only=True):
     """What strikes in one run."""
 
@@ -35,10 +39,14 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the bytes of a failed commit are there afterwards."""
     commit_seconds: tuple[float, float] = (0.0, 0.0)
     """Shortest and longest time a commit takes."""
+    ask_seconds: tuple[float, float] = (0.0, 0.0)
+    """Shortest and longest time a question to the store takes; what it sees is of some moment in between."""
     crashes_max: int = 5
     """Faults stop after so many, so that a run comes to an end."""
     clock_steps_back: bool = False
     """Whether the wall clock is behind after a crash."""
+    clock_steps: tuple[tuple[float, float], ...] = ()
+    """When the wall clock is set while processes live, and by how much it then differs; seconds."""
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -57,6 +65,7 @@ class Fate:
         self.dead = False
         self.steps: list[Step] = []
         self.commits = 0
+        self._over = False
         self._chance = chance
 
     def step(self, kind: str) -> None:
@@ -87,13 +96,19 @@ class Fate:
     def commit(self) -> tuple[int, bool]:
         """Count a commit that reached the disk; its number, and whether it fails."""
         number, self.commits = self.commits, self.commits + 1
-        return number, number in self.faults.poison_at
+        return number, number in self.faults.poison_at and not self._over
 
     def revive(self) -> None:
         """A new process begins."""
         self.dead = False
 
+    def calm(self) -> None:
+        """From here on nothing strikes."""
+        self._over = True
+
     def _strikes(self, step: Step) -> bool:
+        if self._over:
+            return False
         if self.crashes >= self.faults.crashes_max:
             return False
         if step.number in self.faults.crash_at:

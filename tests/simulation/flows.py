@@ -2,8 +2,10 @@
 
 import json
 import random
+from collections.abc import Sequence
 from typing import Any, Final
 
+NAMESPACE: Final = "random"
 CORE: Final = "io.kestra.plugin.core"
 BLOCKS: Final = ("sequential", "parallel", "if", "switch", "for_each", "loop", "dag", "allow", "pause")
 
@@ -11,15 +13,26 @@ BLOCKS: Final = ("sequential", "parallel", "if", "switch", "for_each", "loop", "
 class FlowMaker:
     """Makes one flow after the other out of a random source."""
 
-    def __init__(self, chance: random.Random, *, tasks_max: int = 12, waits: bool = True) -> None:
+    def __init__(
+        self,
+        chance: random.Random,
+        *,
+        tasks_max: int = 12,
+        waits: bool = True,
+        calls: Sequence[str] = (),
+        responds: bool = False,
+    ) -> None:
+        """`calls` are the flows its Subflow tasks may start; `responds` puts Respond tasks in."""
         self._chance = chance
         self._left = tasks_max
         self._count = 0
         self._waits = waits
+        self._calls = tuple(calls)
+        self._responds = responds
 
-    def flow(self, name: str) -> str:
-        """Return the source of a flow; JSON is YAML."""
-        made: dict[str, Any] = {"id": name, "namespace": "random", "tasks": self._tasks(0)}
+    def flow(self, name: str, **more: Any) -> str:
+        """Return the source of a flow with further properties; JSON is YAML."""
+        made: dict[str, Any] = {"id": name, "namespace": NAMESPACE, "tasks": self._tasks(0)}
         for block in ("errors", "finally", "afterExecution"):
             if self._chance.random() < 0.3:
                 made[block] = self._tasks(2)
@@ -29,7 +42,7 @@ class FlowMaker:
             values = ("fixed", "{{ outputs.nowhere.value ?? 'none' }}", "{{ outputs.nowhere.value }}")
             value = self._chance.choice(values)
             made["outputs"] = [{"id": "out", "type": "STRING", "value": value}]
-        return json.dumps(made, indent=1)
+        return json.dumps(made | more, indent=1)
 
     def _tasks(self, depth: int) -> list[dict[str, Any]]:
         return [self._task(depth) for _ in range(self._chance.randint(1, 3))]
@@ -60,6 +73,14 @@ class FlowMaker:
 
     def _leaf(self) -> dict[str, Any]:
         kind = self._chance.random()
+        if self._calls and self._chance.random() < 0.15:
+            return self._call()
+        if self._responds and self._chance.random() < 0.15:
+            return {
+                "type": "io.hookledger.plugin.core.webhook.Respond",
+                "code": 202,
+                "body": {"task": "{{ taskrun.id }}"},
+            }
         if kind < 0.2:
             return {"type": f"{CORE}.log.Log", "message": "{{ execution.id }}"}
         if kind < 0.3:
@@ -74,6 +95,15 @@ class FlowMaker:
         if kind < 0.55 and self._waits:
             return {"type": f"{CORE}.flow.Sleep", "duration": f"PT{self._chance.randint(0, 40)}S"}
         return self._probe()
+
+    def _call(self) -> dict[str, Any]:
+        return {
+            "type": f"{CORE}.flow.Subflow",
+            "namespace": NAMESPACE,
+            "flowId": self._chance.choice(self._calls),
+            "wait": self._chance.random() < 0.7,
+            "transmitFailed": self._chance.random() < 0.5,
+        }
 
     def _probe(self) -> dict[str, Any]:
         probe: dict[str, Any] = {

@@ -9,7 +9,7 @@ import trio
 from hookledger.journal.entry import SALT_BYTES, Entry
 from hookledger.journal.memory import MemoryStore
 from hookledger.journal.store import Batch, Reader
-from tests.simulation.faults import APPEND, COMMIT, COMMITTED, Crash, DiskFailed, Fate
+from tests.simulation.faults import APPEND, COMMIT, COMMITTED, Crash, DiskFailed, Fate, Refused
 
 T = TypeVar("T")
 
@@ -33,11 +33,16 @@ class SimEntropy:
     def __init__(self, seed: str, fate: Fate) -> None:
         self._random = random.Random(seed)
         self._fate = fate
+        self.drawn_at: dict[bytes, float] = {}
+        """When each salt was drawn, so when its entry was appended; seconds of trio's clock."""
 
     def token(self, size: int) -> bytes:
-        if size == SALT_BYTES:
-            self._fate.step(APPEND)
-        return self._random.randbytes(size)
+        if size != SALT_BYTES:
+            return self._random.randbytes(size)
+        self._fate.step(APPEND)
+        salt = self._random.randbytes(size)
+        self.drawn_at[salt] = trio.current_time()
+        return salt
 
 
 class SimStore:
@@ -66,14 +71,24 @@ class SimStore:
             raise Crash("died while it was writing")
         number, fails = self._fate.commit()
         if self._fate.faults.poison_lands or not fails:
-            await self.disk.commit(batch)
+            try:
+                await self.disk.commit(batch)
+            except ValueError as error:
+                raise Refused(str(error)) from error
             self._on_disk(batch.entries)
         if fails:
             raise DiskFailed(f"commit {number}")
         self._fate.step(COMMITTED)
 
     async def ask(self, question: Callable[[Reader], T]) -> T:
-        return await self.disk.ask(question)
+        """The answer is of one moment, and may be old when it arrives."""
+        slow = self._fate.faults.ask_seconds
+        if not slow[1]:
+            return await self.disk.ask(question)
+        await trio.sleep(self._chance.uniform(*slow) / 2)
+        found = await self.disk.ask(question)
+        await trio.sleep(self._chance.uniform(*slow) / 2)
+        return found
 
     def reader(self) -> Reader:
         return self.disk.reader()

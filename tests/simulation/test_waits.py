@@ -47,6 +47,10 @@ def expected(state: State) -> set[Waits]:
     between: set[Waits] = {"QUEUED"} if state.queued else {"RUNNING"}
     if any(branch.not_before for branch in state.branches.values()):
         between.add("SLEEPING")
+    if state.received is not None and state.received.not_before and not state.runs:
+        between.add("RETRYING")
+    if state.expired:  # what slept inside a block that is late is cut off by what comes next
+        between.add("SLEEPING")
     return between
 
 

@@ -1,27 +1,34 @@
 """A machine, its disk, its callers and its operator, all decided by one seed."""
 
+import logging
 import random
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import msgspec
+import trio
 
 from hookledger.actors import Engine, Execution, Ports
-from hookledger.actors.meaning import FlowMeaning
-from hookledger.journal.entry import Entry
-from hookledger.journal.events import TaskStarted
+from hookledger.api.http import HttpResponse, json_bytes
+from hookledger.api.webhook import answers
+from hookledger.journal.entry import SYSTEM, Entry
+from hookledger.journal.events import KillRequested, TaskStarted
 from hookledger.journal.memory import MemoryStore
 from hookledger.journal.ports import Writer
+from hookledger.journal.store import Query
 from hookledger.journal.verify import ReaderSource, verify
+from hookledger.runtime.flow.parse import parse_flow
 from hookledger.runtime.state import State, fold_all
 from tests.simulation.faults import Crash, Fate, Faults
 from tests.simulation.outside import SimHttp, SimProcesses
 from tests.simulation.ports import SimClock, SimEntropy, SimStore
 from tests.simulation.probes import Outside, probing
+from tests.simulation.rules import Story, broken
 
 WRITER: Final = Writer(host="simulated", process=1, software="hookledger/simulated")
 SECRETS: Final = {"TOKEN": "s3cret-value"}
+PROBING: Final = probing()
 
 
 class Acknowledged(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +46,40 @@ class Acknowledged(msgspec.Struct, frozen=True, kw_only=True):
     outputs: dict[str, Any] = {}
 
 
+class Told(msgspec.Struct, kw_only=True):
+    """A command and what its sender was told."""
+
+    execution: str
+    command: str
+    by: str
+    outcome: str = "nothing"
+    """done, refused, or nothing: the process was gone."""
+    durable: bool = True
+    """Whether it was on the disk when its sender was told."""
+
+
+class Answered(msgspec.Struct, frozen=True, kw_only=True):
+    """A delivery that a sender need not repeat."""
+
+    number: int
+    flow: str
+    key: str
+    execution: str
+    status: int
+
+
+class Complaints(logging.Handler):
+    """What the engine logs as an error: in a simulation nobody reads it, so it is a failure."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        self.lines.append(f"{record.getMessage()} {error!r}")
+
+
 class World:
     """Everything outside the engine, and the record of what crossed the border."""
 
@@ -49,9 +90,17 @@ class World:
         self.clock = SimClock()
         self.outside = Outside(self.fate)
         self.acknowledged: list[Acknowledged] = []
+        self.answers: list[Answered] = []
+        self.sent: dict[int, int] = {}
+        """How often each delivery was tried."""
+        self.told: list[Told] = []
+        self.sources: tuple[str, ...] = ()
+        self.complaints = Complaints()
         self.lives = 0
-        self.registry = probing()
-        self._entropy = SimEntropy(f"{seed}:entropy", self.fate)
+        self.registry = PROBING
+        self.began: list[float] = []
+        """When each process began, seconds of trio's clock."""
+        self.entropy = SimEntropy(f"{seed}:entropy", self.fate)
         self._chance = random.Random(f"{seed}:store")
         self._seen = 0
 
@@ -59,12 +108,13 @@ class World:
     async def life(self, *sources: str) -> AsyncGenerator[Engine]:
         """One process, from its start to its end or its crash."""
         self.lives += 1
+        self.began.append(trio.current_time())
         if self.lives > 1 and self.fate.faults.clock_steps_back:
             self.clock.offset -= 3_000_000
         store = SimStore(self.disk, self.fate, self._chance, self._on_disk)
         ports = Ports(
             clock=self.clock,
-            entropy=self._entropy,
+            entropy=self.entropy,
             writer=WRITER,
             secrets=SECRETS.get,
             services={
@@ -73,10 +123,16 @@ class World:
                 "processes": SimProcesses(self.outside),
             },
         )
-        async with Engine.open(store, ports=ports, registry=self.registry) as engine:
-            for source in sources:
-                await engine.register(source)
-            yield engine
+        self.sources = sources or self.sources
+        logger = logging.getLogger("hookledger.actors")
+        logger.addHandler(self.complaints)
+        try:
+            async with Engine.open(store, ports=ports, registry=self.registry) as engine:
+                for source in sources:
+                    await engine.register(source)
+                yield engine
+        finally:
+            logger.removeHandler(self.complaints)
 
     async def accepted(self, execution: Execution) -> None:
         """Wait like a caller that wants no result, and remember what it was told."""
@@ -87,6 +143,71 @@ class World:
         state = await execution.finished()
         self._note(execution, execution.last_entry, "finished", state)
         return state
+
+    def answered(self, number: int, flow: str, key: str, response: HttpResponse) -> bool:
+        """Look at what a sender gets; False when it has to come again."""
+        if self.fate.dead:
+            raise Crash("nobody is there to answer")
+        if response.status == 503:
+            return False
+        headers = {name.lower(): value for name, value in response.headers}
+        receipt = dict(
+            part.split("=", 1) for part in headers.get("hookledger-receipt", "").split("; ") if part
+        )
+        execution = receipt.get("execution") or self._named(response.body)
+        found = self.disk.entries(execution)
+        assert found, f"{response.status} for {execution}, which is not on the disk: {response.body!r}"
+        events: list[Any] = [event for entry in found for event in entry.events()]
+        state = fold_all(events)
+        if receipt:
+            assert int(receipt["entry"]) < len(found), (
+                f"{execution} was answered before its entry was durable"
+            )
+            events = [event for entry in found[: int(receipt["entry"]) + 1] for event in entry.events()]
+            state = fold_all(events)
+        received = state.received
+        assert received is not None
+        if "idempotency-replayed" not in headers and received.wait and response.status not in (202, 504):
+            assert state.response is not None or state.terminal is not None, (
+                f"{execution} was answered too early"
+            )
+        if state.response is not None or (state.terminal is not None and received.wait):
+            expected = answers.finished(execution, state)
+            short = response.body == json_bytes({"id": execution})
+            if response.status == expected.status and response.status not in (202, 504) and not short:
+                assert response.body == expected.body, f"{execution}: the answer is not the recorded one"
+        told = Answered(number=number, flow=flow, key=key, execution=execution, status=response.status)
+        self.answers.append(told)
+        return True
+
+    @staticmethod
+    def _named(body: bytes) -> str:
+        try:
+            found = msgspec.json.decode(body)
+            return str(found.get("id") or found.get("executionId") or "")
+        except (msgspec.DecodeError, AttributeError):
+            return ""
+
+    @property
+    def slack(self) -> float:
+        """How late things may be that wait for the store a few times, seconds."""
+        return 5 + 8 * self.fate.faults.commit_seconds[1] + 30 * self.fate.faults.ask_seconds[1]
+
+    def open(self) -> list[Any]:
+        """What is open on the disk, and what it waits for."""
+        rows, _ = self.disk.rows(Query(open=True, limit=1000))
+        return [(row.execution, row.flow, row.state, row.waits) for row in rows]
+
+    def executions(self) -> int:
+        """How many entries there are about executions."""
+        return sum(entry.header.exec != SYSTEM for entry in self.disk.scan())
+
+    def recorded(self, told: Told) -> int:
+        """How many events a command left on the disk."""
+        events = (event for entry in self.disk.entries(told.execution) for event in entry.events())
+        return sum(
+            getattr(event, "by", "") == told.by and not getattr(event, "terminal", False) for event in events
+        )
 
     def entries(self) -> list[Entry]:
         """Everything on the disk."""
@@ -102,10 +223,67 @@ class World:
 
     def check(self) -> None:
         """Every rule that holds for every run, whatever struck it."""
-        report = verify(ReaderSource(self.disk), meaning=FlowMeaning(self.registry))
+        report = verify(ReaderSource(self.disk))
         assert report.ok, [f"{one.rule} {one.execution} {one.message}" for one in report.violations]
+        assert not self.complaints.lines, self.complaints.lines
         self._check_acknowledged()
         self._check_effects()
+        self._check_told()
+        self._check_answers()
+        assert not (words := broken(self.story())), words
+
+    def story(self) -> Story:
+        """The journal as the rules read it."""
+        faults = self.fate.faults
+        flows = (parse_flow(source, registry=self.registry) for source in self.sources)
+        return Story(
+            self.entries(),
+            lambda entry: self.entropy.drawn_at[entry.salt or b""],
+            {flow.id: flow for flow in flows},
+            began=self.began,
+            slack=self.slack,
+            clock_set=faults.clock_steps_back or bool(faults.clock_steps),
+        )
+
+    def _check_told(self) -> None:
+        """A command that was answered has left its one event, in time; one that was refused has left none."""
+        for told in self.told:
+            found = self.recorded(told)
+            least = int(told.outcome == "done" and told.command != "kill")
+            most = int(told.outcome != "refused")
+            assert least <= found <= most, (
+                f"{told.command} by {told.by} was {told.outcome} and left {found} events"
+            )
+            assert told.durable, f"{told.command} by {told.by} was answered before it was durable"
+            if told.outcome == "done" and told.command == "kill":
+                events = [e for entry in self.disk.entries(told.execution) for e in entry.events()]
+                assert any(isinstance(event, KillRequested) for event in events), (
+                    f"the kill by {told.by} is lost"
+                )
+
+    def _check_answers(self) -> None:
+        """What was answered exists; a delivery or a key that came again is one execution."""
+        states = self.states()
+        of_marker: dict[str, int] = {}
+        of_key: dict[tuple[str, str], set[str]] = {}
+        for execution, state in states.items():
+            received = state.received
+            assert received is not None
+            if received.query and not received.original:
+                of_marker[received.query] = of_marker.get(received.query, 0) + 1
+            if received.deduplication and not received.original:
+                of_key.setdefault((received.flow, received.deduplication), set()).add(execution)
+        assert not (twice := {key: ids for key, ids in of_key.items() if len(ids) > 1}), f"one key, {twice}"
+        for told in self.answers:
+            assert told.execution in states, f"{told.execution} was answered and is lost"
+            own = of_key.get((told.flow, told.key))
+            assert own is None or told.execution in own, f"the answer for {told.key} was of another execution"
+            if own is None:
+                received = states[told.execution].received
+                assert received is not None
+                assert received.query == f"marker={told.number}", f"{told.execution} is not what was sent"
+                times = of_marker[received.query]
+                assert times <= self.sent[told.number], f"delivery {told.number} was started {times} times"
 
     def _check_acknowledged(self) -> None:
         states = self.states()

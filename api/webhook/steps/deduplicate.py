@@ -89,8 +89,7 @@ class Deduplicate:
         except Refused:
             self._note(exchange, claim, False, "mismatch")
             raise
-        if exchange.dry or self._settings.on_duplicate == "IGNORE":
-            self._note(exchange, claim, same, "ignored")
+        if exchange.dry:
             exchange.claimed = claim.execution
             return True
         try:
@@ -98,6 +97,11 @@ class Deduplicate:
         except ExecutionUnknown:
             exchange.engine.claims.forget(claim)
             return False
+        if self._settings.on_duplicate == "IGNORE":
+            await execution.accepted()
+            self._note(exchange, claim, same, "ignored")
+            exchange.claimed = claim.execution
+            return True
         if self._settings.on_duplicate == "REJECT" and not execution.ended:
             self._note(exchange, claim, same, "rejected")
             raise Refused(
