@@ -132,14 +132,15 @@ async def run_attempt(kind: TaskKind, context: AttemptContext, *, timeout: int =
     """
     ended: Ended | None = None
     with trio.move_on_after(timeout / 1_000_000 if timeout else math.inf):
-        ended = await _tried(kind, context)
+        ended = await tried(kind, context)
     if ended is None:
         failure = Failure(message=f"no result within {timeout / 1_000_000:g} s", kind="Timeout")
         ended = Ended(path=context.path, attempt=context.attempt, outcome="timeout", error=failure)
     return msgspec.structs.replace(ended, logs=tuple(context.lines))
 
 
-async def _tried(kind: TaskKind, context: AttemptContext) -> Ended:
+async def tried(kind: TaskKind, context: AttemptContext) -> Ended:
+    """Run it once without a bound on its time; whatever it raises is how it ended."""
     path, attempt = context.path, context.attempt
     try:
         result = _result(await kind.run(context))

@@ -1,11 +1,13 @@
 """How an execution ends: outputs rendered once, then the terminal event."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from hookledger.actors.answering import at_end
 from hookledger.actors.bench import Bench
+from hookledger.actors.rendering import Rendered
 from hookledger.journal.events import (
     ExecutionCancelled,
     ExecutionFailed,
@@ -16,6 +18,9 @@ from hookledger.journal.events import (
     Terminal,
 )
 from hookledger.runtime.flow.inputs import OutputsInvalid, resolve_outputs
+from hookledger.runtime.flow.model import Flow
+from hookledger.runtime.flow.templates import Tree
+from hookledger.runtime.masking import Masker
 from hookledger.runtime.plan import Finish, FinishKilled, Settle
 from hookledger.runtime.settle import retry_due
 from hookledger.runtime.state import State
@@ -56,7 +61,9 @@ def _found(bench: Bench, command: Settle | Finish) -> ResultSettled:
     outputs: dict[str, Any] = {}
     drawn: tuple[dict[str, Any], ...] = ()
     if state.kill is None and not state.exit_state and reached != "RETRIED":
-        outputs, failure, drawn = _outputs(bench)
+        outputs, failure, drawn = flow_outputs(
+            bench.flow, lambda tree: bench.renderer.whole(bench.state, tree), bench.masker
+        )
         if failure is not None:
             reached, error = "FAILED", error or failure
     return ResultSettled(
@@ -70,25 +77,30 @@ def _found(bench: Bench, command: Settle | Finish) -> ResultSettled:
     )
 
 
-def _outputs(bench: Bench) -> tuple[dict[str, Any], Failure | None, tuple[dict[str, Any], ...]]:
-    """Each output for itself: one that need not be there is left out when it cannot be rendered."""
+def flow_outputs(
+    flow: Flow, render: Callable[[Tree], Rendered], masker: Masker
+) -> tuple[dict[str, Any], Failure | None, tuple[dict[str, Any], ...]]:
+    """A flow's outputs, or why there are none, and what was drawn.
+
+    Each output for itself: one that need not be there is left out when it cannot be rendered.
+    """
     values: dict[str, Any] = {}
     drawn: list[dict[str, Any]] = []
-    for one in bench.flow.outputs:
-        rendered = bench.renderer.whole(bench.state, bench.flow.output_templates[one.id])
+    for one in flow.outputs:
+        rendered = render(flow.output_templates[one.id])
         drawn += rendered.drawn
         if rendered.failure is None:
             values[one.id] = rendered.value
         elif one.required:
             return {}, rendered.failure, tuple(drawn)
-    declared = [one for one in bench.flow.outputs if one.id in values]
+    declared = [one for one in flow.outputs if one.id in values]
     try:
         resolved = resolve_outputs(declared, values)
     except OutputsInvalid as error:
         message = "; ".join(map(str, error.problems))
-        failure = Failure(message=bench.masker.text(f"outputs: {message}"), kind="InvalidOutputs")
+        failure = Failure(message=masker.text(f"outputs: {message}"), kind="InvalidOutputs")
         return {}, failure, tuple(drawn)
-    return bench.masker.data(dict(resolved)), None, tuple(drawn)
+    return masker.data(dict(resolved)), None, tuple(drawn)
 
 
 def _terminal(

@@ -23,7 +23,7 @@ from hookledger.actors.handle import Execution
 from hookledger.actors.http_lazy import open_http
 from hookledger.actors.keyvalues import JournaledKeyValues
 from hookledger.actors.operators import OperatorCommand
-from hookledger.actors.origins import prefix_of
+from hookledger.actors.origins import before
 from hookledger.actors.ports import Ports
 from hookledger.actors.reception import Delivery, Reception
 from hookledger.actors.rendering import Rendered, make_renderer
@@ -328,9 +328,16 @@ class Engine:
         Raises:
             ExecutionUnknown: There is no such execution.
         """
-        events = await self.events(execution_id)
-        prefix = await prefix_of(self.journal, events)
-        return fold_all((event for event in events if at is None or event.sequence <= at), prefix)
+
+        def folded(reader: Reader) -> State:
+            """Beside the event loop: a long history takes long."""
+            events: Any = [event for entry in reader.entries(execution_id) for event in entry.events()]
+            if not events or execution_id == SYSTEM:
+                raise ExecutionUnknown(execution_id)
+            told = (event for event in events if at is None or event.sequence <= at)
+            return fold_all(told, before(reader.entries, events))
+
+        return await self.journal.ask(folded)
 
     def render(self, flow: Flow, execution_id: str, state: State, tree: Tree) -> Rendered:
         """Render something of a flow against an execution."""
@@ -343,6 +350,7 @@ class Engine:
         self.ready.set()
         await _follow_up_again(self.journal, self.supervisor)
         nursery.start_soon(self._schedules.run)
+        nursery.start_soon(self._schedules.watch)
 
     async def _register(self, flow: Flow, file: str, by: str) -> Flow:
         flow = msgspec.structs.replace(flow, revision=self.flows.next_revision(flow.namespace, flow.id))

@@ -14,6 +14,28 @@ class EngineError(Exception):
         super().__init__(f"{self.code}: {message}")
 
 
+class ExecutionUnsuccessful(EngineError):
+    """An execution ended without success, so it has no outputs to give; `Execution.state` says all of it.
+
+    Args:
+        execution: Its id.
+        state: FAILED, KILLED, CANCELLED or RETRIED.
+        task: Path of the task that failed; empty when it was none.
+        message: Why.
+    """
+
+    code = "R007"
+
+    def __init__(self, execution: str, state: str, *, task: str = "", message: str = "") -> None:
+        self.execution, self.state, self.task, self.message = execution, state, task, message
+        where = f" at task {task}" if task else ""
+        why = f": {message}" if message else ""
+        super().__init__(
+            f"the execution {execution} ended as {state}{where}{why}; "
+            f"`hookledger journal show {execution}` says what happened"
+        )
+
+
 class FlowUnknown(EngineError):
     """There is no such flow."""
 

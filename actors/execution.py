@@ -142,6 +142,8 @@ class ExecutionActor:
         self._inbox.close()
 
     async def _work(self) -> Rest | None:
+        if "errorLogs" in self._flow.source:
+            await self._recorder.recall_errors()
         while self._recorder.state.terminal is None:
             await trio.lowlevel.checkpoint()
             self._take_what_came()

@@ -5,7 +5,7 @@ from typing import Any
 
 import trio
 
-from hookledger.actors.errors import ExecutionFaulted
+from hookledger.actors.errors import ExecutionFaulted, ExecutionUnsuccessful
 from hookledger.actors.recorder import Recorder
 from hookledger.journal.entry import Entry
 from hookledger.journal.errors import JournalPoisoned
@@ -64,8 +64,21 @@ class Execution:
         return self._recorder.state
 
     async def outputs(self) -> Mapping[str, Any]:
-        """Wait for the end and return the flow's outputs."""
-        return (await self.finished()).outputs
+        """Wait for the end and return the flow's outputs.
+
+        Raises:
+            ExecutionUnsuccessful: It ended neither as SUCCESS nor as WARNING.
+            ExecutionFaulted, JournalPoisoned: As `finished`.
+        """
+        state = await self.finished()
+        if state.status not in ("SUCCESS", "WARNING"):
+            raise unsuccessful(self.id, state)
+        return state.outputs
+
+    @property
+    def state(self) -> State:
+        """The state as of now, durable or not; after the end the final one."""
+        return self._final[0] if self._final else self._recorder.state
 
     @property
     def answer_entry(self) -> Entry | None:
@@ -111,3 +124,11 @@ class Execution:
         self._fault = error
         self._ended.set()
         self._recorder.spoken.set()
+
+
+def unsuccessful(execution_id: str, state: State) -> ExecutionUnsuccessful:
+    """Why an execution that has ended gives no outputs."""
+    end = state.terminal
+    error: Any = getattr(end, "error", None)
+    message = error.message if error is not None else getattr(end, "reason", "")
+    return ExecutionUnsuccessful(execution_id, state.status, task=getattr(end, "path", ""), message=message)

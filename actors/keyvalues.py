@@ -84,7 +84,7 @@ class JournaledKeyValues:
                 namespace=namespace,
                 key=key,
                 value=value,
-                expires=at + ttl if ttl else 0,
+                expires=self._journal.clock.now() + ttl if ttl else 0,
                 by=by,
             )
 

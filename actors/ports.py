@@ -1,7 +1,8 @@
 """Everything outside that an engine uses, in one place, so that a simulation can replace all of it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,7 +27,7 @@ class Effects:
         self._ended = trio.Event()
 
     @contextmanager
-    def counted(self, effect: str) -> Iterator[None]:
+    def counted(self, effect: str) -> Generator[None]:
         """Around an attempt; a pure one leaves nothing in doubt and is not waited for."""
         outside = effect != "pure"
         self.running += outside
@@ -74,14 +75,23 @@ class Ports:
         self.effects = Effects()
         self._expressions: dict[str, ExpressionPorts] = {}
 
-    def ambient(self, drawn: Iterable[Mapping[str, Any]] | None = None, *, namespace: str = "") -> Ambient:
+    def ambient(
+        self,
+        drawn: Iterable[Mapping[str, Any]] | None = None,
+        *,
+        namespace: str = "",
+        errors: Callable[[], Any] | None = None,
+    ) -> Ambient:
         """What one rendering may draw from outside; with `drawn`, the recorded values instead.
 
         Args:
             namespace: The flow's own, where stored values are looked up unless an expression names another.
+            errors: What `errorLogs()` answers.
         """
         if drawn is None:
-            return Ambient(self._of(namespace))
+            known = self._of(namespace)
+            others = known.others if errors is None else {**(known.others or {}), "errorLogs": errors}
+            return Ambient(replace(known, others=others))
         return Ambient.replay(drawn, secret=self._secret)
 
     def _now(self) -> datetime:

@@ -11,6 +11,7 @@ from typing import Final
 
 import trio
 
+from hookledger.actors.limiters import limiter
 from hookledger.runtime.tasks.base import TaskFailed
 from hookledger.runtime.tasks.process import ProcessRequest, Stream, Tell
 
@@ -42,13 +43,14 @@ class MachineProcesses:
 async def _directory() -> AsyncGenerator[str]:
     """A fresh directory, removed with everything in it."""
     made = await trio.to_thread.run_sync(
-        partial(tempfile.TemporaryDirectory, prefix="hookledger-", ignore_cleanup_errors=True)
+        partial(tempfile.TemporaryDirectory, prefix="hookledger-", ignore_cleanup_errors=True),
+        limiter=limiter("processes"),
     )
     try:
         yield made.name
     finally:
         with trio.CancelScope(shield=True):
-            await trio.to_thread.run_sync(made.cleanup)
+            await trio.to_thread.run_sync(made.cleanup, limiter=limiter("processes"))
 
 
 async def _run(request: ProcessRequest, tell: Tell, directory: str, environment: Mapping[str, str]) -> int:

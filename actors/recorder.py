@@ -4,6 +4,7 @@
 no `await` in between, so there is no half-way state. Only `barrier` waits.
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
@@ -21,6 +22,9 @@ from hookledger.runtime.state import State, fold, fold_all
 
 EVENTS_PER_ENTRY_MAX: Final = 256
 """A long run of pure tasks is appended in parts, so that memory and entries stay bounded."""
+
+ERRORS_MAX: Final = 100
+"""As many of the newest ERROR lines `errorLogs()` shows: what an expression draws is written into an event."""
 
 
 QUEUED: Final = ExecutionQueued.__name__
@@ -80,6 +84,8 @@ class Recorder:
         self._chain = Chain(execution=execution)
         self._pending: list[ExecutionEvent] = []
         self._logs: list[LogLine] = []
+        self.errors: deque[LogLine] = deque(maxlen=ERRORS_MAX)
+        """The newest ERROR lines of the execution, for `errorLogs()`."""
         self._index = Projection(execution)
         self._last: Ticket | None = None
         self.first: Ticket | None = None
@@ -138,6 +144,14 @@ class Recorder:
     def log(self, line: LogLine) -> None:
         """Keep a log line for the next entry."""
         self._logs.append(line)
+        if line.level == "ERROR":
+            self.errors.append(line)
+
+    async def recall_errors(self) -> None:
+        """Read the ERROR lines written before this recorder took over."""
+        if self._last is None and self.state.sequence:
+            lines = await self._journal.ask(lambda reader: reader.logs(self._chain.execution))
+            self.errors.extendleft(reversed([line for line in lines if line.level == "ERROR"]))
 
     def flush(self) -> Ticket | None:
         """Append what was recorded as one entry; returns the newest ticket."""

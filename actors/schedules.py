@@ -3,22 +3,25 @@
 import logging
 import math
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 import trio
 
+from hookledger.actors.clock import ClockWatch
 from hookledger.actors.errors import DeliveryRefused, FlowUnusable
 from hookledger.actors.flows import FlowBook
 from hookledger.actors.ids import scheduled_id, time_of
 from hookledger.actors.ports import Ports
 from hookledger.actors.reception import Delivery, Reception
-from hookledger.journal.events import TriggerReceived
+from hookledger.journal.events import ClockStepped, TriggerReceived
 from hookledger.journal.journal import Journal
 from hookledger.journal.store import Query, Reader
 from hookledger.runtime.flow.model import Flow, Trigger
 from hookledger.runtime.triggers.schedule import ScheduleSettings
 
 HISTORY_PAGE = 500
+LOOK_SECONDS: Final = 10
+"""How often the wall clock is compared with time that goes by."""
 
 logger = logging.getLogger("hookledger.actors")
 
@@ -26,6 +29,7 @@ logger = logging.getLogger("hookledger.actors")
 class Starter(Protocol):
     """What is needed of the supervisor."""
 
+    def look_again(self) -> None: ...
     async def start_once(
         self, execution_id: str, make: Callable[[], tuple[Flow, TriggerReceived]], actor: str
     ) -> bool: ...
@@ -45,10 +49,26 @@ class Schedules:
         self._last: dict[tuple[str, str], int] = {}
         """When each trigger last fired or was looked at, by flow name and trigger id; microseconds."""
         self._changed = trio.Event()
+        self._watch = ClockWatch(ports.clock, self._stepped)
 
     def look_again(self) -> None:
         """A flow was registered or removed."""
         self._changed.set()
+
+    def _stepped(self, step: int) -> None:
+        """Times that the clock was set past do not happen; from the new time on schedules go by it."""
+        self._journal.append_system(lambda sequence, at: ClockStepped(sequence=sequence, at=at, step=step))
+        logger.warning("the wall clock was set %+.1f s; schedules go by the new time", step / 1_000_000)
+        now = self._ports.clock.now()
+        self._last = dict.fromkeys(self._last, now)
+        self.look_again()
+
+    async def watch(self) -> None:
+        """Look at the wall clock now and then, for ever."""
+        while True:
+            await trio.sleep(LOOK_SECONDS)
+            self._watch.look()
+            self._starter.look_again()
 
     async def run(self) -> None:
         """Catch up what was missed, then fire on time, for ever."""
@@ -61,6 +81,7 @@ class Schedules:
 
     async def _fire_due(self) -> int | None:
         """Fire everything whose time has come; returns the next time there is."""
+        self._watch.look()
         upcoming: list[int] = []
         for flow, trigger, settings in self._triggers():
             key = (flow.name, trigger.id)
@@ -78,7 +99,7 @@ class Schedules:
             times = settings.due(self._last[key], now)
         else:
             times = settings.missed(await self._last_fired(flow, trigger), now)
-        self._last[key] = max(self._last.get(key, 0), now)
+        self._last[key] = now
         return times
 
     async def _fire(self, flow: Flow, trigger: Trigger, settings: ScheduleSettings, time: int) -> None:

@@ -11,7 +11,7 @@ everything.
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import trio
@@ -29,7 +29,7 @@ from hookledger.actors.perform import Performer
 from hookledger.actors.ports import Ports
 from hookledger.actors.reception import Reception
 from hookledger.actors.recorder import History, Recorder, read_history
-from hookledger.actors.rendering import make_renderer
+from hookledger.actors.rendering import error_log, make_renderer
 from hookledger.actors.subflows import Subflows
 from hookledger.actors.timers import Timers
 from hookledger.journal.errors import ExecutionDamaged, ExecutionUnknown, JournalPoisoned
@@ -315,7 +315,12 @@ class Supervisor:
     def _begin(self, execution: Execution, flow: Flow, recorder: Recorder) -> None:
         assert recorder.state.received is not None
         masker = Masker()
-        renderer = make_renderer(flow, execution.id, recorder.state.received, self._ports, masker)
+        received = recorder.state.received
+
+        def errors() -> list[dict[str, Any]]:
+            return error_log(flow, recorder.state, recorder.errors)
+
+        renderer = make_renderer(flow, execution.id, received, self._ports, masker, errors)
         bench = Bench(execution.id, flow, recorder, renderer, masker, self._ports, self._children)
         performer = Performer(bench)
         actor = ExecutionActor(

@@ -14,12 +14,22 @@ from hookledger.journal.cli.reading import JournalFile, reading
 from hookledger.journal.cli.text import say
 from hookledger.journal.errors import JournalError, JournalPoisoned
 from hookledger.journal.text import escaped
+from hookledger.journal.verify.meaning import Meaning, MeaningOffer
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="hookledger", prog_name="hookledger")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Runs YAML flows when a webhook arrives and keeps a journal an auditor can believe."""
+    context.obj = MeaningOffer(_meaning)
+
+
+def _meaning() -> Meaning:
+    """What `journal verify` needs to know of flows."""
+    from hookledger.actors.meaning import FlowMeaning
+
+    return FlowMeaning()
 
 
 main.add_command(journal)

@@ -98,13 +98,13 @@ class StrictBuffer(ReceiveBuffer):
 
     def skip_empty_line(self) -> None:
         """One before a request is no fault (RFC 9112, section 2.2)."""
-        if not self._skipped and self._data[:2] == b"\r\n":
+        if not self._skipped and self._data.startswith(b"\r\n"):
             self._extract(2)
             self._skipped = True
 
     def is_next_line_obviously_invalid_request_line(self) -> bool:
         """As the name says; the first half of an empty line is none yet."""
-        return self._data != b"\r" and super().is_next_line_obviously_invalid_request_line()
+        return bytes(self._data) != b"\r" and super().is_next_line_obviously_invalid_request_line()
 
     def maybe_extract_lines(self) -> list[bytearray] | None:
         """The lines of a head, or of trailers, once they are complete.
@@ -112,7 +112,7 @@ class StrictBuffer(ReceiveBuffer):
         Raises:
             h11.RemoteProtocolError: Lines that are none.
         """
-        found = 0 if self._data[:2] == b"\r\n" else self._data.find(b"\r\n\r\n") + 2
+        found = 0 if self._data.startswith(b"\r\n") else self._data.find(b"\r\n\r\n") + 2
         whole = found != 1
         _check_lines(self._data[: found + 2] if whole else self._data.removesuffix(b"\r"))
         return super().maybe_extract_lines() if whole else None

@@ -95,6 +95,14 @@ def _dumped(plain: Any) -> str:
         return dumped(json.loads(json.dumps(plain), parse_constant=lambda _: None))
 
 
+def _phrase(status: int) -> str:
+    """What a status says; an author may choose one that says nothing."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return f"Status {status}"
+
+
 def problem(
     status: int,
     detail: str = "",
@@ -109,7 +117,7 @@ def problem(
         slug: What kind of problem, such as `flow-invalid`; the status phrase by default.
         more: Further members.
     """
-    title = HTTPStatus(status).phrase
+    title = _phrase(status)
     value: dict[str, Any] = {
         "type": PROBLEM_BASE + (slug or title.lower().replace(" ", "-")),
         "title": title,

@@ -18,7 +18,7 @@ import h11
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
-from hypercorn.events import Closed, Event, RawData
+from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.events import Response
 from hypercorn.protocol.h11 import H11Protocol
@@ -262,6 +262,8 @@ class OpenConnection(TCPServer):
         super().__init__(*arguments)
         self._writing = trio.CancelScope()
         self._over = False
+        self._gone = False
+        """The client has closed its end."""
         self.whole = trio.CancelScope()
         """Around everything it does."""
         self.when_idle: Callable[[], None] = lambda: None
@@ -284,6 +286,8 @@ class OpenConnection(TCPServer):
     async def protocol_send(self, event: Event) -> None:
         """Hypercorn's, except that bytes nobody takes end the connection."""
         if not isinstance(event, RawData):
+            if self._gone and isinstance(event, Updated):
+                return
             front = self.protocol.protocol
             if isinstance(event, Closed) and isinstance(front, Http1) and front.refused:
                 await self._linger()
@@ -325,6 +329,8 @@ class OpenConnection(TCPServer):
         if isinstance(self.protocol.protocol, H11Protocol):
             self.protocol.protocol = Http1(self.protocol.protocol)
         await super()._read_data()
+        self._gone = True
+        await self.idle_task.stop()  # the connection would last for as long as somebody may be silent
 
     async def _initiate_server_close(self) -> None:
         """The idle timeout, or the server's end."""

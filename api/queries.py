@@ -2,17 +2,20 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, ClassVar, Final, TypeAlias, TypeVar, get_origin
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import Meta
 
+from hookledger.journal.text import unknown
 from hookledger.runtime.flow.problems import suggestion
 
 PAGE_SIZE_MAX: Final = 100
 _FILTER: Final = re.compile(r"filters\[(?P<field>\w+)\]\[(?P<operation>[A-Z_]+)\](?:\[(?P<key>[^\]]+)\])?$")
 PAGE_MAX: Final = 1_000_000_000
 _WHERE: Final = re.compile(r"(?:, got `str`)?(?: - at `\$\.?(?P<name>[^`\[]*)[^`]*`)?$")
+
+_WORD: Final = re.compile(r"[Ii]nvalid enum value '(.*?)'(?: - at|$)", re.DOTALL)
 
 Q = TypeVar("Q", bound=msgspec.Struct)
 
@@ -61,7 +64,13 @@ def read_query(kind: type[Q], given: Mapping[str, list[str]]) -> Q:
     try:
         return msgspec.convert(plain, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise QueryInvalid(_explained(str(error), plain)) from error
+        raise QueryInvalid(_explained(str(error), plain, fields)) from error
+
+
+def in_namespace(namespace: str, *, below: str | None, exact: str | None) -> bool:
+    """Whether a namespace is, or is below, the one that is wanted: by whole segments."""
+    inside = below is None or namespace == below or namespace.startswith(f"{below}.")
+    return inside and exact in (None, namespace)
 
 
 LabelText: TypeAlias = Annotated[str, Meta(pattern="^[^:]+:(?s:.+)$", description="`key:value`")]
@@ -102,17 +111,26 @@ def _unknown(name: str, known: Iterable[str]) -> str:
     return f"there is no parameter `{name[:80]}`; {help_}"
 
 
+def _words(kind: Any) -> list[str]:
+    """The words a parameter may be, when they are a few."""
+    if get_origin(kind) is Literal:
+        return list(get_args(kind))
+    return [word for inner in get_args(kind) for word in _words(inner)]
+
+
 def is_list(kind: Any) -> bool:
     """True for a parameter that may be given more than once."""
     inner = kind.__origin__ if get_origin(kind) is Annotated else kind
     return get_origin(inner) is tuple
 
 
-def _explained(message: str, plain: Mapping[str, Any]) -> str:
-    """`page=x`: expected `int` >= 1."""
+def _explained(message: str, plain: Mapping[str, Any], fields: Mapping[str, Any]) -> str:
+    """`page=x`: expected `int` >= 1; of a word that is none of a few, the nearest one."""
     place = _WHERE.search(message)
     name = place.group("name") if place else ""
     text = _WHERE.sub("", message, count=1)
     value = plain.get(name or "", "")
     shown = value if isinstance(value, str) else ", ".join(value)
+    if (known := _words(fields.get(name or ""))) and (found := _WORD.search(message)):
+        text = unknown("value", found[1], known)
     return f"the parameter `{name}={shown[:80]}` is not right: {text[:1].lower()}{text[1:]}"

@@ -1,6 +1,6 @@
 """Whether the server lives and whether it serves, and what callers get while it does not."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Literal
 
@@ -15,6 +15,8 @@ from hookledger.api.webhook.route import PREFIXES
 NAMED_MAX: Final = 100
 """Damaged executions that are named; more are counted."""
 RETRY_SECONDS: Final = 2
+HOLD_SECONDS: Final = 4.0
+"""How long a request waits for a server that starts, before it is told to come back."""
 COMMIT_SECONDS_MAX: Final = 5.0
 """A commit that takes longer counts as a journal that does not commit."""
 
@@ -81,8 +83,8 @@ def readiness(found: tuple[Trouble, ...]) -> HttpResponse:
 class Gate:
     """The application in front of the application: what is asked before there is one, or after, is answered here.
 
-    `/health` is always 200 and `/ready` always says what is wrong; everything else is 503 with `Retry-After` until the
-    engine is ready.
+    `/health` is always 200 and `/ready` always says what is wrong; everything else waits a moment until the engine is
+    ready, and is then 503 with `Retry-After`.
     """
 
     def __init__(self) -> None:
@@ -91,13 +93,20 @@ class Gate:
         self._why: Trouble | None = STARTING
         self._calls: set[GateCall] = set()
         self._ended = trio.Event()
+        self._decided = trio.Event()
+        """Set when requests are served, or will not be any more."""
 
     def open(self, app: Any, engine: Engine) -> None:
         """From now on there is somebody to ask."""
         self._app, self._engine, self._why = app, engine, None
 
+    def serve(self) -> None:
+        """The engine is ready: who waited is answered."""
+        self._decided.set()
+
     def close(self) -> None:
         """Take no new requests; those that only watch are ended, the others go on."""
+        self._decided.set()
         self._why = STOPPING
         for call in self._calls:
             if call.watches:
@@ -120,10 +129,14 @@ class Gate:
             call.scope.cancel()
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
-        app = self._app
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
-        elif app is None or (scope["type"] == "http" and not self._passes(scope["path"])):
+            return
+        if scope["type"] == "http" and scope["path"] not in ASKED:
+            with trio.move_on_after(HOLD_SECONDS):
+                await self._decided.wait()
+        app = self._app
+        if app is None or (scope["type"] == "http" and not self._passes(scope["path"])):
             await send_plain(self._closed(scope), scope, receive, send)
         else:
             with self._counted(GateCall(scope, send)) as call, call.scope:
@@ -155,7 +168,7 @@ class Gate:
         return problem(503, f"{why.detail}; try again in a moment", slug=why.code, headers=headers)
 
     @contextmanager
-    def _counted(self, call: "GateCall") -> Iterator["GateCall"]:
+    def _counted(self, call: "GateCall") -> Generator["GateCall"]:
         self._calls.add(call)
         try:
             yield call

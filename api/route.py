@@ -9,11 +9,12 @@ from typing import Any, Final
 import msgspec
 
 from hookledger.actors.errors import CommandRefused, DeliveryRefused, FlowUnknown, FlowUnusable
+from hookledger.actors.ids import is_id
 from hookledger.api.call import BodyTooLarge, Call
 from hookledger.api.http import HttpResponse, problem
 from hookledger.api.permissions import Permission
 from hookledger.api.queries import QueryInvalid, read_query
-from hookledger.journal.errors import ExecutionUnknown
+from hookledger.journal.errors import ExecutionDamaged, ExecutionUnknown
 
 PREFIXES: Final = ("/api/v1/main", "/api/v1")
 """Every route also answers without the tenant."""
@@ -66,8 +67,45 @@ class Route(msgspec.Struct, frozen=True):
     prefixes: tuple[str, ...] = PREFIXES
 
 
+WORDS: Final[Mapping[str, frozenset[str]]] = {
+    "flows": frozenset({
+        "search", "source", "graph", "deprecated", "distinct-namespaces", "validate", "bulk", "import", "export",
+        "delete", "disable", "enable", "dependencies", "by-ids", "by-query",
+    }),
+    "executions": frozenset({
+        "search", "latest", "trigger", "webhook", "export", "by-ids", "by-query", "kill", "restart", "replay", "resume",
+        "pause", "labels", "force-run", "unqueue", "change-status", "set-labels", "delete", "flows", "namespaces",
+    }),
+    "triggers": frozenset({
+        "search", "set-disabled", "unlock", "restart", "backfill", "export", "delete", "by-ids", "by-query",
+    }),
+    "logs": frozenset({"search", "export", "delete", "by-ids", "by-query"}),
+}  # fmt: skip
+"""What stands behind the first part of a path in Kestra's routes and so is no namespace and no execution id here."""
+ENDS: Final = frozenset({"by-ids", "by-query"})
+"""What is no id of a flow."""
+ACTIONS: Final = frozenset({"unqueue", "change-status", "state", "force-run", "file", "metas", "preview"})
+"""Ends of an execution's routes; a flow may be called so, but an execution's id is no namespace."""
+
+
+def is_absent(route: Route, path: Mapping[str, str]) -> bool:
+    """Whether a path only seems to be one of this route: a word of another route stands where a name belongs."""
+    words = WORDS.get(route.path.split("/")[1], frozenset())
+    named = {path.get("namespace"), path.get("execution_id")} & words
+    flow = path.get("flow_id") or path.get("flow")
+    return bool(named) or flow in ENDS or (flow in ACTIONS and is_id(path.get("namespace", "")))
+
+
+def absent(method: str, raw_path: str) -> HttpResponse:
+    """404 for a route that is not there."""
+    detail = f"there is no route {method} {raw_path[:200]}; GET /api/openapi.json lists every path"
+    return problem(404, detail, slug="route-unknown")
+
+
 async def answer(route: Route, call: Call) -> HttpResponse:
     """Call a route's handler; what stops it becomes a problem document."""
+    if is_absent(route, call.path):
+        return absent(call.request.method, call.request.raw_path)
     try:
         query = () if route.query is None else (read_query(route.query, call.query),)
         response = await route.handler(call, *query)
@@ -91,6 +129,7 @@ _PROBLEMS: Final[dict[type[Exception], Callable[[Any], HttpResponse]]] = {
     Unreadable: lambda error: problem(422, str(error), slug="invalid-request-body"),
     ExecutionUnknown: lambda error: execution_unknown(error.execution),
     CommandRefused: lambda error: problem(409, str(error), slug="command-refused"),
+    ExecutionDamaged: lambda error: problem(409, str(error), slug="execution-damaged"),
     FlowUnknown: lambda error: problem(404, str(error), slug="flow-unknown"),
     FlowUnusable: lambda error: problem(409, str(error), slug="flow-unusable"),
     DeliveryRefused: lambda error: problem(422, str(error), slug="delivery-refused"),

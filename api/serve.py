@@ -128,6 +128,7 @@ async def _run_engine(
         gate.open(make_app(engine, handler, guard, about), engine)
         await _first_of(engine.ready, shutdown)
         if not shutdown.is_set():
+            gate.serve()
             for line in banner(engine, config, first, bound):
                 say(line)
         await shutdown.wait()

@@ -4,10 +4,11 @@ Run: python benchmarks/hostile.py [--connections N] [--json FILE]
 
 A server runs in a process of its own with an idle timeout of 5 s. Each row shows the answers, how long it took, how
 far the server's memory rose above what it had before (its peak, Linux only), and the slowest of the ordinary
-deliveries that were sent meanwhile, one every 50 ms; the first row has nothing else to do and is the yardstick.
-Exit code 1 when an answer is not the expected one, memory rose by more than 64 MiB or a delivery took over 5 s; deaf
-clients may cost what hearing ones do. `--connections` stays below `webhook.maxPending` (1000): more senders with the
-right key who are still sending are answered with 503, and so is everybody else for that time.
+deliveries that were sent meanwhile, one every 50 ms, and of `/health`, asked as often. The first row is the yardstick.
+Exit code 1 when an answer is not the expected one, `/health` took over 0.5 s, a delivery over 5 s, or memory rose by
+more than 64 MiB (bodies that are parsed, and what clients get back, may cost more). `--connections` stays below
+`webhook.maxPending` (1000): more senders with the right key who are still sending are answered with 503, and so is
+everybody else for that time.
 """
 
 import argparse
@@ -24,6 +25,7 @@ import zlib
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Final
 
 import httpx
 import trio
@@ -31,11 +33,21 @@ import trio
 HOOK = "/api/v1/main/executions/webhook/t"
 IDLE_SECONDS = 5
 MEMORY_MIB_MAX = 64
+PARSED_MIB_MAX = 800
+HEALTH_SECONDS_MAX = 0.5
 MIB = 2**20
 SECRET = b"a secret of the sender"
 FLOWS = {
     "plain": "",
     "store": f"fetchType: STORE\n    signature: {{preset: GITHUB, secret: {SECRET.decode()}}}",
+    "charset": "charset: UTF-8",
+    "redacted": "redact: {pointers: [/card]}",
+    "unique": "schema: {uniqueItems: true}",
+    "pattern": "schema: {items: {pattern: '(x+x+)+y'}}",
+    "strict": "strictJson: true",
+    "loops": 'when: "{% for i in 1..999 %}{% for j in 1..999 %}{% set x = i %}{% endfor %}{% endfor %}1"',
+    "texts": "when: \"{% for i in 1..999 %}{% if trigger.body.toUpperCase() == '' %}{% endif %}{% endfor %}1\"",
+    "jq": "when: \"{{ {} | jq('reduce range(60) as $i ([1]; [., .]) | tojson | length') }}\"",
     "large": "wait: true\n    returnOutputs: true\n    responseContentType: text/plain",
 }
 FLOW = """id: {name}
@@ -202,6 +214,44 @@ async def dripped(target: Target, head: str) -> str:
     return answer[9:12].decode() if answer else "closed"
 
 
+def posted(flow: str, body: Callable[[], bytes], content_type: str = "application/json") -> Attack:
+    """One large body, all at once."""
+
+    async def attack(target: "Target") -> Answers:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{target.port}", timeout=120) as client:
+            sent = body()
+            answer = await client.post(
+                f"{HOOK}/{flow}/k", content=sent, headers={"Content-Type": content_type}
+            )
+        return Counter([str(answer.status_code)])
+
+    return attack
+
+
+def filled(piece: bytes, before: bytes = b"[", after: bytes = b"1]") -> Callable[[], bytes]:
+    """As much of a piece as a body may have."""
+    return lambda: before + piece * ((15 * MIB) // len(piece)) + after
+
+
+def objects() -> bytes:
+    """JSON as senders write it."""
+    rows = ({"id": n, "name": "some name", "ok": True, "tags": ["a", "b"]} for n in range(15 * MIB // 80))
+    return json.dumps(list(rows)).encode()
+
+
+def distinct() -> bytes:
+    """Objects that are all different."""
+    return json.dumps([{"a": n} for n in range(30_000)]).encode()
+
+
+def with_card() -> bytes:
+    """JSON of which a part is to be kept out of the records."""
+    return b'{"card": 1, "rest": ' + objects() + b"}"
+
+
+FILE: Final = b'--x\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\na\r\n'
+
+
 async def echoed(target: Target) -> Answers:
     """Twenty clients that send 4 MiB each and take them back: what the next row has to be seen beside."""
     return await twenty(target, hears=True)
@@ -252,6 +302,15 @@ async def refused(stream: trio.SocketStream) -> str:
 ATTACKS: tuple[tuple[str, Attack, str], ...] = (
     ("nothing", nothing, ""), ("gzip bomb, 1 GiB", bomb, "413"), ("200 MiB stored", stored, "200"),
     ("dripping heads", slow_heads, "408"), ("dripping bodies", slow_bodies, "408"),
+    ("punycode, 15 MiB", posted("charset", filled(b"a", b"", b""), "text/plain; charset=punycode"), "200"),
+    ("no text, 15 MiB", posted("charset", filled(b"\x81", b"", b""), "text/plain; charset=windows-1252"), "200"),
+    ("JSON, 15 MiB", posted("plain", objects), "200"), ("JSON, redacted", posted("redacted", with_card), "200"),
+    ("JSON, numbers", posted("plain", filled(b"1,")), "200"), ("JSON, lists", posted("plain", filled(b"[],")), "413"),
+    ("JSON, strict", posted("strict", objects), "200"), ("uniqueItems", posted("unique", distinct), "200"),
+    ("a slow pattern", posted("pattern", lambda: json.dumps(["x" * 5000]).encode()), "422"),
+    ("1000 files", posted("plain", filled(FILE, b"", b"--x--\r\n"), "multipart/form-data; boundary=x"), "413"),
+    ("loops", posted("loops", lambda: b"{}"), "422"), ("long texts", posted("texts", filled(b"a", b"", b"")), "422"),
+    ("jq", posted("jq", lambda: b"{}"), "422"),
     ("20 x 4 MiB echoed", echoed, "200"), ("the same, deaf", deaf, "closed"),
 )  # fmt: skip
 
@@ -266,27 +325,46 @@ async def probe(target: Target, times: list[float]) -> None:
             await trio.sleep(0.05)
 
 
+async def ask_health(target: Target, times: list[float]) -> None:
+    """Whether it is alive, every 50 ms."""
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{target.port}", timeout=60) as client:
+        while True:
+            began = time.perf_counter()
+            assert (await client.get("/health")).status_code == 200
+            times.append(time.perf_counter() - began)
+            await trio.sleep(0.05)
+
+
 async def measure(target: Target) -> dict[str, dict[str, float | str | bool]]:
     """Attack after attack."""
     beside = 0.0
     found: dict[str, dict[str, float | str | bool]] = {}
     for name, attack, expected in ATTACKS:
         times: list[float] = []
+        health: list[float] = []
         target.forget_peak()
         before, began = target.memory_mib("VmRSS"), time.perf_counter()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(probe, target, times)
+            nursery.start_soon(ask_health, target, health)
             answers = await attack(target)
             nursery.cancel_scope.cancel()
         times.sort()
         spent, grown = time.perf_counter() - began, target.memory_mib("VmHWM") - before
         if attack is echoed:
             beside = grown  # bodies kept in memory and given back are no attack
-        allowed = MEMORY_MIB_MAX + (beside if attack in (echoed, deaf) else 0)
-        good = set(answers) <= {expected} and grown < allowed and times[-1] < 5
+        kept = attack in (nothing, bomb, stored, slow_heads, slow_bodies)  # the others parse what was sent
+        allowed = MEMORY_MIB_MAX + (beside if attack in (echoed, deaf) else 0 if kept else PARSED_MIB_MAX)
+        good = (
+            set(answers) <= {expected}
+            and grown < allowed
+            and times[-1] < 5
+            and max(health) < HEALTH_SECONDS_MAX
+        )
         found[name] = {
             "answers": " ".join(f"{count} x {answer}" for answer, count in answers.items()) or "-",
             "seconds": spent, "memory MiB": grown, "p50 ms": times[len(times) // 2] * 1e3, "max ms": times[-1] * 1e3,
+            "health ms": max(health) * 1e3,
             "good": good,
         }  # fmt: skip
     return found
@@ -329,11 +407,12 @@ def main() -> None:
             process.terminate()
             began = time.perf_counter()
             process.wait()
-    print(f"{'':18}{'answers':>14}{'seconds':>10}{'memory MiB':>12}{'p50 ms':>9}{'max ms':>9}")
+    print(
+        f"{'':18}{'answers':>14}{'seconds':>10}{'memory MiB':>12}{'p50 ms':>9}{'max ms':>9}{'health ms':>11}"
+    )
     for name, row in found.items():
-        figures = (
-            f"{row['seconds']:>10.1f}{row['memory MiB']:>12.1f}{row['p50 ms']:>9.1f}{row['max ms']:>9.1f}"
-        )
+        columns = (("seconds", 10), ("memory MiB", 12), ("p50 ms", 9), ("max ms", 9), ("health ms", 11))
+        figures = "".join(f"{row[column]:>{width}.1f}" for column, width in columns)
         print(f"{name:18}{row['answers']!s:>14}{figures}")
     print(f"ended in {time.perf_counter() - began:.1f} s")
     if chosen.json:

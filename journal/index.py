@@ -41,6 +41,12 @@ reasons it is the first in this order."""
 ENDED: Final = frozenset({"SUCCESS", "WARNING", "FAILED", "KILLED", "CANCELLED", "RETRIED"})
 """States of executions that have ended; in all others they are open."""
 
+STATES: Final = (
+    "CREATED", "QUEUED", "RUNNING", "PAUSED", "KILLING", "RETRYING", "RESTARTED",
+    "SUCCESS", "WARNING", "FAILED", "KILLED", "CANCELLED", "RETRIED", "SKIPPED",
+)  # fmt: skip
+"""Every state an execution may be looked for by."""
+
 
 class ExecutionRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What lists show of an execution. Times are microseconds; `ended` is 0 while it is open."""
@@ -257,6 +263,7 @@ class Projection:
 
     def _kill_requested(self, event: KillRequested) -> None:
         self.state = "KILLING"
+        self.pending.pop("", None)
 
     def _labels_set(self, event: LabelsSet) -> None:
         self.labels = {**self.labels, **event.labels}

@@ -1,5 +1,6 @@
 """Times, durations and short values as text for people, on a terminal or a page."""
 
+import difflib
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -86,6 +87,15 @@ def _json_escape(character: str) -> str:
     """JSON counts in units of UTF-16."""
     pair = character.encode("utf-16-be", "surrogatepass").hex()
     return "".join(f"\\u{pair[at : at + 4]}" for at in range(0, len(pair), 4))
+
+
+def unknown(what: str, word: str, known: Iterable[str]) -> str:
+    """Say that a word is none of those there are, and which one was meant."""
+    names = list(known)
+    near = difflib.get_close_matches(word[:80].upper(), {name.upper(): name for name in names}, n=1)
+    meant = next((name for name in names if near and name.upper() == near[0]), "")
+    help_ = f"did you mean `{meant}`?" if meant else f"there are {', '.join(names)}"
+    return f"there is no {what} `{shorten(word)}`; {help_}"
 
 
 def brief(value: Any) -> str:

@@ -14,6 +14,7 @@ from hookledger.journal.events import (
     BranchTaken,
     ChildReturned,
     ChildStarted,
+    ClockStepped,
     ExecutionCancelled,
     ExecutionFailed,
     ExecutionForked,
@@ -176,6 +177,7 @@ _DETAILS: Final[dict[type, Callable[[Any], str]]] = {
     BranchTaken: _branch,
     ChildStarted: lambda event: f"{event.namespace}/{event.flow} as {event.child}",
     ChildReturned: lambda event: joined(f"{event.child} {event.state}", pairs(event.outputs.items())),
+    ClockStepped: lambda event: f"{'forward' if event.step > 0 else 'back'} by {duration(abs(event.step))}",
     FlowRegistered: lambda event: (
         f"{event.namespace}/{event.flow} revision {event.revision}  {shorten(event.file)}"
     ),

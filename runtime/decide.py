@@ -41,7 +41,7 @@ def decide(flow: Flow, state: State, now: int) -> tuple[Command, ...]:
         return _stopping(flow, state)
     if now < state.received.not_before and state.kill is None:
         return (AwaitTime(path="", due=state.received.not_before, reason="retry"),)
-    if "" in state.pauses and state.kill is None:
+    if "" in state.pauses:
         return (AwaitEvent(path="", reason="operator"),)
     planner = Planner(state=state, now=now)
     if state.settled is not None:

@@ -1,7 +1,7 @@
 """Lengths of time as text: read from ISO 8601 and a few plain forms, written the way Java does.
 
-A length is a whole number of microseconds. Years, months and a bare `m` are refused: they have
-no fixed length, or could be either. Digits below a microsecond are cut off.
+A length is a whole number of microseconds; a bare number is seconds, as an input of type DURATION prints. Years, months
+and a bare `m` are refused: they have no fixed length, or could be either. Digits below a microsecond are cut off.
 """
 
 import re
@@ -29,13 +29,13 @@ PLAIN = re.compile(
     rf"(?:(?P<minutes>{COUNT}) ?min)? ?(?:(?P<seconds>{COUNT})(?:\.(?P<fraction>[0-9]{{1,9}}))? ?s)? ?"
     rf"(?:(?P<milliseconds>{COUNT}) ?ms)?"
 )
+SECONDS = re.compile(rf"(?P<sign>[-+]?)(?P<seconds>{COUNT})(?:\.(?P<fraction>[0-9]{{1,9}})[0-9]{{0,9}})?")
 # What a refused text looks like, and what to say about it.
 ADVICE = (
     (
         re.compile(r"[-+]?P[^T]*[0-9][YM]", re.IGNORECASE),
         "a year or a month has no fixed length; write days: P30D",
     ),
-    (re.compile(r"[-+]?[0-9.]+\Z"), "the unit is missing; write PT30S or 30s"),
     (re.compile(r"[0-9]+ ?m\b"), "`m` could be minutes or months; write PT5M or 5min"),
     (re.compile(r"[-+]?[0-9]+[HMS]"), "an ISO duration begins with PT; write PT30S or 30s"),
 )
@@ -46,12 +46,12 @@ class DurationInvalid(ValueError):
 
 
 def parse_duration(text: str) -> int:
-    """Return the microseconds of `PT1H30M`, `P2D`, `PT0.5S`, or plainly `1h 30min`.
+    """Return the microseconds of `PT1H30M`, `P2D`, `PT0.5S`, plainly `1h 30min`, or of seconds: `90.0`.
 
     Raises:
         DurationInvalid: The text is no duration, or longer than 292,000 years.
     """
-    match = ISO.fullmatch(text) or PLAIN.fullmatch(text)
+    match = ISO.fullmatch(text) or PLAIN.fullmatch(text) or SECONDS.fullmatch(text)
     if match is None or not any(map(match.groupdict().get, UNITS_US)):
         raise DurationInvalid(f"not a duration: {_advice(text)}")
     parts = match.groupdict()

@@ -213,7 +213,9 @@ def _decided(state: State, event: ExecutionEvent) -> State:
         case ExecutionCancelled():
             return _moved(replace(state, terminal=event), "CANCELLED", event.at)
         case KillRequested():
-            return _moved(_abandoned(replace(state, kill=event), "", event.at), "KILLING", event.at)
+            pauses = {path: pause for path, pause in state.pauses.items() if path}
+            state = replace(state, kill=event, pauses=pauses)
+            return _moved(_abandoned(state, "", event.at), "KILLING", event.at)
         case ExecutionQueued():
             return _moved(replace(state, queued=event.limit), "QUEUED", event.at)
         case ExecutionPaused():

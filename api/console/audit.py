@@ -15,6 +15,8 @@ from hookledger.api.http import HttpResponse
 from hookledger.api.identity.audit import entries_of
 from hookledger.journal.entry import SYSTEM, Entry
 from hookledger.journal.events import AnyEvent, FlowRegistered, FlowRemoved, type_name
+from hookledger.journal.store import Reader
+from hookledger.journal.text import unknown
 from hookledger.journal.words import details
 
 AUDIT: Final = f"{HOME}/audit"
@@ -82,7 +84,7 @@ def filters_of(parameters: Mapping[str, Sequence[str]]) -> Filters:
 
     kind, before = one("kind"), one("before")
     number = int(before) if before.isascii() and before.isdecimal() and len(before) < 16 else 0
-    return Filters(kind=kind if kind in KINDS else "", by=one("by")[:200], before=number)
+    return Filters(kind=kind, by=one("by")[:200], before=number)
 
 
 async def audit(engine: Engine, pages: Pages, call: Call) -> HttpResponse:
@@ -90,14 +92,27 @@ async def audit(engine: Engine, pages: Pages, call: Call) -> HttpResponse:
     filters = filters_of(call.query)
     before = filters.before or None
     types = (filters.kind,) if filters.kind else tuple(KINDS)
+    problem = unknown("kind", filters.kind, KINDS) if filters.kind and filters.kind not in KINDS else ""
 
-    entries = await engine.journal.ask(lambda reader: entries_of(reader, types, filters.by, before, PAGE + 1))
+    def question(reader: Reader) -> list[Entry]:
+        return [] if problem else entries_of(reader, types, filters.by, before, PAGE + 1)
+
+    entries = await engine.journal.ask(question)
     shown = entries[:PAGE]
     acts = [act for entry in shown for act in acts_of(entry) if filters.kind in ("", act.type)]
     older = filters.link(shown[-1].header.pos) if len(entries) > PAGE else ""
     pager = Pager(summary=f"{len(acts)} shown", previous=filters.link() if filters.before else "", next=older)
     return pages.page(
-        call, "audit.html", place="audit", filters=filters, acts=acts, kinds=KINDS, pager=pager, here=AUDIT
+        call,
+        "audit.html",
+        status=400 if problem else 200,
+        problem=problem,
+        place="audit",
+        filters=filters,
+        acts=acts,
+        kinds=KINDS,
+        pager=pager,
+        here=AUDIT,
     )
 
 

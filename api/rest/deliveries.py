@@ -27,7 +27,7 @@ from hookledger.api.webhook.route import Match, matched, rendered_key, webhook_p
 from hookledger.api.webhook.steps.body import discard
 from hookledger.journal.deliveries import DeliveryQuery, DeliveryRow, Kind
 from hookledger.journal.events import TriggerReceived
-from hookledger.runtime.triggers.received import trigger_variables
+from hookledger.runtime.triggers.received import remark, trigger_variables
 from hookledger.runtime.triggers.webhook import WebhookSettings
 from hookledger.runtime.variables import iso_time
 
@@ -72,6 +72,8 @@ class DeliveryDetails(DeliveryView, frozen=True, kw_only=True):
     deduplication: str | UnsetType = UNSET
     verification: Mapping[str, Any] | UnsetType = UNSET
     flow_revision: int | UnsetType = UNSET
+    remark: str | UnsetType = UNSET
+    """Such as that the body claims JSON and is none."""
     variables: Mapping[str, Any] | UnsetType = UNSET
 
 
@@ -127,11 +129,13 @@ async def get_delivery(engine: Engine, call: Call, query: Nothing) -> HttpRespon
     view = msgspec.structs.asdict(delivery_view(row))
     received = await _received(engine, row) if row.kind == "ACCEPTED" else None
     if received is not None:
+        variables = trigger_variables(received)
         view |= {
+            "remark": remark(received, variables.get("body")) or UNSET,
             "deduplication": received.deduplication,
             "verification": received.verification,
             "flow_revision": received.revision,
-            "variables": trigger_variables(received),
+            "variables": variables,
         }
     return json_response(DeliveryDetails(**view))
 

@@ -30,7 +30,7 @@ class ExecutionSearch(Paged, frozen=True, kw_only=True):
     filters: ClassVar[Mapping[tuple[str, str], str]] = {
         ("q", "EQUALS"): "q",
         ("q", "CONTAINS"): "q",
-        ("namespace", "EQUALS"): "namespace",
+        ("namespace", "EQUALS"): "exactNamespace",
         ("namespace", "PREFIX"): "namespacePrefix",
         ("flowId", "EQUALS"): "flowId",
         ("triggerId", "EQUALS"): "triggerId",
@@ -44,8 +44,11 @@ class ExecutionSearch(Paged, frozen=True, kw_only=True):
     }
 
     namespace: str | None = None
-    namespace_prefix: str | None = None
     """A namespace and everything below it."""
+    namespace_prefix: str | None = None
+    """The same."""
+    exact_namespace: str | None = None
+    """A namespace alone."""
     flow_id: str | None = None
     trigger_id: str | None = None
     state: tuple[StateName, ...] = ()
@@ -67,8 +70,8 @@ class ExecutionSearch(Paged, frozen=True, kw_only=True):
         """The same for the index."""
         field, _, direction = self.sort.removeprefix("state.").partition(":")
         return IndexQuery(
-            namespace=self.namespace,
-            namespace_prefix=self.namespace_prefix,
+            namespace=self.exact_namespace,
+            namespace_prefix=self.namespace or self.namespace_prefix,
             flow=self.flow_id,
             trigger=self.trigger_id,
             states=self.state,

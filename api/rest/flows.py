@@ -16,7 +16,7 @@ from hookledger.api.call import Call
 from hookledger.api.graphs import graph_view
 from hookledger.api.http import HttpResponse, json_response, problem
 from hookledger.api.permissions import Permission
-from hookledger.api.queries import Nothing, Paged, Query
+from hookledger.api.queries import Nothing, Paged, Query, in_namespace
 from hookledger.api.rest.flow_sources import YAML, invalid, same_name, source_of
 from hookledger.api.route import Refused, Reply, Route
 from hookledger.api.secrecy import listed_for, shown_to
@@ -53,10 +53,14 @@ class FlowSearch(Paged, frozen=True, kw_only=True):
     filters: ClassVar[Mapping[tuple[str, str], str]] = {
         ("q", "EQUALS"): "q",
         ("q", "CONTAINS"): "q",
-        ("namespace", "EQUALS"): "namespace",
+        ("namespace", "EQUALS"): "exactNamespace",
+        ("namespace", "PREFIX"): "namespace",
     }
 
     namespace: str | None = None
+    """A namespace and everything below it."""
+    exact_namespace: str | None = None
+    """A namespace alone."""
     q: str = ""
     """A part of `namespace/id` or of the description."""
     sort: Annotated[str, Meta(pattern=r"^(namespace|id|updated)(:(asc|desc))?$")] = "namespace"
@@ -142,7 +146,8 @@ async def search_flows(engine: Engine, call: Call, query: FlowSearch) -> HttpRes
     found = [
         one
         for one in await listed_for(engine.flows, call.identity)
-        if query.namespace in (None, one.registered.namespace) and text in _searched(one).casefold()
+        if in_namespace(one.registered.namespace, below=query.namespace, exact=query.exact_namespace)
+        and text in _searched(one).casefold()
     ]
     field, _, direction = query.sort.partition(":")
     found.sort(key=_SORTS[field], reverse=direction == "desc")

@@ -57,7 +57,8 @@ class LogSearch(Paged, frozen=True, kw_only=True):
 
     filters: ClassVar[Mapping[tuple[str, str], str]] = {
         ("q", "EQUALS"): "q",
-        ("namespace", "EQUALS"): "namespace",
+        ("namespace", "EQUALS"): "exactNamespace",
+        ("namespace", "PREFIX"): "namespace",
         ("flowId", "EQUALS"): "flowId",
         ("triggerId", "EQUALS"): "triggerId",
         ("level", "EQUALS"): "minLevel",
@@ -65,6 +66,9 @@ class LogSearch(Paged, frozen=True, kw_only=True):
     }
 
     namespace: str | None = None
+    """A namespace and everything below it."""
+    exact_namespace: str | None = None
+    """A namespace alone."""
     flow_id: str | None = None
     trigger_id: str | None = None
     min_level: Level = "TRACE"
@@ -110,7 +114,11 @@ async def follow_logs(engine: Engine, call: Call, query: LogFollow) -> HttpRespo
 async def search_logs(engine: Engine, call: Call, query: LogSearch) -> HttpResponse:
     """Lines of the newest executions that match, newest execution first."""
     wanted = IndexQuery(
-        namespace=query.namespace, flow=query.flow_id, trigger=query.trigger_id, limit=EXECUTIONS_MAX
+        namespace=query.exact_namespace,
+        namespace_prefix=query.namespace,
+        flow=query.flow_id,
+        trigger=query.trigger_id,
+        limit=EXECUTIONS_MAX,
     )
 
     def look(reader: Reader) -> list[LogView]:

@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 from hookledger.actors.engine import Engine
 from hookledger.api.call import Call
 from hookledger.api.http import HttpResponse, json_response
-from hookledger.api.queries import Paged
+from hookledger.api.queries import Paged, in_namespace
 from hookledger.api.route import Reply, Route
 from hookledger.api.shapes import Found, Shape
 from hookledger.journal.index import ExecutionRow
@@ -25,11 +25,15 @@ class TriggerSearch(Paged, frozen=True, kw_only=True):
 
     filters: ClassVar[Mapping[tuple[str, str], str]] = {
         ("q", "EQUALS"): "q",
-        ("namespace", "EQUALS"): "namespace",
+        ("namespace", "EQUALS"): "exactNamespace",
+        ("namespace", "PREFIX"): "namespace",
         ("flowId", "EQUALS"): "flowId",
     }
 
     namespace: str | None = None
+    """A namespace and everything below it."""
+    exact_namespace: str | None = None
+    """A namespace alone."""
     flow_id: str | None = None
     q: str = ""
     """A part of `namespace/flow/trigger` or of the type."""
@@ -74,7 +78,7 @@ class TriggerAndState(Shape, frozen=True, kw_only=True):
 
 async def search_triggers(engine: Engine, call: Call, query: TriggerSearch) -> HttpResponse:
     """Triggers by name, page by page."""
-    found = _found(engine, query.namespace, query.flow_id, query.q)
+    found = _found(engine, query.namespace, query.flow_id, query.q, query.exact_namespace)
     page = await _states(engine, found[query.offset : query.offset + query.size])
     return json_response(Found(results=page, total=len(found)))
 
@@ -83,13 +87,13 @@ async def list_triggers(engine: Engine, call: Call, query: OfFlow) -> HttpRespon
     """The triggers of one flow."""
     namespace, flow_id = call.path["namespace"], call.path["flow"]
     engine.flow_revision(namespace, flow_id)
-    found = _found(engine, namespace, flow_id, query.q)
+    found = _found(engine, None, flow_id, query.q, namespace)
     page = await _states(engine, found[query.offset : query.offset + query.size])
     return json_response(Found(results=[one.state for one in page], total=len(found)))
 
 
 def _found(
-    engine: Engine, namespace: str | None, flow_id: str | None, text: str
+    engine: Engine, below: str | None, flow_id: str | None, text: str, exact: str | None
 ) -> list[tuple[int, Flow, Trigger]]:
     """Triggers with the time their flow was registered."""
     wanted = text.casefold()
@@ -97,7 +101,7 @@ def _found(
         (revision.registered.at, flow, trigger)
         for revision in engine.flows
         if (flow := revision.flow) is not None
-        and namespace in (None, flow.namespace)
+        and in_namespace(flow.namespace, below=below, exact=exact)
         and flow_id in (None, flow.id)
         for trigger in flow.triggers
         if wanted in f"{flow.name}/{trigger.id}\n{trigger.type}".casefold()

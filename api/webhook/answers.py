@@ -7,6 +7,7 @@ byte, also from a later process.
 import json
 from typing import Any
 
+from hookledger.actors.handle import unsuccessful
 from hookledger.api.http import HttpResponse, json_response, problem
 from hookledger.api.views import webhook_view
 from hookledger.journal.events import Response, TriggerReceived
@@ -69,12 +70,29 @@ def _natural(
     if not received.return_outputs:
         view = webhook_view(execution_id, state, received.public_url)
         return json_response(view, status, dict(headers))
+    if state.status == "FAILED":
+        return _failed(execution_id, state, status, headers)
     if received.response_content_type == TEXT:
         body = plain_text(state.outputs).encode("utf-8", "surrogatepass")
         return HttpResponse(status=status, headers=(("Content-Type", TEXT), *headers), body=body)
     if not state.outputs:
         return HttpResponse(status=status, headers=headers)
     return json_response(state.outputs, status, dict(headers))
+
+
+def _failed(
+    execution_id: str, state: State, status: int, headers: tuple[tuple[str, str], ...]
+) -> HttpResponse:
+    """There are no outputs to return, or not all of them: which execution it was, and what failed."""
+    why = unsuccessful(execution_id, state)
+    more = {"id": execution_id, "state": state.status, "task": why.task, "outputs": state.outputs}
+    return problem(
+        status,
+        why.message or "the execution failed",
+        slug="execution-failed",
+        headers=dict(headers),
+        more={name: value for name, value in more.items() if value},
+    )
 
 
 def plain_text(outputs: Any) -> str:

@@ -101,9 +101,7 @@ class Files:
         """
         path = self.path(uri)
         home = self._directory.resolve() / namespace.replace(".", "/")
-        steps: tuple[str, ...] = (
-            path.relative_to(home).parts if namespace and path.is_relative_to(home) else ()
-        )
+        steps = list(path.relative_to(home).parts) if namespace and path.is_relative_to(home) else []
         if len(steps) not in _STEPS or (steps[1], steps[3]) != ("executions", "webhook"):
             raise ValueError(f"{uri} is no file of the namespace {namespace}")
         return path

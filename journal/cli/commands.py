@@ -1,8 +1,9 @@
 """The commands of `hookledger journal`."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import click
 import msgspec
@@ -18,17 +19,18 @@ from hookledger.journal.cli.reading import (
     reading,
 )
 from hookledger.journal.cli.statistics import statistics
-from hookledger.journal.cli.text import aligned, coloured, in_colour, say
+from hookledger.journal.cli.text import ProgressLine, aligned, coloured, in_colour, say
 from hookledger.journal.cli.timeline import heading, timeline, why
-from hookledger.journal.deliveries import DeliveryQuery, DeliveryRow
+from hookledger.journal.deliveries import DeliveryQuery, DeliveryRow, Kind
 from hookledger.journal.entry import Entry
 from hookledger.journal.events import AnyEvent, type_name
-from hookledger.journal.index import ExecutionRow
+from hookledger.journal.index import STATES, ExecutionRow
 from hookledger.journal.plain import event_fields, history_fields
 from hookledger.journal.sqlite import SqliteStore, partition_file
 from hookledger.journal.store import Query
-from hookledger.journal.text import duration, moment, quiet, size
+from hookledger.journal.text import duration, moment, quiet, size, unknown
 from hookledger.journal.verify import RULES, WARNINGS, Report, SqliteSource, Verifier, Violation
+from hookledger.journal.verify.meaning import MeaningOffer
 from hookledger.journal.verify.source import translated
 from hookledger.journal.words import details, place
 
@@ -61,7 +63,7 @@ def ls(
     as_json: bool,
 ) -> None:
     """List executions, newest first."""
-    wanted = tuple(state.upper() for state in states)
+    wanted = _known("state", "--state", states, STATES)
     rows, total = reader.rows(Query(namespace=namespace, flow=flow, states=wanted, limit=limit))
     if as_json:
         _print_json({"executions": [msgspec.structs.asdict(row) for row in rows], "total": total})
@@ -130,7 +132,7 @@ def deliveries(
     as_json: bool,
 ) -> None:
     """List requests to webhooks, newest first: what became of each, and why it was refused."""
-    wanted = tuple(kind.upper() for kind in kinds)
+    wanted = _known("kind", "--kind", kinds, get_args(Kind))
     query = DeliveryQuery(namespace=namespace, flow=flow, trigger=trigger, kinds=wanted, limit=limit)
     rows, total = reader.deliveries(query)
     if as_json:
@@ -141,6 +143,18 @@ def deliveries(
         for line in aligned([_DELIVERY_HEAD, *map(_delivery_cells, rows)], paint=1):
             say(line)
         say(f"{len(rows)} of {total}")
+
+
+def _known(what: str, option: str, given: tuple[str, ...], known: Sequence[str]) -> tuple[str, ...]:
+    """Words as they are kept.
+
+    Raises:
+        click.BadParameter: One of them is none.
+    """
+    for word in given:
+        if word.upper() not in known:
+            raise click.BadParameter(unknown(what, word, known), param_hint=option)
+    return tuple(word.upper() for word in given)
 
 
 _DELIVERY_HEAD: Final = ("DELIVERY", "KIND", "AT (UTC)", "TRIGGER", "FROM", "BECAME")
@@ -206,22 +220,32 @@ def stats(reader: JournalFile, as_json: bool) -> None:
 @json_option
 @located
 def verify_command(data: Path, execution: str | None, as_json: bool) -> None:
-    """Check every rule of structure and life cycle; exit code 0 only if all hold.
+    """Check every rule of structure, life cycle and meaning; exit code 0 only if all hold.
 
     With EXECUTION only that one and the system stream are checked.
     """
     began = time.monotonic_ns()
+    offer = click.get_current_context().find_object(MeaningOffer)
     if execution is not None:
         with opened(data) as reader:
             execution = reader.find(execution)
     source = SqliteSource(location(data), files=data.is_dir())
+    line = ProgressLine("entries checked")
     try:
-        verifier = Verifier(source, execution=execution)
+        total = source.count() if execution is None else 0
+        verifier = Verifier(
+            source,
+            execution=execution,
+            meaning=offer.make() if offer is not None else None,
+            progress=(lambda done: line(done, total)) if total else None,
+        )
         for violation in verifier.run():
             verifier.report.add(violation)
+            line.clear()
             if not as_json:
                 say(_violation_line(violation))
     finally:
+        line.clear()
         source.close()
     report, spent = verifier.report, (time.monotonic_ns() - began) // 1000
     if as_json:
@@ -246,11 +270,13 @@ def reindex(data: Path, as_json: bool) -> None:
             f"{data} is a file; name its directory: the copy is written to and locked there"
         )
     began = time.monotonic_ns()
+    line = ProgressLine("entries read")
     with translated(partition_file(data)):
-        store = SqliteStore(data, mend=True)
+        store = SqliteStore(data, mend=True, progress=line)
         try:
             entries = store.reindex()
         finally:
+            line.clear()
             store.close()
     spent = (time.monotonic_ns() - began) // 1000
     if as_json:
@@ -264,6 +290,8 @@ def _summary(report: Report, spent: int) -> None:
         f"checked {report.entries} entries, {report.events} events, {report.executions} executions, "
         f"{report.erased} erased payloads, last position {report.last_position}, in {duration(spent)}"
     )
+    for reason, count in report.unjudged.items():
+        say(f"not judged: {count} {reason}")
     found = len(report.violations) + report.suppressed
     if found:
         say(in_colour(f"{found} VIOLATIONS", "red"))

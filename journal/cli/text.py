@@ -1,6 +1,8 @@
 """Lines, colours and columns for a terminal: all the command line prints passes through `say`."""
 
 import secrets
+import sys
+import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -10,6 +12,7 @@ from hookledger.journal.text import escaped
 
 _OURS: Final = f"<{secrets.token_hex(8)}>"
 """Stands for the escape character of our own colours until a line is printed; nobody else can know it."""
+PROGRESS_SECONDS: Final = 0.2
 _COLOURS: Final = {
     "SUCCESS": "green",
     "WARNING": "yellow",
@@ -43,6 +46,33 @@ def say(text: str = "", *, err: bool = False, lines: bool = False) -> None:
         lines: Whether the text may have several lines.
     """
     click.echo(escaped(text, lines=lines).replace(_OURS, "\x1b"), err=err)
+
+
+class ProgressLine:
+    """How far something is, on a line of a terminal that is written over; nothing where nobody looks at one."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._shown = sys.stderr.isatty()
+        self._last = 0.0
+        self._width = 0
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show it, a few times a second."""
+        if self._shown and time.monotonic() - self._last > PROGRESS_SECONDS:
+            self._last = time.monotonic()
+            share = f" ({done * 100 // total} %)" if total else ""
+            self._write(f"{done:,} of {total:,} {self._what}{share}")
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._width:
+            self._write("")
+            self._width = 0
+
+    def _write(self, text: str) -> None:
+        click.echo(f"\r{text.ljust(self._width)}\r{text}", nl=False, err=True)
+        self._width = len(text)
 
 
 def aligned(rows: Sequence[Sequence[str]], *, paint: int | None = None) -> list[str]:

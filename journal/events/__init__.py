@@ -47,6 +47,7 @@ from hookledger.journal.events.spine import (
 )
 from hookledger.journal.events.system import (
     AccessRecorded,
+    ClockStepped,
     DeliveryRejected,
     EpochStarted,
     FlowRegistered,
@@ -87,6 +88,7 @@ SystemEvent = (
     JournalOpened
     | EpochStarted
     | JournalClosed
+    | ClockStepped
     | FlowRegistered
     | FlowRemoved
     | DeliveryRejected
@@ -131,6 +133,7 @@ __all__ = [
     "BranchTaken",
     "ChildReturned",
     "ChildStarted",
+    "ClockStepped",
     "Decision",
     "DeliveryRejected",
     "DuplicateDelivery",

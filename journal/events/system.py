@@ -30,6 +30,13 @@ class JournalClosed(Event, frozen=True, kw_only=True):
     epoch: int
 
 
+class ClockStepped(Event, frozen=True, kw_only=True):
+    """The wall clock was set while the writer ran. Waits go on as they were; schedules go by the new time."""
+
+    step: int
+    """Microseconds; below 0 when it was set back."""
+
+
 class FlowRegistered(Event, frozen=True, kw_only=True):
     """A revision of a flow, with its full source."""
 

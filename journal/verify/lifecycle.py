@@ -169,6 +169,7 @@ class Life:
 
     def _kill_requested(self, event: KillRequested) -> "Broken":
         self.killed = True
+        self.pauses.discard("")  # an operator's pause does not hold up the `afterExecution` that follows
         yield from ()
 
     def _paused(self, event: ExecutionPaused) -> "Broken":

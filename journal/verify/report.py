@@ -51,6 +51,11 @@ RULES: Final[dict[str, str]] = {
     "L22": "system entries by type, entries by person and the number of events are those of the log",
     "L23": "stored log lines are those that a TaskReturned commits to, in their order, and there are no others",
     "L24": "stored bodies and files are those that deliveries recorded",
+    "M01": "what an execution does is what its flow asks for, with what had happened before",
+    "M02": "an attempt is followed by what its task says of its outcome",
+    "M03": "rendering again gives the recorded properties, choices and outputs",
+    "M04": "a pure task run again gives the recorded outcome and outputs",
+    "M05": "an open execution waits for something that has a name",
 }
 WARNINGS: Final[dict[str, str]] = {
     "W01": "a journal that was not closed has its write-ahead log beside it",
@@ -95,6 +100,10 @@ class Report(msgspec.Struct, kw_only=True):
     violations: list[Violation] = msgspec.field(default_factory=list[Violation])
     warnings: list[Violation] = msgspec.field(default_factory=list[Violation])
     """What could not be looked at, or may be missing."""
+    unjudged: dict[str, int] = msgspec.field(default_factory=dict[str, int])
+    """What the rules about the meaning of flows could not judge, and how often; none of it is wrong."""
+    meaning: bool = False
+    """True when the rules about the meaning of flows were checked."""
     suppressed: int = 0
     """Violations beyond `VIOLATIONS_MAX`."""
 

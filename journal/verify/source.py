@@ -1,11 +1,10 @@
 """Where the verifier reads from: rows as they are stored, and the index they are compared with.
 
-`SqliteSource` reads one snapshot of a partition file, with or without a running server. `ReaderSource` works over
-any store's reader.
+`SqliteSource` reads one snapshot of a partition file, with or without a running server.
 """
 
 import hashlib
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
@@ -13,23 +12,21 @@ from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 import apsw
 import msgspec
 
-from hookledger.journal.deliveries import Claim, DeliveryQuery, DeliveryRow
-from hookledger.journal.entry import Entry
+from hookledger.journal.deliveries import Claim, DeliveryRow
 from hookledger.journal.errors import JournalUnreadable
-from hookledger.journal.figures import MINUTE, MinuteKey
+from hookledger.journal.figures import MinuteKey
 from hookledger.journal.index import ExecutionRow
 from hookledger.journal.sqlite import SqliteReader
 from hookledger.journal.sqlite.integrity import WITHOUT_WAL, has_wal, schema_differences, well_ended
 from hookledger.journal.sqlite.reader import CLAIMS, claim_of
-from hookledger.journal.store import LogLine, Query, Reader
+from hookledger.journal.store import LogLine
+from hookledger.journal.verify.differences import difference, together, unequal
 from hookledger.journal.verify.kept import Kept
 from hookledger.journal.verify.projections import Stored, Tallies
 
 RawRow: TypeAlias = tuple[int, str, int, bytes, bytes, bytes | None, bytes | None]
 
 DAMAGE_MAX: Final = 20
-INDEX_PAGE: Final = 1000
-NO_ROW: Final = "there is no row"
 
 
 class Row(NamedTuple):
@@ -102,104 +99,6 @@ class Source(Stored, Kept, Protocol):
         ...
 
 
-class ReaderSource:
-    """A source over any reader of a store."""
-
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
-        self._lines: tuple[str, list[LogLine]] = ("", [])
-
-    @contextmanager
-    def still(self) -> Generator[None]:
-        """Read everything inside the block as it stood at one moment: entries and index never disagree by a race."""
-        if isinstance(self._reader, SqliteReader):
-            with self._reader.snapshot():
-                yield
-        else:
-            yield
-
-    def origin(self) -> str | None:
-        tip = self._reader.tip()
-        return tip.origin if tip else None
-
-    def damage(self) -> Iterator[str]:
-        yield from ()
-
-    def schema(self) -> Iterator[str]:
-        yield from ()
-
-    def warnings(self) -> Iterator[tuple[str, str]]:
-        yield from ()
-
-    def lines(self, execution: str, after: int, limit: int) -> list[tuple[int, LogLine]]:
-        if self._lines[0] != execution:
-            self._lines = execution, self._reader.logs(execution)
-        return list(enumerate(self._lines[1][after : after + limit], after + 1))
-
-    def line_count(self, execution: str) -> int:
-        return len(self._reader.logs(execution))
-
-    def stray_lines(self) -> Iterator[str]:
-        yield from ()
-
-    def file_difference(self, uri: str, sha256: str) -> str | None:
-        return ""
-
-    def claim(self, scope: str, key: str) -> Claim | None:
-        return self._reader.claim(scope, key)
-
-    def claims(self) -> Iterator[Claim] | None:
-        return None
-
-    def delivery_count(self) -> int:
-        return self._reader.deliveries(DeliveryQuery(limit=1))[1]
-
-    def raw_rows(self) -> Iterator[RawRow]:
-        if isinstance(self._reader, SqliteReader):
-            yield from self._reader.raw_rows()
-        else:
-            yield from map(_raw, self._reader.scan())
-
-    def raw_history(self, execution: str) -> Iterator[RawRow]:
-        if isinstance(self._reader, SqliteReader):
-            yield from self._reader.raw_history(execution)
-        else:
-            yield from map(_raw, self._reader.entries(execution))
-
-    def index_difference(self, rebuilt: ExecutionRow) -> str:
-        return difference(self._reader.row(rebuilt.execution), rebuilt)
-
-    def delivery(self, delivery: str) -> DeliveryRow | None:
-        return self._reader.delivery(delivery)
-
-    def label_difference(self, rebuilt: ExecutionRow) -> str:
-        query = Query(ids=(rebuilt.execution,), labels=rebuilt.labels, limit=0)
-        return "" if self._reader.rows(query)[1] else "its labels do not lead to it"
-
-    def minute_difference(self, minute: int, rebuilt: dict[MinuteKey, int]) -> str:
-        found = self._reader.minutes(minute * MINUTE, minute * MINUTE)
-        return unequal({one.state: one.count for one in found}, together(rebuilt))
-
-    def marked(self, table: str, value: str, position: int) -> bool:
-        ask = self._reader.acts if table == "actor_entry" else self._marked_type
-        return [entry.header.pos for entry in ask(value, before=position + 1, limit=1)] == [position]
-
-    def _marked_type(self, name: str, *, before: int, limit: int) -> list[Entry]:
-        return self._reader.system((name,), before=before, limit=limit)
-
-    def tallies(self) -> Tallies | None:
-        return None
-
-    def index_size(self) -> int:
-        return self._reader.rows(Query(limit=0))[1]
-
-    def index_ids(self) -> Iterator[str]:
-        offset = 0
-        while page := self._reader.rows(Query(limit=INDEX_PAGE, offset=offset))[0]:
-            yield from (row.execution for row in page)
-            offset += len(page)
-
-
 class SqliteSource(SqliteReader):
     """A partition file, read in one transaction so that a running server does not move it meanwhile."""
 
@@ -220,6 +119,11 @@ class SqliteSource(SqliteReader):
         with translated(path):
             super().__init__(path)
             self._all("BEGIN")
+
+    def count(self) -> int:
+        """How many entries there are, about: the newest position and one."""
+        with translated(self._path):
+            return int(self._all("SELECT coalesce(max(pos), -1) + 1 FROM entry")[0][0])
 
     def origin(self) -> str | None:
         with translated(self._path):
@@ -359,34 +263,6 @@ class SqliteSource(SqliteReader):
         yield from connection.execute(query, values)
 
 
-def difference(stored: ExecutionRow | None, rebuilt: ExecutionRow) -> str:
-    """Name the first field in which two index rows differ; empty when they are equal."""
-    if stored is None:
-        return NO_ROW
-    for name in ExecutionRow.__struct_fields__:
-        has, wants = getattr(stored, name), getattr(rebuilt, name)
-        if has != wants:
-            return f"`{name}` is {has!r}, the entries say {wants!r}"
-    return ""
-
-
-def together(counts: dict[MinuteKey, int]) -> dict[str, int]:
-    """Counts of all flows together, by state."""
-    found: dict[str, int] = {}
-    for (_, _, _, state), count in counts.items():
-        found[state] = found.get(state, 0) + count
-    return found
-
-
-def unequal(stored: Mapping[Any, int], rebuilt: Mapping[Any, int]) -> str:
-    """Name the first count that differs; empty when they are equal."""
-    for key in [*rebuilt, *stored]:
-        has, wants = stored.get(key, 0), rebuilt.get(key, 0)
-        if has != wants:
-            return f"{key} is counted {has} times, the entries have {wants}"
-    return ""
-
-
 _MINUTE: Final = "SELECT minute, namespace, flow, state, count FROM execution_minute WHERE minute = ?"
 _STRAY_LINES: Final = """
 SELECT DISTINCT execution FROM log WHERE NOT EXISTS (SELECT 1 FROM entry WHERE entry.exec = log.execution)
@@ -418,8 +294,3 @@ def translated(path: Path) -> Generator[None]:
         raise JournalUnreadable(
             str(path), f"{error}; work on a copy, restore a backup, or recover with `sqlite3 FILE .recover`"
         ) from error
-
-
-def _raw(entry: Entry) -> RawRow:
-    header = entry.header
-    return header.pos, header.exec, header.n, entry.raw, entry.leaf, entry.payload, entry.salt

@@ -134,7 +134,7 @@ class Partition:
         self._origin = origin
         self._whole = whole
         self._position = 0
-        self._epoch = self._time = 0
+        self._epoch = self.time = 0
         self._announced = True
         self._opened = False
 
@@ -152,9 +152,9 @@ class Partition:
         Args:
             opening: The system stream is at hand: what opens a partition and an epoch can be checked.
         """
-        if header.ts < self._time:
-            yield Finding("S13", f"`ts` falls from {self._time} to {header.ts}")
-        self._time = max(self._time, header.ts)
+        if header.ts < self.time:
+            yield Finding("S13", f"`ts` falls from {self.time} to {header.ts}")
+        self.time = max(self.time, header.ts)
         if opening:
             yield from self._opening(header, events or ())
         if header.ep < self._epoch:

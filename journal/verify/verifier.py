@@ -6,7 +6,7 @@ are read again.
 """
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from heapq import merge
 from itertools import chain
 from typing import Final
@@ -15,12 +15,14 @@ from hookledger.journal.entry import SYSTEM, Header, leaf_hash, log_id
 from hookledger.journal.errors import JournalUnreadable
 from hookledger.journal.events import AnyEvent, ExecutionForked, ExecutionRestarted, TriggerReceived
 from hookledger.journal.index import ExecutionRow, Projection
+from hookledger.journal.verify.differences import NO_ROW
 from hookledger.journal.verify.kept import Kept, Lines, stored_files
 from hookledger.journal.verify.lifecycle import Life, Order
+from hookledger.journal.verify.meaning import Course, Meaning
 from hookledger.journal.verify.pins import Pins
 from hookledger.journal.verify.projections import Projections
 from hookledger.journal.verify.report import Finding, Report, Violation
-from hookledger.journal.verify.source import NO_ROW, RawRow, Row, Source
+from hookledger.journal.verify.source import RawRow, Row, Source
 from hookledger.journal.verify.structure import Partition, Stream, identity, read_header, read_payload
 
 ENDED_MAX: Final = 1024
@@ -30,9 +32,10 @@ ENDED_MAX: Final = 1024
 class Tracked:
     """What is remembered of one execution while the pass is inside it."""
 
-    __slots__ = ("_index", "blind", "life", "lines", "order", "position", "row", "stream")
+    __slots__ = ("_index", "blind", "course", "life", "lines", "order", "position", "row", "stream")
 
-    def __init__(self) -> None:
+    def __init__(self, course: Course | None = None) -> None:
+        self.course = course
         self.stream, self.order, self.life, self.lines = Stream(), Order(), Life(), Lines()
         self._index: Projection | None = None
         self.row: ExecutionRow | None = None
@@ -41,9 +44,15 @@ class Tracked:
         """A payload is gone or not to be believed: rules that need events are silent from there on."""
 
     def follow(
-        self, row: Row, header: Header, events: Sequence[AnyEvent] | None, kept: Kept
+        self,
+        row: Row,
+        header: Header,
+        events: Sequence[AnyEvent] | None,
+        kept: Kept,
+        *,
+        judged: bool = False,
     ) -> Iterator[Finding]:
-        """Check one entry and move past it."""
+        """Check one entry and move past it; what it means is not checked again when it was `judged`."""
         yield from self.stream.follow(row, header, events)
         self.position, self.blind = row.position, self.blind or events is None
         if header.exec == SYSTEM:
@@ -53,7 +62,17 @@ class Tracked:
                 yield finding._replace(sequence=header.seq + offset)
         if not self.blind:
             yield from self._live(header.exec, events or ())
+            yield from self.judge(events or (), judged=judged)
             yield from self.lines.follow(kept, header.exec, events or ())
+
+    def judge(self, events: Sequence[AnyEvent], *, judged: bool) -> Iterator[Finding]:
+        """Check what events mean, or only take them in when that was done before."""
+        for event in events if self.course is not None else ():
+            assert self.course is not None
+            if judged:
+                self.course.take(event)
+            else:
+                yield from self.course.follow(event)
 
     def _live(self, execution: str, events: Sequence[AnyEvent]) -> Iterator[Finding]:
         for event in events:
@@ -65,17 +84,30 @@ class Tracked:
 class Verifier:
     """Checks one source; `run` yields violations as it finds them and fills `report` with what was looked at."""
 
-    def __init__(self, source: Source, *, execution: str | None = None, alone: bool = False) -> None:
+    def __init__(
+        self,
+        source: Source,
+        *,
+        execution: str | None = None,
+        alone: bool = False,
+        meaning: Meaning | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
         """Prepare a pass.
 
         Args:
             source: The rows and the index.
             execution: Check this one and the system stream only.
             alone: Leave the system stream out as well, and with it the rules that need it (L11, L12, S15, S16).
+            meaning: Knows what flows mean; without it the rules M.. are not checked.
+            progress: Called with the number of entries, after each.
         """
         self.report = Report()
         self._source = source
         self._only = execution
+        self._meaning = meaning if not alone else None
+        self._progress = progress
+        self.report.meaning = self._meaning is not None
         self._alone = alone and execution is not None
         self._origin = source.origin() or ""
         self._log = self.report.log = log_id(self._origin)
@@ -98,7 +130,10 @@ class Verifier:
                 row = Row.of(raw)
                 for finding in self._entry(row):
                     yield _violation(finding, row.execution, row.position)
+                if self._progress is not None:
+                    self._progress(self.report.entries)
             yield from self._finish()
+            self.report.unjudged = dict(self._meaning.skipped) if self._meaning is not None else {}
             for rule, words in self._source.warnings() if not self._alone else ():
                 yield _violation(Finding(rule, words))
         except JournalUnreadable as error:
@@ -145,6 +180,9 @@ class Verifier:
         if header.exec == SYSTEM:
             yield from tracked.follow(row, header, events, self._source)
             yield from self._pins.learn(events)
+            if self._meaning is not None:
+                for event in events or ():
+                    self._meaning.learn(event)
             yield from self._projections.follow(header, events, None)
             return
         yield from self._fork(tracked, events or ())
@@ -159,10 +197,13 @@ class Verifier:
         for known in (self._open, self._ended):
             if execution in known:
                 return known.pop(execution)
-        tracked = Tracked()
+        tracked = self._fresh(execution)
         earlier = self._replayed(execution, tracked, position) if n > 0 else False
         self.report.executions += not earlier and execution != SYSTEM
         return tracked
+
+    def _fresh(self, execution: str) -> Tracked:
+        return Tracked(self._meaning.course(execution) if self._meaning is not None else None)
 
     def _replayed(self, execution: str, tracked: Tracked, position: int) -> bool:
         """Follow the entries before a position without judging them: they were judged when they came by."""
@@ -215,14 +256,16 @@ class Verifier:
         """Begin where the origin's prefix ends (L17)."""
         if not events or not isinstance(events[0], ExecutionForked):
             return
-        forked, before, leaf = events[0], Tracked(), b""
+        forked, before, leaf = events[0], self._fresh(events[0].origin), b""
         for raw in self._source.raw_history(forked.origin):
             row = Row.of(raw)
             header = read_header(row)[0]
             if header is None or header.seq >= forked.origin_sequence:
                 break
             counted = [e for e in read_payload(row, header)[0] or () if e.sequence < forked.origin_sequence]
-            for _ in chain.from_iterable(map(before.life.follow, counted)):
+            for _ in self._fork(before, counted):
+                pass
+            for _ in chain(*map(before.life.follow, counted), before.judge(counted, judged=True)):
                 pass
             leaf = leaf_hash(row.header)
         if base64.b64encode(leaf).decode() != forked.origin_leaf:
@@ -231,6 +274,8 @@ class Verifier:
             )
         tracked.life = before.life
         tracked.life.fork(forked.forget)
+        if tracked.course is not None and before.course is not None:
+            tracked.course.fork(before.course, forked)
 
     def _end(self, execution: str) -> None:
         """An ended execution moves out of the way; its index row is compared now, while it is at hand."""
@@ -257,8 +302,9 @@ class Verifier:
     def _finish(self) -> Iterator[Violation]:
         for finding in () if self._alone else self._partition.finish():
             yield _violation(finding, SYSTEM, self.report.last_position)
-        for tracked in self._open.values():
+        for execution, tracked in self._open.items():
             self._compare(tracked)
+            yield from self._open_end(execution, tracked)
         for (rule, execution), (wrong, position) in self._unequal.items():
             yield _violation(Finding(rule, wrong), execution, position)
         for finding in self._projections.finish():
@@ -267,6 +313,11 @@ class Verifier:
             yield _violation(Finding("L23", "log lines are stored, the log has no entry"), stray)
         if self._only is None and self._source.index_size() != self.report.executions - self._missing():
             yield from self._orphans()
+
+    def _open_end(self, execution: str, tracked: Tracked) -> Iterator[Violation]:
+        if tracked.course is not None and not tracked.blind and execution != SYSTEM:
+            for finding in tracked.course.finish(self._partition.time):
+                yield _violation(finding, execution, tracked.position)
 
     def _missing(self) -> int:
         return sum(1 for wrong, _ in self._unequal.values() if wrong == NO_ROW)
@@ -277,9 +328,11 @@ class Verifier:
                 yield _violation(Finding("L14", "the index has a row, the log has no entry"), execution)
 
 
-def verify(source: Source, *, execution: str | None = None, alone: bool = False) -> Report:
+def verify(
+    source: Source, *, execution: str | None = None, alone: bool = False, meaning: Meaning | None = None
+) -> Report:
     """Check a source and return everything that was found; see `Verifier`."""
-    verifier = Verifier(source, execution=execution, alone=alone)
+    verifier = Verifier(source, execution=execution, alone=alone, meaning=meaning)
     for violation in verifier.run():
         verifier.report.add(violation)
     return verifier.report

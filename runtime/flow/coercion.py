@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from hookledger.runtime.durations import DurationInvalid, format_duration, parse_duration
+from hookledger.runtime.durations import DurationInvalid, parse_duration
 from hookledger.runtime.flow.problems import PROBLEMS_MAX, Path
 from hookledger.runtime.flow.reading import is_list, kind
 from hookledger.runtime.flow.source import Plain, SourceInvalid, load
@@ -107,7 +107,7 @@ def to_boolean(value: object) -> bool:
 
 
 def to_datetime(value: object) -> str:
-    """Take an instant (with Z or an offset) and write it in UTC."""
+    """Take an instant (with Z or an offset) and write it in UTC, with microseconds as the engines do."""
     wanted = "an instant such as 2026-01-31T09:30:00Z, with Z or an offset"
     if not isinstance(value, str) or not INSTANT.fullmatch(value.upper()):
         raise refuse(wanted, value)
@@ -115,7 +115,7 @@ def to_datetime(value: object) -> str:
         instant = datetime.fromisoformat(value.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
         raise refuse(wanted, value) from None
-    return f"{_iso(instant.replace(tzinfo=None))}Z"
+    return f"{instant.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def to_date(value: object) -> str:
@@ -142,12 +142,12 @@ def _iso(moment: datetime | time) -> str:
     return moment.isoformat(timespec=precision if moment.microsecond else "seconds")
 
 
-def to_duration(value: object) -> str:
-    """Take a duration and write it in hours, minutes and seconds."""
-    if not isinstance(value, str):
+def to_duration(value: object) -> float:
+    """Take a duration; it is its number of seconds, as in the engines."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise refuse("a duration such as PT1H30M", value)
     try:
-        return format_duration(parse_duration(value))
+        return parse_duration(str(value)) / 1_000_000
     except DurationInvalid as invalid:
         raise ValueRejected(((), str(invalid))) from None
 

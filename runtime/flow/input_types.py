@@ -10,7 +10,6 @@ from typing import Any, ClassVar, TypeAlias
 
 import msgspec
 
-from hookledger.runtime.durations import parse_duration
 from hookledger.runtime.expressions import ExpressionError
 from hookledger.runtime.expressions.formats.javaregex import compiled, fullmatch
 from hookledger.runtime.flow import coercion
@@ -158,9 +157,6 @@ class FloatInput(_Ranged, frozen=True, kw_only=True, tag="FLOAT"):
 class DurationInput(_Ranged, frozen=True, kw_only=True, tag="DURATION"):
     min: str | None = None
     max: str | None = None
-
-    def order(self, value: Any) -> Any:
-        return parse_duration(value)
 
 
 class _Timed(_Ranged, frozen=True, kw_only=True):

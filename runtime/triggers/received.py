@@ -132,6 +132,29 @@ def text_value(text: str) -> Any:
     return json_or_text(text) if text.lstrip()[:1] in ("{", "[") else text
 
 
+def remark(received: TriggerReceived, body: object) -> str:
+    """What a person should know of a delivery's body; empty when there is nothing.
+
+    Args:
+        body: `trigger.body` as the flow sees it.
+    """
+    media = media_of(content_type(received.headers))
+    if isinstance(body, str) and body and is_json(media) and not _is_json_text(body):
+        return f"the body claims to be {media} and is no JSON: it was taken as text; `strictJson: true` refuses that"
+    return ""
+
+
+def _is_json_text(text: str) -> bool:
+    """Whether text is a JSON document; objects and arrays would have become data."""
+    if text.lstrip()[:1] in ("{", "["):
+        return False
+    try:
+        loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
 def media_of(content_type: str) -> str:
     """The media type in lower case; one that cannot be read counts as absent."""
     media = content_type.partition(";")[0].strip().lower()

@@ -6,7 +6,10 @@ import pytest
 import trio.testing
 
 from hookledger.actors import Engine, FlowUnknown
+from hookledger.actors.errors import ExecutionUnsuccessful
+from hookledger.actors.operators import Kill
 from hookledger.journal.events import type_name
+from hookledger.journal.memory import MemoryStore
 from hookledger.runtime.state import fold_all
 
 GREET = """
@@ -107,3 +110,33 @@ async def test_leaving_while_executions_are_open_loses_none(tmp_path: Path) -> N
         await engine.command(execution.id, Resume(by="test:me"))
         again = await engine.attach(execution.id)
         assert await again.outputs() == {"greeting": "HELLO WORLD!"}
+
+
+@pytest.mark.parametrize("state", ["FAILED", "KILLED"])
+async def test_outputs_of_a_run_without_success_are_an_error(
+    autojump_clock: trio.testing.MockClock, state: str
+) -> None:
+    """
+    U3: `outputs()` of an execution that failed or was killed raises with its id, state, failed task and message;
+    `state` and `finished()` say the same without an exception.
+    """
+    task = (
+        "{id: bad, type: io.kestra.plugin.core.execution.Fail, errorMessage: no stock}"
+        if state == "FAILED"
+        else "{id: wait, type: io.kestra.plugin.core.flow.Pause}"
+    )
+    async with Engine.open(MemoryStore()) as engine:
+        await engine.register(
+            f"id: f\nnamespace: n\ntasks:\n  - {task}\noutputs: [{{id: x, type: STRING, value: y}}]\n"
+        )
+        execution = await engine.trigger("n", "f")
+        if state == "KILLED":
+            await execution.accepted()
+            await engine.command(execution.id, Kill(by="user:ann"))
+        with pytest.raises(ExecutionUnsuccessful) as raised:
+            await execution.outputs()
+        assert (raised.value.execution, raised.value.state) == (execution.id, state)
+        assert execution.state.status == (await execution.finished()).status == state
+        assert execution.id in str(raised.value)
+        if state == "FAILED":
+            assert (raised.value.task, "no stock" in raised.value.message) == ("bad", True)

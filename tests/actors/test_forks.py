@@ -15,8 +15,7 @@ from hookledger.journal.entry import leaf_hash
 from hookledger.journal.errors import ExecutionUnknown
 from hookledger.journal.events import ExecutionForked, TaskStarted
 from hookledger.journal.memory import MemoryStore
-from hookledger.journal.verify import verify
-from hookledger.journal.verify.source import ReaderSource
+from hookledger.journal.verify import ReaderSource, verify
 
 STEPS: Final = """id: steps
 namespace: io.tests

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 
 import pytest
+import trio.testing
 
 from hookledger.actors import Engine
 
@@ -53,3 +54,58 @@ async def test_a_mistake_in_rendered_data_fails_the_execution(
         execution = await engine.trigger("t", "f", variables={"name": mistake})
         assert (await execution.finished()).status == "FAILED"
         assert "E001" in str(await engine.events(execution.id))
+
+
+ALERT = """
+id: f
+namespace: t
+tasks:
+  - {id: hold, type: io.kestra.plugin.core.flow.Pause, pauseDuration: PT10S}
+  - id: gate
+    type: io.kestra.plugin.core.execution.Fail
+    errorMessage: no stock
+    retry: {type: constant, interval: PT1S, maxAttempts: 2}
+errors:
+  - id: alert
+    type: io.kestra.plugin.core.debug.Return
+    format: >-
+      {{ errorLogs() | length }} {{ errorLogs()[0].taskId }} {{ errorLogs()[0].level }} {{ errorLogs()[0].message }}
+  - id: again
+    type: io.kestra.plugin.core.debug.Return
+    format: "{% for one in errorLogs() %}{{ one.attemptNumber }}:{{ one.flowId }};{% endfor %}"
+"""
+
+
+async def test_error_logs_are_what_failed(open_engine: OpenEngine, autojump_clock: object) -> None:
+    """
+    `errorLogs()` has a line for each failed attempt, with task, level and message; what it gave is journaled.
+    """
+    async with open_engine(ALERT) as engine:
+        execution = await engine.trigger("t", "f")
+        state = await execution.finished()
+    values = {run.task: run.outputs for run in state.runs.values() if run.outputs}
+    assert values["alert"]["value"].startswith("2 gate ERROR ")
+    assert "no stock" in values["alert"]["value"]
+    assert len(values["again"]["value"].split("f;")) == 3
+
+
+async def test_error_logs_outlive_a_restart_of_the_server(
+    open_engine: OpenEngine, autojump_clock: object
+) -> None:
+    """
+    Lines written before a new process took the execution over are there too.
+    """
+    source = ALERT.replace(
+        "  - {id: hold",
+        "  - {id: early, type: io.kestra.plugin.core.execution.Fail,"
+        " errorMessage: first, allowFailure: true}\n  - {id: hold",
+    )
+    async with open_engine(source) as engine:
+        execution = await engine.trigger("t", "f")
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        assert execution.id
+    async with open_engine() as engine:
+        again = await engine.attach(execution.id)
+        state = await again.finished()
+    values = {run.task: run.outputs for run in state.runs.values() if run.outputs}
+    assert values["alert"]["value"].startswith("3 early ERROR ")

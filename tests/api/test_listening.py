@@ -182,6 +182,20 @@ async def test_what_is_no_request_is_a_problem_document(tmp_path: Path) -> None:
             assert b"application/problem+json" in answer
 
 
+async def test_a_closed_connection_is_let_go_at_once(tmp_path: Path) -> None:
+    """
+    Clients that close right behind their answer leave no descriptor behind, long before the idle timeout.
+    """
+    async with open_site(tmp_path) as site:
+        await site.client.get("/ping")
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(100):
+            async with await trio.open_tcp_stream("127.0.0.1", site.port) as stream:
+                await stream.send_all(b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n")
+                await head_of(stream, b"pong")
+        await site.until(lambda: len(os.listdir("/proc/self/fd")) <= before)
+
+
 async def test_connections_have_a_bound(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """
     `server.connectionsMax`: of more idle connections than that the oldest leave, everybody else is served, and the log

@@ -62,6 +62,7 @@ async def test_the_port_is_open_before_the_journal(tmp_path: Path, monkeypatch: 
     While the journal is opened `/health` is 200, `/ready` says why it is not ready, and everything else, bodies and
     all, is 503 with `Retry-After` on a connection that can be used again.
     """
+    monkeypatch.setattr("hookledger.api.readiness.HOLD_SECONDS", 0.05)
     SlowStore.begun, SlowStore.opened = trio.Event(), trio.Event()
     monkeypatch.setattr("hookledger.api.serve.SqliteStore", SlowStore)
     bound: list[str] = []
@@ -88,7 +89,14 @@ async def test_the_port_is_open_before_the_journal(tmp_path: Path, monkeypatch: 
                 assert (early.status_code, early.headers["content-type"]) == (503, PROBLEM), path
                 assert int(early.headers["retry-after"]) > 0
                 assert "connection" not in early.headers
-            SlowStore.opened.set()
+            monkeypatch.setattr("hookledger.api.readiness.HOLD_SECONDS", 60)
+            async with trio.open_nursery() as nursery:
+
+                async def early_and_patient() -> None:
+                    assert (await client.get("/api/v1/main/configs", auth=USER)).status_code == 200
+
+                nursery.start_soon(early_and_patient)
+                SlowStore.opened.set()
             await site.line("Ctrl-C stops it.")
             assert (await client.get("/ready")).status_code == 200
         shutdown.set()

@@ -236,9 +236,12 @@ async def test_the_executions_of_a_flow_are_filtered(tmp_path: Path) -> None:
         bad = (await admin.site.call("f", method="POST", json={})).json()["id"]
         await admin.site.until(lambda: len(admin.site.events(bad)) >= 3)
         failed = (await admin.get(f"{ONE}/executions?state=FAILED")).text
-        everything = (await admin.get(f"{ONE}/executions?state=%3Cscript%3E")).text
+        refused = (await admin.get(f"{ONE}/executions?state=%3Cscript%3E")).text
+        everything = (await admin.get(f"{ONE}/executions")).text
     assert bad in failed
     assert good not in failed
+    assert "there is no state `&lt;SCRIPT&gt;`" in refused
+    assert good not in refused
     assert good in everything
     assert bad in everything
 

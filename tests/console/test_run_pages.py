@@ -110,6 +110,7 @@ async def test_the_list_is_filtered_by_what_stands_in_the_address(tmp_path: Path
     assert f'href="{LIST}">Clear filters' in nothing
     assert "`yesterday` is no time" in odd
     assert "`x` is no label" in odd
+    assert "there is no state `ODD`" in odd
 
 
 async def test_the_list_has_pages(tmp_path: Path) -> None:
@@ -490,7 +491,7 @@ async def test_hostile_text_stays_text(tmp_path: Path) -> None:
             await admin.get("/ui/main/audit", params={"by": HOSTILE, "kind": HOSTILE, "before": HOSTILE}),
         ]
     for page in pages:
-        assert page.status_code in (200, 404)
+        assert page.status_code in (200, 400, 404)
         if page.headers["content-type"].startswith("text/html"):
             assert Tags(page.text).wrong() == []
     assert sum("&lt;script&gt;" in page.text for page in pages) >= 6

@@ -28,7 +28,8 @@ from hookledger.journal.index import ExecutionRow, Projection
 from hookledger.journal.journal import Journal
 from hookledger.journal.store import LogLine, log_reference
 from hookledger.journal.verify import verify
-from hookledger.journal.verify.source import RawRow, difference
+from hookledger.journal.verify.differences import difference
+from hookledger.journal.verify.source import RawRow
 
 ORIGIN = "hookledger/test"
 START = 1_700_000_000_000_000

@@ -363,5 +363,20 @@ def test_error_codes_are_documented() -> None:
         if isinstance(kind, type) and issubclass(kind, errors.JournalError)
     ]
     pages = [(DOCS / "errors" / f"{code}.md").read_text() for code in codes]
-    assert len(codes) == 8
+    assert len(codes) == 10
     assert all(f"## {part}" in page for page in pages for part in ("Cause", "How to confirm", "How to fix"))
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [(("ls", "--state", "FALED"), "FAILED"), (("ls", "--state", "sucess"), "SUCCESS"),
+     (("deliveries", "--kind", "rejectd"), "REJECTED")],
+)  # fmt: skip
+def test_a_word_that_does_not_exist_is_refused(data: Path, words: tuple[str, ...], meant: str) -> None:
+    """
+    A misspelt state or kind is a usage error with the nearest one there is; in any case it is taken.
+    """
+    refused = ask(data, *words)
+    assert refused.exit_code == 2
+    assert f"did you mean `{meant}`?" in refused.output
+    assert ask(data, *words[:2], meant.lower()).exit_code == 0

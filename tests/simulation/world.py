@@ -10,6 +10,7 @@ import msgspec
 import trio
 
 from hookledger.actors import Engine, Execution, Ports
+from hookledger.actors.meaning import FlowMeaning
 from hookledger.api.http import HttpResponse, json_bytes
 from hookledger.api.webhook import answers
 from hookledger.journal.entry import SYSTEM, Entry
@@ -223,7 +224,7 @@ class World:
 
     def check(self) -> None:
         """Every rule that holds for every run, whatever struck it."""
-        report = verify(ReaderSource(self.disk))
+        report = verify(ReaderSource(self.disk), meaning=FlowMeaning(self.registry))
         assert report.ok, [f"{one.rule} {one.execution} {one.message}" for one in report.violations]
         assert not self.complaints.lines, self.complaints.lines
         self._check_acknowledged()

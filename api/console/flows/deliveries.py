@@ -17,7 +17,7 @@ from hookledger.api.queries import Nothing
 from hookledger.api.rest.deliveries import replay_delivery
 from hookledger.journal.deliveries import DeliveryRow
 from hookledger.journal.events import DuplicateDelivery, TriggerReceived
-from hookledger.runtime.triggers.received import trigger_variables
+from hookledger.runtime.triggers.received import remark, trigger_variables
 
 TEXT_CHARS_MAX = 65_536
 
@@ -96,10 +96,19 @@ def first_delivery(row: DeliveryRow, told: Told | None) -> str:
 def _seen(row: DeliveryRow, told: Told | None) -> dict[str, Any]:
     """What only an accepted delivery shows: credentials were replaced before it was written down."""
     if told is None or row.kind != "ACCEPTED":
-        return {"variables": "", "cut": False, "verification": [], "deduplication": "", "duplicates": []}
+        return {
+            "remark": "",
+            "variables": "",
+            "cut": False,
+            "verification": [],
+            "deduplication": "",
+            "duplicates": [],
+        }
     received = told.received
-    text = json.dumps(trigger_variables(received), indent=2, ensure_ascii=False)
+    variables = trigger_variables(received)
+    text = json.dumps(variables, indent=2, ensure_ascii=False)
     return {
+        "remark": remark(received, variables.get("body")),
         "variables": text[:TEXT_CHARS_MAX],
         "cut": len(text) > TEXT_CHARS_MAX,
         "verification": [(name, str(value)) for name, value in received.verification.items()],

@@ -16,7 +16,9 @@ from hookledger.api.console.rows import list_row
 from hookledger.api.http import HttpResponse
 from hookledger.api.secrecy import shown_to
 from hookledger.api.webhook.curl import HIDDEN
+from hookledger.journal.index import STATES as INDEX_STATES
 from hookledger.journal.store import Query
+from hookledger.journal.text import unknown
 from hookledger.runtime.flow.input_types import SecretInput, type_name
 from hookledger.runtime.flow.inputs import AnyInput, Output
 from hookledger.runtime.flow.model import Flow
@@ -82,21 +84,24 @@ async def executions(desk: Desk, call: Call) -> HttpResponse:
     """`GET /flows/{namespace}/{id}/executions`: `state`, `page`."""
     revision = desk.revision(call)
     namespace, flow_id = name_of(revision)
-    state = (call.query.get("state") or [""])[0]
+    state = (call.query.get("state") or [""])[0].strip().upper()
+    problem = unknown("state", state, INDEX_STATES) if state and state not in INDEX_STATES else ""
     page = page_number((call.query.get("page") or ["1"])[0])
     query = Query(
         namespace=namespace,
         flow=flow_id,
-        states=(state,) if state in STATES else (),
+        states=(state,) if state else (),
         limit=PAGE_SIZE,
         offset=(page - 1) * PAGE_SIZE,
     )
-    rows, total = await desk.engine.journal.ask(lambda reader: reader.rows(query))
+    rows, total = ([], 0) if problem else await desk.engine.journal.ask(lambda reader: reader.rows(query))
     path = flow_path(namespace, flow_id, "executions")
     return desk.flow_page(
         call,
         revision,
         "executions",
+        status=400 if problem else 200,
+        problem=problem,
         rows=[list_row(row, desk.now) for row in rows],
         states=STATES,
         state=state,

@@ -13,8 +13,10 @@ from hookledger.api.console.pager import Pager, page_number
 from hookledger.api.console.rows import WAIT_WORDS, list_row
 from hookledger.api.console.runs.base import EXECUTIONS, LIVE, Desk, parameter
 from hookledger.api.http import HttpResponse
+from hookledger.journal.index import STATES as INDEX_STATES
 from hookledger.journal.index import ExecutionRow
 from hookledger.journal.store import Query, Reader
+from hookledger.journal.text import unknown
 from hookledger.runtime.durations import DurationInvalid, parse_duration
 
 PAGE: Final = 50
@@ -74,21 +76,21 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def filters_of(parameters: Mapping[str, Sequence[str]]) -> Filters:
-    """Read the filters of an address; a state that does not exist is none."""
+    """Read the filters of an address, with what does not exist as it was typed."""
 
     def one(name: str) -> str:
         return (parameters.get(name) or [""])[0].strip()
 
-    waits = one("waits").upper()
+    states = [state.strip().upper() for state in parameters.get("state", ()) if state.strip()]
     return Filters(
-        states=tuple(state for state in STATES if state in parameters.get("state", ())),
+        states=tuple(dict.fromkeys(states)),
         namespace=one("namespace"),
         flow=one("flow"),
         label=one("label"),
         text=one("text"),
         since=one("since"),
         until=one("until"),
-        waits=waits if waits in WAIT_WORDS else "",
+        waits=one("waits").upper(),
     )
 
 
@@ -96,6 +98,11 @@ def query_of(filters: Filters, now: int, page: int) -> tuple[Query, list[str]]:
     """The question for the index, and what of the filters could not be understood."""
     problems: list[str] = []
     labels = dict(_labels(filters.label, problems))
+    problems += [
+        unknown("state", state, INDEX_STATES) for state in filters.states if state not in INDEX_STATES
+    ]
+    if filters.waits and filters.waits not in WAIT_WORDS:
+        problems.append(unknown("reason to wait", filters.waits, WAIT_WORDS))
     query = Query(
         namespace_prefix=filters.namespace or None,
         flow=filters.flow or None,
@@ -146,7 +153,7 @@ async def executions_list(desk: Desk, call: Call) -> HttpResponse:
         empty = not rows and not reader.rows(Query(limit=1, total_max=0))[0]
         return rows, total, empty
 
-    rows, total, empty = await desk.engine.journal.ask(question)
+    rows, total, empty = await desk.engine.journal.ask(question) if not problems else ([], 0, False)
     return desk.pages.page(
         call,
         "runs.html",
@@ -156,6 +163,7 @@ async def executions_list(desk: Desk, call: Call) -> HttpResponse:
         rows=[list_row(row, desk.now) for row in rows],
         pager=_pager(filters, page, len(rows), total),
         empty=empty,
+        status=400 if problems else 200,
         first_run=first_run(desk.engine, desk.address(call)) if empty else None,
         states=STATES,
         since=SINCE,

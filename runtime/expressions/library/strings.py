@@ -154,11 +154,11 @@ def indented(run: Run, value: Value, amount: Value, prefix: Value, *, fresh: boo
     if value is None:
         return None
     text = string_of(run, value)
+    if not text:
+        return text
     count = integer_of(amount, "the amount of `indent`")
     if count < 0:
         raise WrongValue("the amount of `indent` is negative")
-    if not text:
-        return text
     unit = " " if prefix is None else text_of(prefix, "the prefix of `indent`")
     end = next((one for one in ("\r\n", "\n\r", "\n", "\r") if one in text), "\n")
     run.room_for(len(text) + (text.count(end) + 1) * (len(unit) * count + len(end)))

@@ -328,3 +328,27 @@ async def test_conditions(tmp_path: Path) -> None:
         assert (other.status_code, other.text) == (202, "ignored")
         assert [event.status for event in await house.settled(3, DeliveryRejected)] == [204, 422, 202]
         assert len(house.executions()) == 1
+
+
+@pytest.mark.parametrize(
+    "more", ["", "responseContentType: text/plain", "responseCode: 502", "responseCode: 522"]
+)
+async def test_a_failed_run_that_returns_outputs_says_so(tmp_path: Path, more: str) -> None:
+    """
+    U9: with `wait` and `returnOutputs` a failed run is a problem document with its id, state, failed task and message,
+    also as plain text or under a status of the author's; the same again for a repetition.
+    """
+    fail = "  - {id: bad, type: io.kestra.plugin.core.execution.Fail, errorMessage: no stock}"
+    source = flow(f"wait: true\nreturnOutputs: true\ndeduplication: {{key: one}}\n{more}", tasks=fail)
+    async with open_house(tmp_path, source) as house:
+        answer = await house.send()
+        said = answer.json()
+        assert answer.status_code == int(more[-3:] if "Code" in more else 500)
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert (said["type"], said["id"]) == (
+            "urn:hookledger:problem:execution-failed",
+            house.executions()[0],
+        )
+        assert (said["state"], said["task"]) == ("FAILED", "bad")
+        assert "no stock" in said["detail"]
+        assert (await house.send()).content == answer.content

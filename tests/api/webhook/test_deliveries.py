@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from hookledger.api.cli import main
@@ -106,3 +107,32 @@ async def test_a_lost_claim_is_noticed(tmp_path: Path) -> None:
     source = SqliteSource(partition_file(house.data))
     assert "L18" in {violation.rule for violation in verify(source).violations}
     source.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "told"),
+    [
+        ("application/json", '{"a": 1', True),
+        ("application/vnd.x+json; charset=utf-8", "plain words", True),
+        ("application/json", '{"a": 1} {"b": 2}', True),
+        ("application/json", '{"a": 1}', False),
+        ("application/json", '"text"', False),
+        ("application/json", "5", False),
+        ("text/plain", "{", False),
+    ],
+)
+async def test_a_delivery_tells_that_its_body_is_no_json(
+    tmp_path: Path, kind: str, body: str, told: bool
+) -> None:
+    """
+    A body that claims JSON and is none is text for the flow, and the delivery says so, on the API and on its page.
+    """
+    async with open_house(tmp_path, flow("methods: [POST]")) as house:
+        sent = await house.send(content=body.encode(), headers={"Content-Type": kind})
+        assert sent.status_code == 200
+        delivery = sent.headers["x-delivery-id"]
+        view = (await house.client.get(f"/api/v1/main/deliveries/{delivery}", auth=USER)).json()
+        assert ("is no JSON" in view.get("remark", "")) is told
+        if told:
+            assert view["variables"]["body"] == body
+            assert "strictJson" in view["remark"]

@@ -189,3 +189,29 @@ def test_the_same_work_fails_the_same_way() -> None:
     for _ in range(3):
         with pytest.raises(LimitExceeded):
             render(template, {}, limits=Limits(steps_max=40))
+
+
+@pytest.mark.parametrize(
+    ("template", "works"),
+    [
+        ("{{ " + "(" * 70 + "1" + ")" * 70 + " }}", False),
+        ("{{ " + "not " * 70 + "true }}", False),
+        ("{{ " + "ghost ?? " * 100 + "1 }}", False),
+        ("{% if true %}" * 70 + "x" + "{% endif %}" * 70, False),
+        ("{% for i in 1..1000000 %}x{% endfor %}", False),
+        ("{% macro f(n) %}{{ n > 0 ? f(n - 1) : 'x' }}{% endmacro %}{{ f(110) }}", False),
+        ("{{ " + "flag ? 1 : " * 65 + "2 }}", True),
+        ("{% if flag %}0" + "{% elseif flag %}1" * 110 + "{% else %}2{% endif %}", True),
+        ("{{ " + " ~ ".join(["'x'"] * 300) + " }}", True),
+    ],
+    ids=["brackets", "not", "??", "tags", "rounds", "macros", "ternary", "elseif", "~"],
+)
+def test_what_is_bounded_that_engines_take(template: str, works: bool) -> None:
+    """
+    Nesting, rounds and depth have bounds where the engines have none; rows and choices of an ordinary length do not.
+    """
+    if works:
+        assert render(template, {"flag": False})
+    else:
+        with pytest.raises(ExpressionError):
+            render(template, {"flag": False})

@@ -23,7 +23,7 @@ FAIL = "type: io.kestra.plugin.core.execution.Fail"
             "there is no choice `DIGEST`; known here: BASIC, BEARER",
         ),
         (f"{HTTP}, method: GETT", "there is no choice `GETT`; did you mean `GET`?"),
-        (f"{HTTP}, options: {{readTimeout: 5}}", "the unit is missing; write PT30S or 30s"),
+        (f"{HTTP}, options: {{readTimeout: 5m}}", "`m` could be minutes or months; write PT5M or 5min"),
         (
             f"type: {FLOW}.LoopUntil, condition: x, tasks: [], checkFrequency: {{maxIteration: 3}}",
             "`maxIterations`?",
@@ -34,7 +34,10 @@ FAIL = "type: io.kestra.plugin.core.execution.Fail"
         ),
         (f"type: {FLOW}.Sleep, duration: soon", "not a duration"),
         (f"type: {FLOW}.Pause, delay: soon", "not a duration"),
-        (f"type: {FLOW}.Sequential, tasks: [], timeout: 30", "the unit is missing; write PT30S or 30s"),
+        (
+            f"type: {FLOW}.Sequential, tasks: [], timeout: 30S",
+            "an ISO duration begins with PT; write PT30S or 30s",
+        ),
         (f"type: {FLOW}.Subflow, namespace: n, flowId: f", "this flow would start itself again and again"),
         (
             f"{FAIL}, retry: {{type: random, minInterval: PT9S, maxInterval: PT5S}}",

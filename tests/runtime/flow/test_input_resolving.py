@@ -53,7 +53,7 @@ def test_values_are_coerced_in_declared_order() -> None:
     )
     given = {"l": '["true", false]', "at": "2026-01-01T01:00:00+01:00", "n": "5"}
     resolved = resolve_inputs(declared, given)
-    assert list(resolved.items()) == [("n", 5), ("at", "2026-01-01T00:00:00Z"), ("l", [True, False])]
+    assert list(resolved.items()) == [("n", 5), ("at", "2026-01-01T00:00:00.000000Z"), ("l", [True, False])]
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_limits(item: dict[str, Any], value: object, refusal: str) -> None:
         ({"type": "INT", "min": 1, "max": 1}, 1, 1),
         ({"type": "DATE", "after": "2024-01-01", "before": "2024-01-01"}, "2024-01-01", "2024-01-01"),
         ({"type": "TIME", "after": "09:00", "before": "09:00:00"}, "09:00", "09:00:00"),
-        ({"type": "DURATION", "min": "PT60M"}, "PT1H", "PT1H"),
+        ({"type": "DURATION", "min": "PT60M"}, "PT1H", 3600.0),
         ({"type": "ENUM", "values": [80, True]}, 80, "80"),
         ({"type": "SELECT", "values": ["x"], "allowCustomValue": True}, "y", "y"),
         ({"type": "SELECT", "values": ["", "x"]}, "", ""),

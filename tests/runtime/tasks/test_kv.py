@@ -112,7 +112,7 @@ async def test_a_text_that_is_not_of_its_type_is_refused(kind: str) -> None:
         {"key": "x" * 513},
         {"key": "a\nb"},
         {"value": "x" * VALUE_BYTES_MAX},
-        {"ttl": "5"},
+        {"ttl": "5m"},
         {"ttl": "PT0S"},
         {"ttl": "-PT1S"},
     ],
