@@ -1,7 +1,7 @@
 """What the hands of one execution's actor share: who it is, what it may use, and how it writes things down."""
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from hookledger.actors.attempt import cut
 from hookledger.actors.ports import Ports
@@ -15,6 +15,10 @@ from hookledger.runtime.state import State
 
 if TYPE_CHECKING:
     from hookledger.journal.events import ChildStarted
+
+
+Causes: TypeAlias = tuple[str, ...]
+"""Flows whose executions led to one, the first one first."""
 
 
 class ChildRefused(Exception):
@@ -38,15 +42,24 @@ class Child(NamedTuple):
 class Children(Protocol):
     """What an actor may ask of other executions; the supervisor's part."""
 
-    def prepare(self, namespace: str, flow_id: str, revision: int | None, inputs: Mapping[str, Any]) -> Child:
-        """Check that a child could start.
+    def prepare(
+        self,
+        namespace: str,
+        flow_id: str,
+        revision: int | None,
+        inputs: Mapping[str, Any],
+        causes: Causes,
+    ) -> Child:
+        """Check that a child could start; `causes` are the flows whose executions led to it.
 
         Raises:
             ChildRefused: There is no such flow, or the inputs are invalid.
         """
         ...
 
-    async def ensure(self, parent: str, started: "ChildStarted", about: Mapping[str, Any]) -> None:
+    async def ensure(
+        self, parent: str, started: "ChildStarted", about: Mapping[str, Any], causes: Causes
+    ) -> None:
         """Start the child unless it is there already; `about` is what it sees as `trigger`."""
         ...
 
@@ -79,6 +92,13 @@ class Bench:
         self.masker = masker
         self.ports = ports
         self.children = children
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """Flows whose executions lead to what this one starts, its own last."""
+        received = self.state.received
+        assert received is not None
+        return (*received.causes, self.flow.name)
 
     @property
     def state(self) -> State:

@@ -29,7 +29,7 @@ from hookledger.actors.reception import Delivery, Reception
 from hookledger.actors.rendering import Rendered, make_renderer
 from hookledger.actors.schedules import Schedules
 from hookledger.actors.supervisor import Supervisor
-from hookledger.journal.entry import SYSTEM
+from hookledger.journal.entry import SYSTEM, Entry
 from hookledger.journal.errors import ExecutionUnknown
 from hookledger.journal.events import (
     AnyEvent,
@@ -414,14 +414,20 @@ async def _http_for(ports: Ports) -> AsyncGenerator[None]:
 async def _follow_up_again(journal: Journal, supervisor: Supervisor) -> None:
     """What ended last may not have started what it triggers: a stop, in good order or not, came in between."""
 
-    def ended(reader: Reader) -> list[str]:
+    every = supervisor.follows
+
+    def ended(reader: Reader) -> list[tuple[str, int]]:
         tip = reader.tip()
         first = max(0, (tip.position if tip else 0) - FOLLOW_UP_ENTRIES)
         return [
-            entry.header.exec
+            (entry.header.exec, entry.header.ts)
             for entry in reader.scan(first)
-            if TERMINAL_TYPES.intersection(entry.header.types)
+            if TERMINAL_TYPES.intersection(entry.header.types) and (every or retried(reader, entry))
         ]
 
-    for execution_id in await journal.ask(ended):
-        await supervisor.follow_up(execution_id)
+    def retried(reader: Reader, entry: Entry) -> bool:
+        row = reader.row(entry.header.exec)
+        return row is not None and row.state == "RETRIED"
+
+    for execution_id, at in await journal.ask(ended):
+        await supervisor.follow_up(execution_id, at)

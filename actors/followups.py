@@ -5,17 +5,18 @@ and the start) starts it once.
 """
 
 import hashlib
-import logging
 from collections.abc import Iterator
+from functools import partial
+from typing import NamedTuple
 
 import msgspec
 
-from hookledger.actors.errors import DeliveryRefused, FlowUnusable
+from hookledger.actors.errors import DeliveryRefused
 from hookledger.actors.flows import FlowBook
 from hookledger.actors.ids import derived_id
-from hookledger.actors.reception import Delivery, Reception
-from hookledger.journal.events import ExecutionFailed, TriggerReceived
-from hookledger.runtime.flow.model import Flow
+from hookledger.actors.reception import Delivery, First, Make, Reception
+from hookledger.journal.events import ExecutionFailed
+from hookledger.runtime.flow.model import Flow, Trigger
 from hookledger.runtime.state import State
 from hookledger.runtime.triggers.after_flow import (
     CORRELATION,
@@ -24,7 +25,14 @@ from hookledger.runtime.triggers.after_flow import (
     upstream_variables,
 )
 
-logger = logging.getLogger("hookledger.actors")
+
+class FollowUp(NamedTuple):
+    """An execution to start: its id, its flow, the trigger that wants it, and how to make its first event."""
+
+    id: str
+    flow: Flow
+    trigger: str
+    make: Make
 
 
 class FollowUps:
@@ -34,17 +42,27 @@ class FollowUps:
         self._flows = flows
         self._reception = reception
 
+    @property
+    def triggered(self) -> bool:
+        """True when some flow has a Flow trigger."""
+        flows = (revision.flow for revision in self._flows if revision.flow is not None)
+        return any(
+            isinstance(trigger.settings, AfterFlowSettings) for flow in flows for trigger in flow.triggers
+        )
+
     def of(
-        self, execution_id: str, flow: Flow | None, state: State
-    ) -> Iterator[tuple[str, Flow, TriggerReceived]]:
-        """Yield id, flow and first event of each execution to start."""
+        self, execution_id: str, flow: Flow | None, state: State, at: int | None = None
+    ) -> Iterator[FollowUp]:
+        """Yield each execution to start.
+
+        Args:
+            at: When it ended, if that is long ago: flows that were not there yet are not meant.
+        """
         if flow is not None and state.status == "RETRIED":
             yield from self._next_try(execution_id, flow, state)
-        yield from self._triggered(execution_id, flow, state)
+        yield from self._triggered(execution_id, flow, state, at)
 
-    def _next_try(
-        self, execution_id: str, flow: Flow, state: State
-    ) -> Iterator[tuple[str, Flow, TriggerReceived]]:
+    def _next_try(self, execution_id: str, flow: Flow, state: State) -> Iterator[FollowUp]:
         received, terminal = state.received, state.terminal
         assert received is not None
         assert isinstance(terminal, ExecutionFailed)
@@ -63,15 +81,18 @@ class FollowUps:
             deduplication_until=0,
             fingerprint="",
         )
-        yield derived_id(execution_id, "retry"), flow, following
+        yield FollowUp(derived_id(execution_id, "retry"), flow, "", lambda: First(flow, following))
 
     def _triggered(
-        self, execution_id: str, ended: Flow | None, state: State
-    ) -> Iterator[tuple[str, Flow, TriggerReceived]]:
+        self, execution_id: str, ended: Flow | None, state: State, at: int | None
+    ) -> Iterator[FollowUp]:
         received = state.received
         assert received is not None
+        causes = (*received.causes, f"{received.namespace}/{received.flow}")
         for revision in self._flows:
             flow = revision.flow
+            if at is not None and revision.registered.at > at:
+                continue
             if flow is None or flow.disabled or flow.name == f"{received.namespace}/{received.flow}":
                 continue
             for trigger in flow.triggers:
@@ -85,12 +106,14 @@ class FollowUps:
                         labels={CORRELATION: state.labels.get(CORRELATION, execution_id)},
                         upstream=upstream_variables(execution_id, ended, state),
                         source="",
+                        causes=causes,
                     )
                     following = derived_id(execution_id, f"{flow.name}/{trigger.id}")
-                    try:
-                        _, first = self._reception.receive(flow, trigger, delivery, execution_id=following)
-                    except (DeliveryRefused, FlowUnusable) as error:
-                        if not getattr(error, "unmet", False):
-                            logger.warning("%s did not start %s: %s", execution_id, flow.name, error)
-                        continue
-                    yield following, flow, first
+                    make = partial(self._first, flow, trigger, delivery, following)
+                    yield FollowUp(following, flow, trigger.id, make)
+
+    def _first(self, flow: Flow, trigger: Trigger, delivery: Delivery, following: str) -> First:
+        if flow.name in delivery.causes:
+            line = " -> ".join((*delivery.causes, flow.name))
+            raise DeliveryRefused(f"a Flow trigger starts no flow that led to it already: {line}")
+        return self._reception.first(flow, trigger, delivery, following)

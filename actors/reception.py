@@ -1,7 +1,7 @@
 """From a delivery to a TriggerReceived: what a trigger's own rules say before an execution exists."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -10,7 +10,7 @@ from hookledger.actors.errors import DeliveryRefused, FlowUnusable
 from hookledger.actors.ids import new_id
 from hookledger.actors.ports import Ports
 from hookledger.actors.rendering import Renderer
-from hookledger.journal.events import TriggerReceived
+from hookledger.journal.events import Failure, TriggerReceived
 from hookledger.runtime.flow.conditions import holds
 from hookledger.runtime.flow.inputs import InputsInvalid, resolve_inputs
 from hookledger.runtime.flow.model import Flow, Trigger
@@ -22,6 +22,8 @@ from hookledger.runtime.state import State, fold
 from hookledger.runtime.triggers.webhook import WebhookSettings
 from hookledger.runtime.variables import Scope
 
+CAUSES_MAX: Final = 50
+"""Executions that may lead to one another, by subflows and Flow triggers."""
 CORRELATION_CHARS_MAX: Final = 256
 """A label is for lists and look-ups; what a sender puts into it may be as long as his headers."""
 
@@ -56,10 +58,23 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     traceparent: str = ""
     parent: str = ""
     parent_path: str = ""
+    causes: tuple[str, ...] = ()
+    """Flows whose executions led here."""
     upstream: Mapping[str, Any] = {}
     """What the trigger's conditions see beside its own variables."""
     source: str = "trigger"
     """What the label `system.from` says; empty for no such label."""
+
+
+class First(NamedTuple):
+    """What begins an execution: its flow, its first event, and why it has failed already, if it has."""
+
+    flow: Flow
+    received: TriggerReceived
+    failure: Failure | None = None
+
+
+Make: TypeAlias = Callable[[], First]
 
 
 class Reception:
@@ -90,6 +105,11 @@ class Reception:
             raise FlowUnusable(f"the flow {flow.name} is disabled")
         if trigger is not None and trigger.disabled:
             raise FlowUnusable(f"the trigger {trigger.id} of {flow.name} is disabled")
+        if len(delivery.causes) > CAUSES_MAX:
+            raise DeliveryRefused(
+                f"{flow.name} would be number {len(delivery.causes) + 1} of executions that led to one another "
+                f"({delivery.causes[-1]} started it); {CAUSES_MAX + 1} are the most"
+            )
         execution_id = execution_id or new_id(self._ports.clock, self._ports.entropy, self._partition)
         candidate = TriggerReceived(
             sequence=0,
@@ -116,6 +136,7 @@ class Reception:
             remote=delivery.remote,
             parent=delivery.parent,
             parent_path=delivery.parent_path,
+            causes=delivery.causes,
             variables=dict(delivery.variables),
             deduplication=delivery.deduplication,
             deduplication_until=delivery.deduplication_until,
@@ -130,6 +151,23 @@ class Reception:
         )
         admitted = self._admitted(flow, trigger, delivery, execution_id, candidate)
         return execution_id, admitted
+
+    def first(self, flow: Flow, trigger: Trigger, delivery: Delivery, execution_id: str) -> First:
+        """What begins an execution that nobody waits for; a failed one, if the trigger wants that of its errors.
+
+        Raises:
+            FlowUnusable, DeliveryRefused: As `receive`.
+        """
+        try:
+            return First(flow, self.receive(flow, trigger, delivery, execution_id=execution_id)[1])
+        except DeliveryRefused as refused:
+            if refused.unmet or not trigger.fail_on_error:
+                raise
+            reason = str(refused).removeprefix(f"{refused.code}: ")
+            bare = msgspec.structs.replace(trigger, when=None, conditions=(), inputs=None, labels=None)
+            plain = msgspec.structs.replace(flow, inputs=())
+            received = self.receive(plain, bare, delivery, execution_id=execution_id)[1]
+            return First(flow, received, Failure(message=reason, kind="TriggerFailed"))
 
     def receive_each(
         self, flow: Flow, trigger: Trigger, deliveries: Sequence[Delivery]

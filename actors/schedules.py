@@ -2,18 +2,18 @@
 
 import logging
 import math
-from collections.abc import Callable
+from functools import partial
 from typing import Final, Protocol
 
 import trio
 
 from hookledger.actors.clock import ClockWatch
-from hookledger.actors.errors import DeliveryRefused, FlowUnusable
 from hookledger.actors.flows import FlowBook
+from hookledger.actors.followups import FollowUp
 from hookledger.actors.ids import scheduled_id, time_of
 from hookledger.actors.ports import Ports
 from hookledger.actors.reception import Delivery, Reception
-from hookledger.journal.events import ClockStepped, TriggerReceived
+from hookledger.journal.events import ClockStepped
 from hookledger.journal.journal import Journal
 from hookledger.journal.store import Query, Reader
 from hookledger.runtime.flow.model import Flow, Trigger
@@ -30,9 +30,7 @@ class Starter(Protocol):
     """What is needed of the supervisor."""
 
     def look_again(self) -> None: ...
-    async def start_once(
-        self, execution_id: str, make: Callable[[], tuple[Flow, TriggerReceived]], actor: str
-    ) -> bool: ...
+    async def start_by_trigger(self, wanted: FollowUp, actor: str) -> None: ...
 
 
 class Schedules:
@@ -105,15 +103,9 @@ class Schedules:
     async def _fire(self, flow: Flow, trigger: Trigger, settings: ScheduleSettings, time: int) -> None:
         execution_id = scheduled_id(flow.namespace, flow.id, trigger.id, time)
         delivery = Delivery(variables=settings.variables(time))
-
-        def first() -> tuple[Flow, TriggerReceived]:
-            return flow, self._reception.receive(flow, trigger, delivery, execution_id=execution_id)[1]
-
-        try:
-            await self._starter.start_once(execution_id, first, f"schedule:{flow.name}/{trigger.id}")
-        except (DeliveryRefused, FlowUnusable) as error:
-            if not getattr(error, "unmet", False):
-                logger.warning("the schedule %s of %s did not start: %s", trigger.id, flow.name, error)
+        make = partial(self._reception.first, flow, trigger, delivery, execution_id)
+        wanted = FollowUp(execution_id, flow, trigger.id, make)
+        await self._starter.start_by_trigger(wanted, f"schedule:{flow.name}/{trigger.id}")
 
     async def _last_fired(self, flow: Flow, trigger: Trigger) -> int:
         """The newest execution this trigger started; else the time the flow became known here."""

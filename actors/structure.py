@@ -220,7 +220,7 @@ async def ensure_child(bench: Bench, started: ChildStarted) -> None:
     frames = found[1].frames if found is not None else ()
     if frames and frames[-1].value is not None:
         about |= {"taskRunValue": frames[-1].value, "taskRunIteration": frames[-1].iteration}
-    await bench.children.ensure(bench.id, started, about)
+    await bench.children.ensure(bench.id, started, about, bench.causes)
 
 
 async def look_after_child(bench: Bench, path: str) -> None:
@@ -252,7 +252,7 @@ def _child(bench: Bench, command: StartChild, rendered: Rendered) -> ChildStarte
     kind = _flowable(task, rendered.value)
     assert isinstance(kind, Subflow)
     try:
-        child = bench.children.prepare(kind.namespace, kind.flow_id, kind.revision, kind.inputs)
+        child = bench.children.prepare(kind.namespace, kind.flow_id, kind.revision, kind.inputs, bench.causes)
     except ChildRefused as error:
         raise TaskFailed(str(error), kind="SubflowRefused") from error
     lines = [

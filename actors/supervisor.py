@@ -9,7 +9,6 @@ everything.
 """
 
 import logging
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
@@ -18,22 +17,23 @@ import trio
 
 from hookledger.actors.bench import Bench
 from hookledger.actors.concurrency import Gate
-from hookledger.actors.errors import CommandRefused, ExecutionFaulted, FlowUnusable
+from hookledger.actors.errors import CommandRefused, DeliveryRefused, ExecutionFaulted, FlowUnusable
 from hookledger.actors.execution import ActorGone, ExecutionActor
 from hookledger.actors.flows import FlowBook
-from hookledger.actors.followups import FollowUps
+from hookledger.actors.followups import FollowUp, FollowUps
 from hookledger.actors.handle import Execution
 from hookledger.actors.operators import ChildEnded, OperatorCommand, Restart, apply, check_restart
 from hookledger.actors.ownership import Ownership
 from hookledger.actors.perform import Performer
 from hookledger.actors.ports import Ports
-from hookledger.actors.reception import Reception
+from hookledger.actors.reception import Make, Reception
 from hookledger.actors.recorder import History, Recorder, read_history
 from hookledger.actors.rendering import error_log, make_renderer
 from hookledger.actors.subflows import Subflows
 from hookledger.actors.timers import Timers
 from hookledger.journal.errors import ExecutionDamaged, ExecutionUnknown, JournalPoisoned
 from hookledger.journal.events import (
+    DeliveryRejected,
     ExecutionCancelled,
     ExecutionFailed,
     ExecutionForked,
@@ -127,15 +127,44 @@ class Supervisor:
             recorder.flush()
         return execution
 
-    async def start_once(
-        self, execution_id: str, make: Callable[[], tuple[Flow, TriggerReceived]], actor: str
-    ) -> bool:
+    async def start_once(self, execution_id: str, make: Make, actor: str) -> bool:
         """Begin an execution whose id says what it is for; False when it was begun before, whenever that was."""
         async with self._ownership.of(execution_id):
             if await self.exists(execution_id):
                 return False
-            self.start(execution_id, *make(), actor)
+            first = make()
+            self.start(execution_id, first.flow, first.received, actor, failure=first.failure)
             return True
+
+    async def start_by_trigger(self, wanted: FollowUp, actor: str) -> None:
+        """The same for what nobody waits for: when it cannot begin, the journal says why, once."""
+        try:
+            await self.start_once(wanted.id, wanted.make, actor)
+        except (DeliveryRefused, FlowUnusable) as error:
+            if not getattr(error, "unmet", False):
+                await self._record_refusal(wanted, str(error).removeprefix(f"{error.code}: "))
+        except JournalPoisoned:
+            raise
+        except Exception as error:
+            logger.error("%s of %s failed", wanted.trigger, wanted.flow.name, exc_info=error)
+            await self._record_refusal(wanted, f"{type(error).__name__}: {error}")
+
+    async def _record_refusal(self, wanted: FollowUp, reason: str) -> None:
+        if await self._journal.ask(lambda reader: reader.delivery(wanted.id)) is not None:
+            return
+        logger.warning("%s of %s started nothing: %s", wanted.trigger, wanted.flow.name, reason)
+        self._journal.append_system(
+            lambda sequence, at: DeliveryRejected(
+                sequence=sequence,
+                at=at,
+                delivery=wanted.id,
+                status=422,
+                reason=reason,
+                namespace=wanted.flow.namespace,
+                flow=wanted.flow.id,
+                trigger=wanted.trigger,
+            )
+        )
 
     async def command(self, execution_id: str, command: OperatorCommand) -> None:
         """Give a command to an execution; returns when what it recorded is durable.
@@ -198,10 +227,15 @@ class Supervisor:
             self._admit(name)
         return len(found)
 
-    async def follow_up(self, execution_id: str) -> None:
-        """Start what a finished execution starts, unless that was done before."""
+    @property
+    def follows(self) -> bool:
+        """True when some flow has a Flow trigger."""
+        return self._follow_ups.triggered
+
+    async def follow_up(self, execution_id: str, at: int) -> None:
+        """Start what an execution that ended at `at` (of the journal) starts, unless that was done before."""
         with suppress(ExecutionUnknown, ExecutionDamaged):
-            await self._follow(execution_id, (await self._history(execution_id)).state)
+            await self._follow(execution_id, (await self._history(execution_id)).state, at)
 
     def revised(self, flow: Flow) -> None:
         """A flow has a new revision: its limit holds for those who wait, too."""
@@ -380,10 +414,9 @@ class Supervisor:
             with suppress(ExecutionUnknown, ExecutionDamaged, CommandRefused):
                 await self.command(received.parent, ended)
 
-    async def _follow(self, execution_id: str, state: State) -> None:
-        for following, flow, received in self._follow_ups.of(execution_id, self._usable(state), state):
-            first = flow, received
-            await self.start_once(following, lambda first=first: first, f"execution:{execution_id}")  # type: ignore[misc]
+    async def _follow(self, execution_id: str, state: State, at: int | None = None) -> None:
+        for wanted in self._follow_ups.of(execution_id, self._usable(state), state, at):
+            await self.start_by_trigger(wanted, f"execution:{execution_id}")
 
     async def _command_at_rest(self, execution_id: str, command: OperatorCommand) -> None:
         """For an execution without an actor: it has ended, sleeps, waits for its place, or is quarantined.

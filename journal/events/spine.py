@@ -30,6 +30,8 @@ class TriggerReceived(Event, frozen=True, kw_only=True):
     parent: str = ""
     """The execution whose Subflow task started this one."""
     parent_path: str = ""
+    causes: tuple[str, ...] = ()
+    """Flows whose executions led here, by subflows and Flow triggers, the first one first."""
     attempt: int = 1
     """Counts the executions a flow-level retry made of one delivery."""
     original: str = ""

@@ -59,7 +59,8 @@ class FlowRemoved(Event, frozen=True, kw_only=True):
 
 
 class DeliveryRejected(Event, frozen=True, kw_only=True):
-    """A request to a webhook that started nothing, and why. Sampled and capped; no body."""
+    """What was to start an execution and did not, and why: a request to a webhook (sampled and capped; no body), a
+    time of a schedule, another execution's end (`delivery` is the id its execution would have had)."""
 
     delivery: str
     status: int

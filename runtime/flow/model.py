@@ -81,6 +81,8 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True):
     inputs: Tree = None
     labels: Tree = None
     stop_after: tuple[str, ...] = ()
+    fail_on_error: bool = False
+    """What cannot be evaluated makes a failed execution, where nobody is there to be told."""
 
 
 class Concurrency(msgspec.Struct, frozen=True, kw_only=True):

@@ -135,7 +135,6 @@ IGNORED = {
 IGNORED_OF_TRIGGERS = {
     **IGNORED,
     "minLogLevel": "it is another name of `logLevel`",
-    "failOnTriggerError": "a delivery whose rules fail is refused and recorded",
     "allowConcurrent": "use the flow's `concurrency`",
     "assets": "there are no assets here",
 }

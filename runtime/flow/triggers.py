@@ -81,6 +81,7 @@ def _trigger(data: object, path: Path, found: Collector) -> Trigger | None:
         inputs=compile_tree(data.get("inputs")),
         labels=compile_tree(_label_map(data.get("labels"), (*path, "labels"), found)),
         stop_after=tuple(data.get("stopAfter") or ()),
+        fail_on_error=plain.get("failOnTriggerError") is True,
     )
 
 

@@ -16,7 +16,7 @@ from hookledger.journal.store import Query
 from hookledger.journal.verify import ReaderSource, verify
 from hookledger.runtime.decide import decide
 
-from .conftest import OpenEngine, TrioClock
+from .conftest import EPOCH_US, OpenEngine, TrioClock
 
 FAILS = """
 id: fails
@@ -139,7 +139,7 @@ async def test_follow_ups_begin_once_however_often_they_are_looked_for(
         await execution.finished()
         async with trio.open_nursery() as nursery:
             for _ in range(4):
-                nursery.start_soon(engine.supervisor.follow_up, execution.id)
+                nursery.start_soon(engine.supervisor.follow_up, execution.id, EPOCH_US + 10**9)
         await trio.sleep(1)
     rows, _ = store.rows(Query(flow="after"))
     assert [row.state for row in rows] == ["SUCCESS"]

@@ -188,7 +188,7 @@ async def test_a_restart_beyond_the_limit_is_refused_where_nobody_queues(
     """
     With CANCEL and FAIL a restart that finds no place is refused, and nothing is changed.
     """
-    source = NAP.format(limit=1, more=f", behavior: {behavior}").replace("PT1M", '"{{ labels.t ?? 1 }}"')
+    source = NAP.format(limit=1, more=f", behavior: {behavior}").replace("PT1M", '"{{ labels.t }}"')
     async with open_engine(source) as engine:
         (failed,) = await start(engine, 1)
         await failed.finished()
@@ -235,3 +235,21 @@ async def test_a_place_is_free_when_the_end_is_known(
         for _ in range(20):
             (execution,) = await start(engine, 1)
             assert (await execution.finished()).status == "SUCCESS"
+
+
+async def test_after_execution_runs_for_one_that_is_killed_while_it_waits(
+    autojump_clock: MockClock, open_engine: OpenEngine
+) -> None:
+    """
+    A kill of a queued execution: CREATED, QUEUED, KILLING, KILLED, and its afterExecution runs and sees KILLED.
+    """
+    after = (
+        "afterExecution:\n  - {id: last, type: io.kestra.plugin.core.debug.Return, "
+        'format: "{{ execution.state }}"}\n'
+    )
+    async with open_engine(NAP.format(limit=1, more="") + after) as engine:
+        _, second = await start(engine, 2)
+        await engine.command(second.id, Kill(by="user:me"))
+        state = await second.finished()
+    assert names(state) == ["CREATED", "QUEUED", "KILLING", "KILLED"]
+    assert state.runs["last"].outputs == {"value": "KILLED"}

@@ -212,20 +212,51 @@ async def test_a_finished_execution_starts_the_flows_that_wait_for_it(
     assert state.runs["say"].outputs == {"value": f"{execution.id} SUCCESS"}
 
 
+def cut_behind(store: MemoryStore, execution: str) -> None:
+    """Make the disk what it was when the execution's last entry had been written."""
+    kept = store.entries(execution)[-1].header.pos + 1
+    del store._entries[kept:]
+    known = {entry.header.exec for entry in store._entries}
+    store._by_execution = {
+        name: [entry for entry in entries if entry.header.pos < kept]
+        for name, entries in store._by_execution.items()
+        if name in known
+    }
+    store._rows = {name: row for name, row in store._rows.items() if name in known}
+
+
 async def test_a_follow_up_lost_in_a_crash_is_made_up_for(
     autojump_clock: MockClock, open_engine: OpenEngine, store: MemoryStore
 ) -> None:
     """
-    Looking again after a crash starts what a finished execution triggers, once.
+    After a crash between an end and what it starts, the next start makes up for it, and the one after adds nothing.
+    """
+    async with open_engine(NAP.format(more=""), AFTER) as engine:
+        (execution,) = await start(engine, "nap")
+        await execution.finished()
+    cut_behind(store, execution.id)
+    assert not rows(store, "after")
+    for _ in range(2):
+        async with open_engine():
+            await trio.sleep(1)
+    assert [row.state for row in rows(store, "after")] == ["SUCCESS"]
+
+
+async def test_a_flow_trigger_does_not_reach_back(
+    autojump_clock: MockClock, open_engine: OpenEngine, store: MemoryStore
+) -> None:
+    """
+    What ended before a flow was registered does not start it, however often the engine is opened.
     """
     async with open_engine(NAP.format(more="")) as engine:
         (execution,) = await start(engine, "nap")
         await execution.finished()
-    async with open_engine(AFTER) as engine:
-        for _ in range(2):
-            await engine.supervisor.follow_up(execution.id)
-            await trio.sleep(1)
-    assert len(rows(store, "after")) == 1
+    await trio.sleep(1)
+    async with open_engine(AFTER):
+        await trio.sleep(1)
+    async with open_engine():
+        await trio.sleep(1)
+    assert not rows(store, "after")
 
 
 async def test_a_flow_level_retry_makes_new_executions(

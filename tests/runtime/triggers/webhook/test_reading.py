@@ -124,7 +124,6 @@ def test_what_other_triggers_have_is_taken_with_a_warning() -> None:
     Properties of Kestra's triggers that mean nothing for a webhook load, and a warning says what to use.
     """
     lines = (
-        "failOnTriggerError: true",
         "allowConcurrent: false",
         "minLogLevel: INFO",
         "version: '1'",
@@ -132,7 +131,7 @@ def test_what_other_triggers_have_is_taken_with_a_warning() -> None:
     )
     flow = parse_flow(HEAD + "".join(f"    {line}\n" for line in lines))
     places = sorted(int(warning.split(":")[1]) - FIRST for warning in flow.warnings)
-    assert places == [0, 1, 2, 3, 4]
+    assert places == [0, 1, 2, 3]
 
 
 def test_a_plain_webhook_has_the_defaults() -> None:
