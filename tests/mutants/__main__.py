@@ -36,19 +36,33 @@ def main() -> None:
     parser.add_argument("--map", type=Path, default=ROOT / ".mutants.json")
     given = parser.parse_args()
     jobs = planted(given.only) if given.what == "planted" else sampled(given.seed, given.count, given.map)
+    _control(jobs, given.workers)
     began, survivors = time.monotonic(), list[Outcome]()
     for number, outcome in enumerate(run_all(jobs, given.workers, given.seconds), 1):
         print(
             f"{number}/{len(jobs)} {outcome.seconds:5.1f} s  {outcome.found or 'SURVIVED':8} {outcome.name}  {outcome.said[:120]}",
             flush=True,
         )
-        if not outcome.found:
+        if outcome.found in ("", "broken"):
             survivors.append(outcome)
     share = 1 - len(survivors) / max(1, len(jobs))
     print(f"{len(jobs)} mutants, {share:.1%} found, {time.monotonic() - began:.0f} s, seed {given.seed}")
     for outcome in survivors:
         print(f"survived: {outcome.name}")
     sys.exit(bool(survivors) if given.what == "planted" else share < FOUND_MIN)
+
+
+def _control(jobs: list[Job], workers: int) -> None:
+    """Without a mistake the same tests pass, or their failing would say nothing."""
+    tests = tuple(dict.fromkeys(test for job in jobs for test in job.tests))
+    untouched = (ROOT / jobs[0].file).read_text(encoding="utf-8")
+    control = [
+        Job(name=f"control {test}", file=jobs[0].file, changed=untouched, tests=(test,)) for test in tests
+    ]
+    for outcome in run_all(control, workers, 600):
+        if outcome.found:
+            raise SystemExit(f"{outcome.name} {outcome.found} without any mistake: {outcome.said}")
+    print(f"control: {len(tests)} test files pass without a mistake")
 
 
 def planted(only: str) -> list[Job]:

@@ -77,11 +77,10 @@ PLANTED: Final = (
     Planted(
         name="a sleep begins anew after a restart",
         file="actors/recorder.py",
-        before="        recorder.state = history.state\n",
-        after=(
-            "        recorder.state = history.state\n        import msgspec as _m\n"
-            "        recorder.state = _m.structs.replace(recorder.state, timers={})\n"
-        ),
+        before="        recorder = cls(journal, execution, actor, history.state, clock)\n",
+        after="""        from msgspec.structs import replace
+        recorder = cls(journal, execution, actor, replace(history.state, timers={}), clock)
+""",
     ),
     Planted(
         name="nobody wakes what sleeps",
@@ -99,17 +98,14 @@ PLANTED: Final = (
     Planted(
         name="queued executions all begin after a restart",
         file="actors/supervisor.py",
-        before="        elif state.queued:\n            self._park(",
+        before="        elif state.queued and not placed:\n            self._park(",
         after="        elif False:\n            self._park(",
     ),
     Planted(
         name="a killed execution keeps its place",
-        file="actors/supervisor.py",
-        before="        self._vacate(execution, flow)\n        if execution.final is None:\n",
-        after=(
-            "        if execution.final is not None and execution.final.status != 'KILLED':\n"
-            "            self._vacate(execution, flow)\n        if execution.final is None:\n"
-        ),
+        file="actors/execution.py",
+        before="        self._vacate()\n",
+        after="        if self._recorder.state.status != 'KILLED':\n            self._vacate()\n",
     ),
     Planted(
         name="one more than the limit runs",
@@ -168,8 +164,8 @@ PLANTED: Final = (
     Planted(
         name="a child begins before its promise is durable",
         file="actors/structure.py",
-        before="    await bench.recorder.barrier()\n    await bench.children.ensure(",
-        after="    await bench.children.ensure(",
+        before="    bench.record(lambda sequence, at: _at(started, sequence, at))\n    await bench.recorder.barrier()\n",
+        after="    bench.record(lambda sequence, at: _at(started, sequence, at))\n",
     ),
     Planted(
         name="a write is done again after a crash",
