@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import trio
 
-from hookledger.journal.events import Failure, Outcome, Response
+from hookledger.journal.events import Failure, Metric, Outcome, Response
 from hookledger.journal.store import LogLine
 from hookledger.runtime.flow.fields import convert_lax, explain
 from hookledger.runtime.flow.model import Task
 from hookledger.runtime.flow.problems import path_text
-from hookledger.runtime.tasks.base import Result, TaskFailed, TaskKind
+from hookledger.runtime.tasks.base import MetricKind, Result, TaskFailed, TaskKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 LOG_LINES_MAX: Final = 1000
 LOG_CHARS_MAX: Final = 8192
+METRICS_MAX: Final = 200
+"""Of one attempt; by name and tags."""
+METRIC_CHARS_MAX: Final = 1000
+"""Of a name with its tags."""
 LEVELS: Final = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
 
 
@@ -37,6 +41,7 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     response: Response | None = None
     duration: int = 0
     logs: tuple[LogLine, ...] = ()
+    metrics: tuple[Metric, ...] = ()
 
 
 class AttemptContext:
@@ -63,6 +68,7 @@ class AttemptContext:
         self._ports = ports
         self._mask = mask
         self.lines: list[LogLine] = []
+        self._measures: dict[str, Metric] = {}
 
     @property
     def attempt_key(self) -> str:
@@ -97,6 +103,28 @@ class AttemptContext:
                 message=cut(self._mask(message)),
             )
         )
+
+    def measure(self, name: str, kind: MetricKind, value: float, tags: Mapping[str, str]) -> None:
+        shown = {self._mask(key): self._mask(text) for key, text in tags.items()}
+        metric = Metric(name=self._mask(name), kind=kind, value=value, tags=shown, at=self._ports.clock.now())
+        key = msgspec.json.encode([kind, metric.name, sorted(shown.items())]).decode()
+        known = self._measures.get(key)
+        if known is not None and kind != "gauge":
+            metric = msgspec.structs.replace(metric, value=known.value + value)
+        full = known is None and len(self._measures) >= METRICS_MAX
+        if full or len(key) > METRIC_CHARS_MAX or not math.isfinite(metric.value):
+            self.log(
+                f"the metric {metric.name[:100]} is not kept: an attempt has {METRICS_MAX} at most, a name and"
+                f" its tags {METRIC_CHARS_MAX} characters, and a value is a finite number",
+                "WARN",
+            )
+        else:
+            self._measures[key] = metric
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What was measured so far."""
+        return tuple(self._measures.values())
 
     def holds_secret(self, value: Any) -> bool:
         text = msgspec.json.encode(value).decode()
@@ -136,7 +164,7 @@ async def run_attempt(kind: TaskKind, context: AttemptContext, *, timeout: int =
     if ended is None:
         failure = Failure(message=f"no result within {timeout / 1_000_000:g} s", kind="Timeout")
         ended = Ended(path=context.path, attempt=context.attempt, outcome="timeout", error=failure)
-    return msgspec.structs.replace(ended, logs=tuple(context.lines))
+    return msgspec.structs.replace(ended, logs=tuple(context.lines), metrics=context.metrics)
 
 
 async def tried(kind: TaskKind, context: AttemptContext) -> Ended:

@@ -242,6 +242,7 @@ class Attempts:
                     exit_state=ended.exit_state,
                     duration=max(0, at - run.started),
                     log=log,
+                    metrics=ended.metrics,
                     response=ended.response if received.wait else None,
                 ),
             )

@@ -29,7 +29,19 @@ from hookledger.journal.errors import JournalPoisoned
 from hookledger.runtime.variables import TENANT
 
 OURS = frozenset(
-    {"", TENANT, "executions", "flows", "logs", "outputs", "triggers", "deliveries", "webhooks", "configs"}
+    {
+        "",
+        TENANT,
+        "executions",
+        "flows",
+        "logs",
+        "metrics",
+        "outputs",
+        "triggers",
+        "deliveries",
+        "webhooks",
+        "configs",
+    }
 )
 """What may stand where the tenant stands; empty outside of the API."""
 

@@ -80,6 +80,7 @@ WORDS: Final[Mapping[str, frozenset[str]]] = {
         "search", "set-disabled", "unlock", "restart", "backfill", "export", "delete", "by-ids", "by-query",
     }),
     "logs": frozenset({"search", "export", "delete", "by-ids", "by-query"}),
+    "metrics": frozenset({"names", "tasks", "aggregates"}),
 }  # fmt: skip
 """What stands behind the first part of a path in Kestra's routes and so is no namespace and no execution id here."""
 ENDS: Final = frozenset({"by-ids", "by-query"})

@@ -25,6 +25,7 @@ from hookledger.journal.events import (
     ExecutionResumed,
     Failure,
     FlowRegistered,
+    Metric,
     OutputsResolved,
     ResultSettled,
     TaskReturned,
@@ -94,7 +95,14 @@ def _returned(event: TaskReturned, paint: Paint) -> str:
         pairs(event.outputs.items()),
         f"took {duration(event.duration)}",
         f"{event.log.count} log lines" if event.log else "",
+        *(_measured(metric) for metric in event.metrics),
     )
+
+
+def _measured(metric: Metric) -> str:
+    tags = "".join(f",{name}={value}" for name, value in metric.tags.items())
+    value = duration(round(metric.value * 1e6)) if metric.kind == "timer" else f"{metric.value:.12g}"
+    return f"{shorten(metric.name + tags)}={value}"
 
 
 def _settled(event: ResultSettled) -> str:

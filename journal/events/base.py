@@ -45,6 +45,18 @@ class LogReference(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
 
 
+class Metric(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+    """A number that a task measured."""
+
+    name: str
+    kind: Literal["counter", "timer", "gauge"]
+    value: float
+    """Of a timer seconds."""
+    tags: dict[str, str] = {}
+    at: int = 0
+    """When it was last measured, microseconds."""
+
+
 class Response(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """An answer as the caller gets it, kept so that a repeated delivery is answered byte for byte."""
 

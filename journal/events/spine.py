@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar, Literal
 
-from hookledger.journal.events.base import Event, Failure, LogReference, Next, Outcome, Response
+from hookledger.journal.events.base import Event, Failure, LogReference, Metric, Next, Outcome, Response
 
 
 class TriggerReceived(Event, frozen=True, kw_only=True):
@@ -111,6 +111,7 @@ class TaskReturned(Event, frozen=True, kw_only=True):
     duration: int = 0
     """Microseconds."""
     log: LogReference | None = None
+    metrics: tuple[Metric, ...] = ()
     response: Response | None = None
     """The caller's answer, when this task gives it."""
 

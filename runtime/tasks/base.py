@@ -29,6 +29,9 @@ pure: nothing; read: asks; idempotent: changes, but twice is once under the same
 write: may not happen twice: the execution waits for an operator.
 """
 
+MetricKind = Literal["counter", "timer", "gauge"]
+"""counter: how many; timer: how long, in seconds; gauge: how much at this moment."""
+
 Outputs: TypeAlias = "Mapping[str, Any] | Result | None"
 
 
@@ -81,6 +84,13 @@ class TaskContext(Protocol):
 
     def log(self, message: str, level: str = "INFO") -> None:
         """Write a line beside the journal; secrets are masked, the number of lines is bounded."""
+        ...
+
+    def measure(self, name: str, kind: MetricKind, value: float, tags: Mapping[str, str]) -> None:
+        """Keep a number with the execution, secrets masked, their count and size bounded.
+
+        Of one name and tags there is one: counters and timers add up, a gauge keeps the last.
+        """
         ...
 
     def holds_secret(self, value: Any) -> bool:

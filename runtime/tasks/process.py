@@ -1,6 +1,7 @@
 """Commands on this machine: only where the configuration allows them, in a directory and environment of their own.
 
-A line `::{"outputs": {...}}::` on standard output adds to the task's outputs; every other line is logged.
+A line `::{...}::`, as Kestra's libraries print them, adds its `outputs` to the task's, its `metrics` to the
+execution's and its `logs` to the log with their own levels; every other line is logged as it is.
 """
 
 import re
@@ -12,7 +13,7 @@ from typing import Any, ClassVar, Final, Literal, Protocol
 import msgspec
 
 from hookledger.runtime.flow.fields import scalar_texts
-from hookledger.runtime.tasks.base import Effect, Outputs, TaskContext, TaskFailed, TaskKind
+from hookledger.runtime.tasks.base import Effect, MetricKind, Outputs, TaskContext, TaskFailed, TaskKind
 
 LINE_BYTES_MAX: Final = 256 * 1024
 OUTPUT_BYTES_MAX: Final = 1024 * 1024
@@ -20,6 +21,15 @@ LAST_LINES: Final = 5
 LAST_CHARS_MAX: Final = 500
 SHELLS: Final = frozenset({"sh", "bash", "dash", "ksh", "zsh", "ash"})
 LEVELS: Final = {"stdout": "INFO", "stderr": "WARN"}
+NAMED: Final[Mapping[str, str]] = {level: level for level in ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")} | {
+    "NOTSET": "TRACE",
+    "VERBOSE": "TRACE",
+    "WARNING": "WARN",
+    "SEVERE": "ERROR",
+    "CRITICAL": "ERROR",
+    "FATAL": "ERROR",
+}
+"""Levels as programs name them; any other counts as INFO."""
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MARKED: Final = re.compile(r"::(\{.*\})::\s*")
 
@@ -59,10 +69,28 @@ class TaskRunner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     type: Literal["io.kestra.plugin.core.runner.Process"]
 
 
+class PrintedLog(msgspec.Struct):
+    """A line of the log with its level."""
+
+    message: Any = ""
+    level: str = "INFO"
+
+
+class PrintedMetric(msgspec.Struct):
+    """A number."""
+
+    name: str
+    value: float
+    type: MetricKind = "counter"
+    tags: dict[str, Any] | None = None
+
+
 class Printed(msgspec.Struct):
-    """What a marked line may hold; `metrics` and the like are left alone."""
+    """What a marked line may hold; other members are left alone."""
 
     outputs: dict[str, Any] = {}
+    logs: list[PrintedLog] = []
+    metrics: list[PrintedMetric] = []
 
 
 class _Shell(TaskKind, frozen=True, kw_only=True):
@@ -141,15 +169,23 @@ class Heard:
     def line(self, stream: Stream, line: str) -> None:
         """Take in one line."""
         self._counts[stream] += 1
-        printed = _printed(line) if stream == "stdout" else None
+        printed = _printed(line)
         if printed is not None:
-            self._bytes += len(line.encode())
-            if self._bytes <= OUTPUT_BYTES_MAX:
-                self._vars |= printed.outputs
+            self._take(printed, len(line.encode()))
             return
         if stream == "stderr" and line.strip():
             self._last.append(line[:LAST_CHARS_MAX])
         self._context.log(line, LEVELS[stream])
+
+    def _take(self, printed: Printed, size: int) -> None:
+        self._bytes += size if printed.outputs else 0
+        if self._bytes <= OUTPUT_BYTES_MAX:
+            self._vars |= printed.outputs
+        for said in printed.logs:
+            self._context.log(_text(said.message), NAMED.get(said.level.upper(), "INFO"))
+        for metric in printed.metrics:
+            tags = {name: _text(value) for name, value in (metric.tags or {}).items()}
+            self._context.measure(metric.name, metric.type, metric.value, tags)
 
     def outputs(self, code: int) -> dict[str, Any]:
         """`vars`, `exitCode` and how many lines there were.
@@ -178,8 +214,13 @@ def _printed(line: str) -> Printed | None:
         return None
     try:
         return msgspec.json.decode(match[1], type=Printed)
-    except (msgspec.MsgspecError, UnicodeError):
+    except (msgspec.MsgspecError, UnicodeError, RecursionError, OverflowError):
         return None
+
+
+def _text(value: Any) -> str:
+    """Text as it is, anything else as JSON."""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def _ending(code: int) -> str:

@@ -17,6 +17,7 @@ from hookledger.api.console.runs.timeline import timeline
 from hookledger.api.console.runs.topology import topology
 from hookledger.api.console.runs.tree import json_text, tree
 from hookledger.api.http import HttpResponse
+from hookledger.journal.events import TaskReturned
 from hookledger.journal.store import LogLine
 from hookledger.journal.verify import RULES
 from hookledger.runtime.flow.graph import Graph, graph_of
@@ -120,7 +121,7 @@ def _wanted(line: LogLine, level: str, task: str) -> bool:
 
 
 async def outputs_tab(desk: Desk, call: Call, history: History) -> HttpResponse:
-    """Outputs of the flow and of its tasks."""
+    """Outputs of the flow and of its tasks, and what the tasks measured."""
     state = history.state
     made = [
         *((run.path, run.state, run.outputs) for run in state.runs.values()),
@@ -130,7 +131,13 @@ async def outputs_tab(desk: Desk, call: Call, history: History) -> HttpResponse:
     ]
     tasks = [(path, word, tree(values), json_text(values)) for path, word, values in made if values]
     flow = (tree(state.outputs), json_text(state.outputs)) if state.outputs else None
-    return desk.run_page(call, history, "outputs", flow_outputs=flow, tasks=tasks)
+    measured = [
+        (event.path, event.attempt, metric)
+        for event in history.events
+        if isinstance(event, TaskReturned)
+        for metric in event.metrics
+    ]
+    return desk.run_page(call, history, "outputs", flow_outputs=flow, tasks=tasks, measured=measured)
 
 
 async def journal_tab(desk: Desk, call: Call, history: History) -> HttpResponse:

@@ -20,10 +20,14 @@ class FakeContext:
         self.execution = "exec1"
         self.namespace = namespace
         self.lines: list[tuple[str, str]] = []
+        self.measured: list[tuple[str, str, float, dict[str, str]]] = []
         self._ports = ports
 
     def log(self, message: str, level: str = "INFO") -> None:
         self.lines.append((level, message))
+
+    def measure(self, name: str, kind: str, value: float, tags: Mapping[str, str]) -> None:
+        self.measured.append((name, kind, value, dict(tags)))
 
     def holds_secret(self, value: Any) -> bool:
         return "s3cr3t" in repr(value)

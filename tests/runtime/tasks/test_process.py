@@ -61,10 +61,45 @@ async def test_outputs_are_printed_between_colons() -> None:
         "echo '::{not json}::'",
         "echo '::{\"outputs\": 3}::'",
         "echo '::{\"metrics\": []}::'",
+        'printf \'::{"outputs": {"deep": %s}}::\' "$(printf \'[%.0s\' $(seq 5000))"',
     ]
     outputs = await outputs_of(made(Commands, commands=lines), context)
     assert outputs["vars"] == {"a": [2], "b": "x"}
-    assert [line for _, line in context.lines] == ["::{not json}::", '::{"outputs": 3}::']
+    assert [line[:17] for _, line in context.lines] == [
+        "::{not json}::",
+        '::{"outputs": 3}:',
+        '::{"outputs": {"d',
+    ]
+
+
+PRINTED = """
+import sys
+for stream in (sys.stdout, sys.stderr):
+    print('::{"logs": [{"level": "WARNING", "message": "slow"}, {"message": {"a": [1]}}]}::', file=stream)
+    print('::{"logs": [{"level": "CRITICAL", "message": "gone", "more": 1}, {"level": "odd"}]}::', file=stream)
+    print('::{"metrics": [{"name": "rows", "type": "counter", "value": 7, "tags": {"t": 1}}]}::', file=stream)
+    print('::{"metrics": [{"name": "took", "type": "timer", "value": 0.5, "tags": null}]}::', file=stream)
+    print('::{"outputs": {"%s": true}}::' % ("out" if stream is sys.stdout else "err"), file=stream, flush=True)
+    print('::{"metrics": [{"name": "bad", "value": NaN}]}::', file=stream)
+    print('::{"metrics": [{"name": "bad", "type": "sum", "value": 1}]}::', file=stream)
+"""
+
+
+async def test_logs_and_metrics_are_printed_between_colons() -> None:
+    """
+    On either stream `logs` are lines with their own level, `metrics` are numbers kept with the execution, and
+    `outputs` outputs; what does not have their shape is an ordinary line.
+    """
+    context = here()
+    task = made(Script, interpreter=[sys.executable, "-c"], script=PRINTED)
+    outputs = await outputs_of(task, context)
+    assert outputs["vars"] == {"out": True, "err": True}
+    said = [("WARN", "slow"), ("INFO", '{"a":[1]}'), ("ERROR", "gone"), ("INFO", "")]
+    bad = ['::{"metrics": [{"name": "bad", "value": NaN}]}::']
+    bad += ['::{"metrics": [{"name": "bad", "type": "sum", "value": 1}]}::']
+    raw = [(level, line) for level in ("INFO", "WARN") for line in bad]
+    assert sorted(context.lines) == sorted([*said, *said, *raw])
+    assert context.measured == [("rows", "counter", 7.0, {"t": "1"}), ("took", "timer", 0.5, {})] * 2
 
 
 async def test_a_bad_exit_code_fails_with_the_last_words() -> None:
