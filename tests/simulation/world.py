@@ -70,13 +70,16 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Complaints(logging.Handler):
-    """What the engine logs as an error: in a simulation nobody reads it, so it is a failure."""
+    """What the engine logs as an error: in a simulation nobody reads it, so it is a failure. The dead say nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, fate: Fate) -> None:
         super().__init__(logging.ERROR)
+        self._fate = fate
         self.lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
+        if self._fate.dead:
+            return
         error = record.exc_info[1] if record.exc_info else None
         self.lines.append(f"{record.getMessage()} {error!r}")
 
@@ -96,7 +99,7 @@ class World:
         """How often each delivery was tried."""
         self.told: list[Told] = []
         self.sources: tuple[str, ...] = ()
-        self.complaints = Complaints()
+        self.complaints = Complaints(self.fate)
         self.lives = 0
         self.registry = PROBING
         self.began: list[float] = []
