@@ -259,6 +259,7 @@ def _child_ended(command: ChildEnded, recorder: Recorder) -> None:
     if (
         recorder.state.terminal is None
         and started is not None
+        and started.child == command.child  # and not one that was tried there before, and ended once more
         and command.path not in recorder.state.returned
     ):
         recorder.record(

@@ -27,6 +27,9 @@ REGRESSIONS: Final = (
     Regression(seed=46, found="the next try of a failed execution claimed its deduplication key again"),
     Regression(seed=94, found="a queue stalled after a restart of one of its executions"),
     Regression(seed=103, found="an execution that began with a Pause was queued again when it was resumed"),
+    Regression(
+        seed=242, found="a child that ended a second time was taken for the one that was tried after it"
+    ),
     Regression(seed=244, found="who came later began first"),
 )
 
