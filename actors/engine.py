@@ -23,7 +23,7 @@ from hookledger.actors.handle import Execution
 from hookledger.actors.http_lazy import open_http
 from hookledger.actors.keyvalues import JournaledKeyValues
 from hookledger.actors.operators import OperatorCommand
-from hookledger.actors.origins import before
+from hookledger.actors.origins import before, events_before
 from hookledger.actors.ports import Ports
 from hookledger.actors.reception import Delivery, Reception
 from hookledger.actors.rendering import Rendered, make_renderer
@@ -52,6 +52,17 @@ from hookledger.runtime.tasks.registry import TaskRegistry, installed
 FOLLOW_UP_ENTRIES: Final = 10_000
 """How far back from the end a crash can have kept a finished execution from starting what it triggers."""
 TERMINAL_TYPES: Final = frozenset(kind.__name__ for kind in get_args(Terminal))
+
+
+class Past(msgspec.Struct, frozen=True, kw_only=True):
+    """What has happened to an execution so far."""
+
+    execution: str
+    events: list[ExecutionEvent]
+    """A fork's begin with what it keeps of its origin's."""
+    state: State
+    flow: Flow | None
+    """At the execution's revision; None when it cannot be read any more."""
 
 
 class Engine:
@@ -338,6 +349,32 @@ class Engine:
             return fold_all(told, before(reader.entries, events))
 
         return await self.journal.ask(folded)
+
+    async def past(self, execution_id: str) -> Past:
+        """Everything durable of an execution: its events, the state they fold to, the flow that explains them.
+
+        Raises:
+            ExecutionUnknown: There is no such execution.
+        """
+
+        def read(reader: Reader) -> tuple[list[Any], State]:
+            """Beside the event loop, as above."""
+            events: list[Any] = [event for entry in reader.entries(execution_id) for event in entry.events()]
+            if not events or execution_id == SYSTEM:
+                raise ExecutionUnknown(execution_id)
+            kept = events_before(reader.entries, events)
+            return [*kept, *events], fold_all(events, before(reader.entries, events))
+
+        events, state = await self.journal.ask(read)
+        return Past(execution=execution_id, events=events, state=state, flow=self.flow_of(state))
+
+    def flow_of(self, state: State) -> Flow | None:
+        """The revision an execution is pinned to; None when it cannot be read any more."""
+        received = state.received
+        if received is None:
+            return None
+        pinned = self.flows.pinned(received.namespace, received.flow, state.revision)
+        return pinned.flow if pinned is not None else None
 
     def render(self, flow: Flow, execution_id: str, state: State, tree: Tree) -> Rendered:
         """Render something of a flow against an execution."""

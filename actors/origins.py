@@ -6,7 +6,7 @@ from typing import Any
 from hookledger.journal.entry import Entry
 from hookledger.journal.events import ExecutionForked
 from hookledger.journal.journal import Journal
-from hookledger.runtime.state import State, fold_all, forked
+from hookledger.runtime.state import State, below, fold_all, forked
 
 Entries = Callable[[str], Sequence[Entry]]
 """Gives an execution's entries."""
@@ -25,6 +25,17 @@ def before(entries_of: Entries, events: Sequence[Any]) -> State:
     if not isinstance(first, ExecutionForked):
         return State()
     return forked(origin_state(entries_of, first.origin, first.origin_sequence), first)
+
+
+def events_before(entries_of: Entries, events: Sequence[Any]) -> list[Any]:
+    """What a fork keeps of its origin's events; none for others. Their sequence numbers are the origin's."""
+    first = events[0] if events else None
+    if not isinstance(first, ExecutionForked):
+        return []
+    cut, forget = first.origin_sequence, first.forget
+    told = [event for entry in entries_of(first.origin) for event in entry.events() if event.sequence < cut]
+    kept = [event for event in told if not any(below(getattr(event, "path", ""), root) for root in forget)]
+    return [*events_before(entries_of, told), *kept]
 
 
 def origin_state(entries_of: Entries, execution_id: str, cut: int) -> State:

@@ -178,13 +178,16 @@ def journal_replay(reader: JournalFile, execution: str, at: int | None) -> None:
     """Rebuild an execution's state by folding its events, and print it."""
     import msgspec
 
-    from hookledger.actors.origins import before
-    from hookledger.api.replay import replayed
+    from hookledger.actors.origins import before, events_before
+    from hookledger.api.replay import flow_in, replayed
     from hookledger.journal.text import quiet
 
     execution_id, entries = reader.history(execution)
-    prefix = before(reader.entries, entries[0].events())
-    state = msgspec.to_builtins(replayed(execution_id, entries, at, prefix=prefix))
+    begun = entries[0].events()
+    prefix, kept = before(reader.entries, begun), events_before(reader.entries, begun)
+    state = msgspec.to_builtins(
+        replayed(execution_id, entries, at, flow_of=flow_in(reader), prefix=prefix, kept=kept)
+    )
     say(quiet(json.dumps(state, ensure_ascii=False, indent=2)), lines=True)
 
 

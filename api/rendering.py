@@ -3,17 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-from hookledger.actors.flows import FlowBook
 from hookledger.actors.ports import Ports
 from hookledger.actors.rendering import make_renderer
-from hookledger.api.replay import folded
-from hookledger.journal.entry import SYSTEM
+from hookledger.api.replay import folded, revision_in
 from hookledger.journal.errors import ExecutionUnknown
 from hookledger.journal.sqlite import SqliteReader
 from hookledger.runtime.expressions import compile as compile_expression
 from hookledger.runtime.flow.source import load
 from hookledger.runtime.masking import Masker
-from hookledger.runtime.tasks.registry import installed
 
 
 class RenderingFailed(Exception):
@@ -48,11 +45,7 @@ def rendered_for(
     state = folded(reader.entries(execution_id), at)
     if state.received is None:
         raise ExecutionUnknown(execution_id)
-    book = FlowBook(installed())
-    for entry in reader.entries(SYSTEM):
-        for event in entry.events():
-            book.learn(event)
-    revision = book.pinned(state.received.namespace, state.received.flow, state.revision)
+    revision = revision_in(reader, state)
     if revision is None or revision.flow is None:
         raise RenderingFailed(revision.error if revision else "the flow's source is not in this journal")
     renderer = make_renderer(revision.flow, execution_id, state.received, ports, Masker())

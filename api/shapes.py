@@ -15,7 +15,7 @@ from hookledger.runtime.flow.graph import Kind, Relation
 T = TypeVar("T")
 
 StateName: TypeAlias = Literal[
-    "CREATED", "QUEUED", "RUNNING", "PAUSED", "RETRYING", "RESTARTED", "KILLING",
+    "CREATED", "QUEUED", "SUBMITTED", "RUNNING", "PAUSED", "RETRYING", "RESTARTED", "KILLING",
     "SUCCESS", "WARNING", "FAILED", "KILLED", "CANCELLED", "SKIPPED",
     "RETRIED",
 ]  # fmt: skip

@@ -1,12 +1,13 @@
 """The API's shapes made from folded state. Pure functions."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 from msgspec import UNSET
 
+from hookledger.actors.engine import Past
 from hookledger.actors.flows import Revision
 from hookledger.api.shapes import (
     AttemptView,
@@ -28,16 +29,22 @@ from hookledger.journal.events import Failure, TriggerReceived
 from hookledger.journal.index import ExecutionRow
 from hookledger.journal.store import LogLine
 from hookledger.runtime.durations import format_duration
-from hookledger.runtime.state import FINISHED, Run, State
+from hookledger.runtime.histories import ShownRun, shown_runs
+from hookledger.runtime.state import FINISHED, State
 from hookledger.runtime.tasks.flow.subflow import Subflow
 from hookledger.runtime.triggers.received import trigger_variables
-from hookledger.runtime.variables import TENANT, iso_time
+from hookledger.runtime.variables import TENANT, iso_time, run_id
 
 TERMINAL = frozenset({"SUCCESS", "WARNING", "FAILED", "KILLED", "CANCELLED", "RETRIED"})
 
 
-def execution_view(execution_id: str, state: State) -> ExecutionView:
-    """An execution with its task runs."""
+def past_view(past: Past) -> ExecutionView:
+    """An execution with its task runs, as its events have them."""
+    return execution_view(past.execution, past.state, shown_runs(past.flow, past.state, past.events))
+
+
+def execution_view(execution_id: str, state: State, runs: Iterable[ShownRun] = ()) -> ExecutionView:
+    """An execution with these task runs."""
     received = state.received
     assert received is not None
     return ExecutionView(
@@ -45,7 +52,7 @@ def execution_view(execution_id: str, state: State) -> ExecutionView:
         namespace=received.namespace,
         flow_id=received.flow,
         flow_revision=state.revision,
-        task_run_list=[task_run_view(execution_id, received, run) for run in state.runs.values()],
+        task_run_list=[task_run_view(execution_id, received, run) for run in runs],
         inputs=received.inputs,
         labels=labels_view(state.labels),
         state=state_view(state.history),
@@ -121,30 +128,22 @@ def labels_view(labels: Mapping[str, str]) -> list[Label]:
     return [Label(key=key, value=value) for key, value in labels.items()]
 
 
-def task_run_view(execution_id: str, received: TriggerReceived, run: Run) -> TaskRunView:
+def task_run_view(execution_id: str, received: TriggerReceived, run: ShownRun) -> TaskRunView:
     """One task run."""
-    parent, _, _ = run.path.rpartition("/")
-    above, bracket, index = parent.rpartition("[")
-    state = state_view(run.history)
     return TaskRunView(
         id=run_id(execution_id, run.path),
         execution_id=execution_id,
         namespace=received.namespace,
         flow_id=received.flow,
         task_id=run.task,
-        attempts=[AttemptView(state=state)] * max(1, run.attempts),
+        attempts=[AttemptView(state=state_view(attempt.history)) for attempt in run.attempts],
         outputs=run.outputs,
-        state=state,
-        parent_task_run_id=run_id(execution_id, above or parent) if parent else UNSET,
-        iteration=int(index[:-1]) if bracket and index.endswith("]") else UNSET,
-        value=run.values[-1] if run.values else UNSET,
+        state=state_view(run.history),
+        parent_task_run_id=run_id(execution_id, run.parent) if run.parent else UNSET,
+        iteration=UNSET if run.iteration is None else run.iteration,
+        value=UNSET if run.value is None else run.value,
         error=_failure(run.error),
     )
-
-
-def run_id(execution_id: str, path: str) -> str:
-    """What names a task run: the execution and the place in its plan."""
-    return f"{execution_id}:{path}"
 
 
 def log_view(row: ExecutionRow, line: LogLine) -> LogView:

@@ -214,6 +214,7 @@ class Projection:
     def _task_returned(self, event: TaskReturned) -> None:
         if event.next == "retry":
             self.pending[event.path] = "RETRYING"
+            self._move("RETRYING")
         else:
             self.pending.pop(event.path, None)
 

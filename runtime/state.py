@@ -132,6 +132,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     response: Response | None = None
     """What a task answered the caller; the first one wins."""
     history: tuple[tuple[str, int], ...] = ()
+    restarted_at: int = 0
+    """When it was last opened again, microseconds; 0 for never."""
     attempts_before: Mapping[str, int] = {}
     """Attempts at what a restart forgot, by path: the next one counts on."""
 
@@ -144,11 +146,6 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     def outputs(self) -> Mapping[str, Any]:
         """Flow outputs; empty while there are none."""
         return getattr(self.terminal, "outputs", None) or {}
-
-    @property
-    def restarted_at(self) -> int:
-        """When it was last opened again, microseconds; 0 for never."""
-        return max((at for status, at in self.history if status == "RESTARTED"), default=0)
 
     @property
     def exit_path(self) -> str:
@@ -214,12 +211,13 @@ def _decided(state: State, event: ExecutionEvent) -> State:
             return _moved(replace(state, terminal=event), "CANCELLED", event.at)
         case KillRequested():
             pauses = {path: pause for path, pause in state.pauses.items() if path}
-            state = replace(state, kill=event, pauses=pauses)
+            state = replace(_awake(state, event.at), kill=event, pauses=pauses)
             return _moved(_abandoned(state, "", event.at), "KILLING", event.at)
         case ExecutionQueued():
             return _moved(replace(state, queued=event.limit), "QUEUED", event.at)
         case ExecutionPaused():
-            return _moved(_paused(state, event), "PAUSED", event.at)
+            began = _begun(state, event.at) if event.path else state
+            return _moved(_paused(began, event), "PAUSED", event.at)
         case ExecutionResumed():
             return _resumed(state, event)
         case TimerSet(origin="timeout"):
@@ -298,18 +296,20 @@ def _started(state: State, event: TaskStarted) -> State:
 
 
 def _returned(state: State, event: TaskReturned) -> State:
-    reached = _reached(event)
+    now = reached(event)
     before = state.runs[event.path]
     began = before.history if event.outcome not in NOT_STARTED else before.history[:-1]
     run = replace(
         before,
-        state=reached,
+        state=now,
         ended=event.at,
         outputs=event.outputs,
         error=event.error,
         retry_at=event.retry_at,
-        history=(*began, (reached, event.at)),
+        history=(*began, (now, event.at)),
     )
+    if event.next == "retry":
+        state = _retrying(state, event)
     if event.next == "exit":
         state = _exited(state, event.exit_state, event.path, event.at)
     if event.response is not None and state.response is None:
@@ -317,7 +317,17 @@ def _returned(state: State, event: TaskReturned) -> State:
     return _with_run(state, run)
 
 
-def _reached(event: TaskReturned) -> str:
+def _retrying(state: State, event: TaskReturned) -> State:
+    """A task at the top takes the execution with it through FAILED; one in a block does not (Kestra 1.3 and 2.0)."""
+    if state.status == "KILLING" or state.pauses:
+        return state
+    if "/" not in event.path:
+        state = _moved(state, "FAILED", event.at)
+    return _moved(state, "RETRYING", event.at)
+
+
+def reached(event: TaskReturned) -> str:
+    """The state of a run after an attempt has returned."""
     if event.next == "exit":
         return event.exit_state
     return {"killed": "KILLED", "skipped": "SKIPPED"}.get(event.outcome, _STATE_BY_NEXT[event.next])
@@ -385,7 +395,14 @@ def _resumed(state: State, event: ExecutionResumed) -> State:
     state = replace(state, pauses=pauses, resumed={**state.resumed, event.path: event})
     if event.choice == "cancel":
         return _exited(state, "CANCELLED", event.path, event.at)
-    return state if pauses else _moved(state, "QUEUED" if state.queued else "RUNNING", event.at)
+    if pauses:
+        return state
+    return _moved(_awake(state, event.at), "QUEUED" if state.queued else "RUNNING", event.at)
+
+
+def _awake(state: State, at: int) -> State:
+    """A pause is over: Kestra calls that RESTARTED, whatever comes next."""
+    return _moved(state, "RESTARTED", at) if state.status == "PAUSED" else state
 
 
 def _restarted(state: State, event: ExecutionRestarted) -> State:
@@ -402,6 +419,7 @@ def _restarted(state: State, event: ExecutionRestarted) -> State:
         state,
         generation=event.generation,
         revision=event.revision,
+        restarted_at=event.at,
         attempts_before=before,
         labels=labels,
     )
@@ -419,6 +437,7 @@ def forked(origin: State, event: ExecutionForked) -> State:
         received=None,
         response=None,
         history=(),
+        restarted_at=0,
         attempts_before={},
     )
 
@@ -474,7 +493,7 @@ def _choices_after(
 
 
 def _begun(state: State, at: int) -> State:
-    """A flow that begins with a nap runs while it sleeps; a later nap changes nothing."""
+    """A flow that begins with a nap or a pause runs already; a later one changes nothing."""
     return _moved(state, "RUNNING", at) if state.status in ("CREATED", "QUEUED", "RESTARTED") else state
 
 

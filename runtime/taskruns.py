@@ -11,7 +11,7 @@ import msgspec
 
 from hookledger.runtime.flow.model import Flow, Task
 from hookledger.runtime.plan import Flowable, Place, Planner, Progress
-from hookledger.runtime.state import FINISHED, State, below, top_task
+from hookledger.runtime.state import FINISHED, State, around, below, top_task
 
 _TOP: Final = Place()
 
@@ -49,6 +49,12 @@ class _Walk(Planner, frozen=True, kw_only=True):
         self.met[path] = (task, place, progress)
         return progress
 
+    def _late(self, task: Task, place: Place) -> Progress:
+        """What a block had begun before its time was over is there, though the plan looks at it no more."""
+        assert issubclass(task.kind, Flowable)
+        task.kind.plan(task, place, msgspec.structs.replace(self, begun=self.state.begun_paths()))
+        return super()._late(task, place)
+
 
 def task_runs(flow: Flow, state: State) -> Mapping[str, TaskRun]:
     """Task runs by path, in the order of the plan; what would begin next is among them while the execution is open."""
@@ -71,14 +77,21 @@ def _states(
     after = {task.id for task in flow.after_execution}
     for path, (task, place, progress) in met.items():
         reached = progress.state if progress is not None else None
-        cut = over and top_task(path) not in after
+        cut = over and (state.terminal is not None or top_task(path) not in after)
         if cut and state.exit_path and path != state.exit_path and below(state.exit_path, path):
             reached = state.exit_state
         if reached is None and cut:
             if path not in begun:
                 continue
-            reached = state.exit_state or ("KILLED" if state.kill is not None else "FAILED")
+            reached = cut_short(state)
+        if reached is None and any(place in state.expired for place in around(path)):
+            reached = state.runs[path].state if path in state.runs else "FAILED"
         yield TaskRun(task=task, place=place, state=reached or _open(state, path, task))
+
+
+def cut_short(state: State) -> str:
+    """The state of a block that the execution's end found unfinished."""
+    return state.exit_state or ("KILLED" if state.kill is not None else "FAILED")
 
 
 def _open(state: State, path: str, task: Task) -> str:

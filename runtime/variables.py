@@ -108,7 +108,7 @@ class Scope:
             {
                 **known,
                 "task": {"id": task.id, "type": task.type},
-                "taskrun": _taskrun(state, task, place),
+                "taskrun": _taskrun(self._execution["id"], state, task, place),
                 **self._parents(state, place),
             }
         )
@@ -171,23 +171,34 @@ def outputs(state: State, runs: Iterable[TaskRun] = ()) -> dict[str, Any]:
         begun = one.state in _ENDED or (one.state == "RUNNING" and bool(one.task.blocks))
         if begun and one.task.kind.__name__ not in WITHOUT_OUTPUTS:
             _place_outputs(found, one.task.id, one.values, {})
-    for run in state.runs.values():
+    for path, (task, made) in _made(state).items():
+        _place_outputs(found, task, loop_values(state.branches, path), made)
+    return found
+
+
+def outputs_by_path(state: State) -> dict[str, Mapping[str, Any]]:
+    """What each task run gave, by its path."""
+    return {path: made for path, (_, made) in _made(state).items()}
+
+
+def _made(state: State) -> dict[str, tuple[str, Mapping[str, Any]]]:
+    """Task and outputs by path, of everything that gave something."""
+    found: dict[str, tuple[str, Mapping[str, Any]]] = {}
+    for path, run in state.runs.items():
         if run.outputs:
-            _place_outputs(found, run.task, run.values, _as_answer(run.outputs))
+            found[path] = run.task, _as_answer(run.outputs)
     for path, taken in state.branches.items():
         if taken.outputs:
-            _place_outputs(found, taken.task, loop_values(state.branches, path), taken.outputs)
+            found[path] = taken.task, taken.outputs
     for path, resumed in state.resumed.items():
         if path and path not in state.runs:
-            task = path.rpartition("/")[2]
-            _place_outputs(found, task, loop_values(state.branches, path), _pause_outputs(resumed))
+            found[path] = path.rpartition("/")[2], _pause_outputs(resumed)
     for path in state.pauses:
         if path and path not in state.runs and state.kill is not None:
-            killed = {"resumed": {"on": iso_time(state.kill.at), "to": "KILLING"}}
-            _place_outputs(found, path.rpartition("/")[2], loop_values(state.branches, path), killed)
+            killed = {"on": iso_time(state.kill.at), "to": "KILLING"}
+            found[path] = path.rpartition("/")[2], {"resumed": killed}
     for path, started in state.children.items():
-        made = _child_outputs(started, state.returned.get(path))
-        _place_outputs(found, started.task, loop_values(state.branches, path), made)
+        found[path] = started.task, _child_outputs(started, state.returned.get(path))
     return found
 
 
@@ -264,15 +275,20 @@ def _attempts(state: State, path: str) -> int:
     return child.attempt
 
 
-def _taskrun(state: State, task: Task, place: Place) -> dict[str, Any]:
+def run_id(execution: str, path: str) -> str:
+    """What names a task run everywhere: the execution and the place in its plan."""
+    return f"{execution}:{path}"
+
+
+def _taskrun(execution: str, state: State, task: Task, place: Place) -> dict[str, Any]:
     run: Run | None = state.runs.get(place.path(task))
     found: dict[str, Any] = {
-        "id": place.path(task),
+        "id": run_id(execution, place.path(task)),
         "startDate": iso_time(run.first_started if run else state.at),
         "attemptsCount": _attempts(state, place.path(task)),
     }
     if place.frames:
-        found["parentId"] = place.frames[-1].path
+        found["parentId"] = run_id(execution, place.frames[-1].path)
     values = [frame.value for frame in place.frames if frame.value is not None]
     if values:
         found |= {"value": values[-1], "values": values}

@@ -16,7 +16,8 @@ from hookledger.api.queries import Nothing
 from hookledger.api.rest.outputs import run_unknown
 from hookledger.api.route import Reply, Route
 from hookledger.api.shapes import Shape
-from hookledger.api.views import run_id
+from hookledger.runtime.taskruns import task_runs
+from hookledger.runtime.variables import run_id
 
 
 class Evaluated(Shape, frozen=True, kw_only=True):
@@ -36,7 +37,7 @@ async def evaluate_expression(engine: Engine, call: Call, query: Nothing) -> Htt
     pinned = engine.flows.pinned(received.namespace, received.flow, state.revision)
     if pinned is None or pinned.flow is None:
         raise FlowUnusable(pinned.error if pinned else "the execution's revision is not in the journal")
-    paths = {run_id(execution_id, path): path for path in state.runs}
+    paths = {run_id(execution_id, path): path for path in task_runs(pinned.flow, state)}
     if wanted is not None and wanted not in paths:
         return run_unknown(wanted)
     path = "" if wanted is None else paths[wanted]

@@ -14,7 +14,7 @@ from hookledger.api.http import HttpResponse, json_response, problem
 from hookledger.api.queries import LabelText, Nothing, Paged, labels_of
 from hookledger.api.route import Reply, Route
 from hookledger.api.shapes import ExecutionSummary, ExecutionView, Found, GraphView, StateName
-from hookledger.api.views import execution_view, row_view
+from hookledger.api.views import past_view, row_view
 from hookledger.journal.store import Query as IndexQuery
 from hookledger.journal.store import Sort
 from hookledger.runtime.flow.graph import graph_of
@@ -90,11 +90,11 @@ class ExecutionSearch(Paged, frozen=True, kw_only=True):
 async def get_execution(engine: Engine, call: Call, query: Nothing) -> HttpResponse:
     """An execution with its task runs; its entity tag changes with every event."""
     execution_id = call.path["execution_id"]
-    state = await engine.replay(execution_id)
-    tag = f'"{state.sequence}"'
+    past = await engine.past(execution_id)
+    tag = f'"{past.state.sequence}"'
     if call.request.header("if-none-match") == tag:
         return HttpResponse(status=304, headers=(("ETag", tag),))
-    return json_response(execution_view(execution_id, state), headers={"ETag": tag})
+    return json_response(past_view(past), headers={"ETag": tag})
 
 
 async def search_executions(engine: Engine, call: Call, query: ExecutionSearch) -> HttpResponse:

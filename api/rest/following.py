@@ -11,17 +11,17 @@ from typing import Any, Final
 
 import trio
 
-from hookledger.actors.engine import Engine
-from hookledger.actors.origins import prefix_of
+from hookledger.actors.engine import Engine, Past
+from hookledger.actors.origins import events_before, prefix_of
 from hookledger.api.call import Call
 from hookledger.api.http import HttpResponse, json_bytes
 from hookledger.api.queries import Nothing
 from hookledger.api.route import Reply, Route
 from hookledger.api.shapes import ExecutionView
-from hookledger.api.views import execution_view
+from hookledger.api.views import past_view
 from hookledger.journal.entry import SYSTEM, Entry
 from hookledger.journal.errors import ExecutionUnknown
-from hookledger.runtime.state import State, fold
+from hookledger.runtime.state import State, fold_all
 
 HEARTBEAT_SECONDS: Final = 15.0
 SILENCE: Final = b": still running\n\n"
@@ -42,17 +42,17 @@ async def follow(engine: Engine, call: Call, query: Nothing) -> HttpResponse:
 
 async def states(engine: Engine, execution_id: str) -> AsyncGenerator[bytes]:
     """Yield the execution now, then after each change, until it has ended."""
-    state = State()
+    past = Past(execution=execution_id, events=[], state=State(), flow=None)
     name = "start"
     async with aclosing(changes(engine, execution_id)) as news:
         async for heard in news:
-            newer = await _folded(engine, execution_id, state)
-            if newer.sequence > state.sequence:
-                state = newer
-                yield message(name, execution_id, state)
+            newer = await _read_on(engine, past)
+            if newer.state.sequence > past.state.sequence:
+                past = newer
+                yield message(name, past)
                 name = "progress"
-            if state.terminal is not None:
-                yield message("end", execution_id, state)
+            if past.state.terminal is not None:
+                yield message("end", past)
                 return
             if not heard:
                 yield SILENCE
@@ -79,9 +79,9 @@ async def changes(engine: Engine, execution_id: str) -> AsyncGenerator[bool]:
         stop()
 
 
-def message(name: str, execution_id: str, state: State) -> bytes:
+def message(name: str, past: Past) -> bytes:
     """One event."""
-    return sent(name, execution_view(execution_id, state))
+    return sent(name, past_view(past))
 
 
 def sent(name: str, value: Any) -> bytes:
@@ -89,17 +89,19 @@ def sent(name: str, value: Any) -> bytes:
     return b"id: " + name.encode() + b"\ndata: " + json_bytes(value) + b"\n\n"
 
 
-async def _folded(engine: Engine, execution_id: str, state: State) -> State:
-    """The state after what has become durable since; only that is decoded."""
-    entries = await engine.journal.entries(execution_id)
+async def _read_on(engine: Engine, past: Past) -> Past:
+    """What has become durable since is decoded and folded; the rest is known."""
+    entries = await engine.journal.entries(past.execution)
+    state, known = past.state, past.events
     if state.sequence == 0 and entries:
-        state = await prefix_of(engine.journal, entries[0].events())
-    for entry in entries:
-        if entry.header.seq >= state.sequence:
-            events: list[Any] = entry.events()
-            for event in events:
-                state = fold(state, event)
-    return state
+        begun = entries[0].events()
+        state = await prefix_of(engine.journal, begun)
+        known = await engine.journal.ask(lambda reader: events_before(reader.entries, begun))
+    news: list[Any] = [
+        event for entry in entries if entry.header.seq >= state.sequence for event in entry.events()
+    ]
+    state = fold_all(news, state)
+    return Past(execution=past.execution, events=[*known, *news], state=state, flow=engine.flow_of(state))
 
 
 def table(engine: Engine) -> list[Route]:

@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from hookledger.actors.engine import Engine
-from hookledger.actors.origins import prefix_of
+from hookledger.actors.origins import events_before, prefix_of
 from hookledger.api.call import Call
 from hookledger.api.http import HttpResponse, json_response, problem
 from hookledger.api.queries import Nothing, Query
@@ -46,8 +46,12 @@ async def get_state(engine: Engine, call: Call, query: At) -> HttpResponse:
     at = end if query.at is None else query.at
     if at > end:
         return problem(400, f"`at` is the sequence number of an event, 0 to {end}", slug="bad-sequence")
-    prefix = await prefix_of(engine.journal, entries[0].events())
-    return json_response(replayed(call.path["execution_id"], entries, at, prefix=prefix))
+    begun = entries[0].events()
+    prefix = await prefix_of(engine.journal, begun)
+    kept = await engine.journal.ask(lambda reader: events_before(reader.entries, begun))
+    return json_response(
+        replayed(call.path["execution_id"], entries, at, flow_of=engine.flow_of, prefix=prefix, kept=kept)
+    )
 
 
 async def get_receipt(engine: Engine, call: Call, query: OfEntry) -> HttpResponse:

@@ -12,9 +12,8 @@ from hookledger.api.http import HttpResponse, json_response
 from hookledger.api.queries import Paged
 from hookledger.api.route import Reply, Route
 from hookledger.api.shapes import Found, Shape
-from hookledger.api.views import run_id
 from hookledger.journal.events import ExecutionEvent, TaskReturned
-from hookledger.runtime.variables import iso_time
+from hookledger.runtime.variables import iso_time, run_id
 
 MILLISECONDS: Final = 1000
 

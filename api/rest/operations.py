@@ -18,7 +18,7 @@ from hookledger.api.permissions import Permission
 from hookledger.api.queries import Nothing, Query
 from hookledger.api.route import Reply, Route
 from hookledger.api.shapes import ExecutionView, LabelMap, Name
-from hookledger.api.views import execution_view
+from hookledger.api.views import past_view
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -140,7 +140,7 @@ async def act(engine: Engine, action: Action, call: Call, query: Any) -> HttpRes
     """Carry out an action; answers with the execution once what happened is durable."""
     execution_id = call.path["execution_id"]
     await engine.command(execution_id, await action.read(call, query))
-    return json_response(execution_view(execution_id, await engine.replay(execution_id)))
+    return json_response(past_view(await engine.past(execution_id)))
 
 
 def table(engine: Engine) -> list[Route]:

@@ -3,13 +3,15 @@
 from functools import partial
 from typing import Any
 
+from msgspec import UNSET, UnsetType
+
 from hookledger.actors.engine import Engine
 from hookledger.api.call import Call
 from hookledger.api.http import HttpResponse, json_response, problem
 from hookledger.api.queries import Nothing
 from hookledger.api.route import Reply, Route
-from hookledger.api.shapes import Shape
-from hookledger.api.views import run_id
+from hookledger.api.shapes import Shape, TaskRunView
+from hookledger.api.views import past_view
 
 
 class TaskOutputs(Shape, frozen=True, kw_only=True):
@@ -18,6 +20,10 @@ class TaskOutputs(Shape, frozen=True, kw_only=True):
     task_id: str
     task_run_id: str
     names: list[str]
+    inline: bool = True
+    """False would say that they are stored elsewhere."""
+    value: str | UnsetType = UNSET
+    iteration: int | UnsetType = UNSET
 
 
 async def of_execution(engine: Engine, call: Call, query: Nothing) -> HttpResponse:
@@ -27,12 +33,16 @@ async def of_execution(engine: Engine, call: Call, query: Nothing) -> HttpRespon
 
 async def of_tasks(engine: Engine, call: Call, query: Nothing) -> HttpResponse:
     """Which task runs have outputs."""
-    execution_id = call.path["execution_id"]
-    runs = (await engine.replay(execution_id)).runs.values()
     return json_response(
         [
-            TaskOutputs(task_id=run.task, task_run_id=run_id(execution_id, run.path), names=list(run.outputs))
-            for run in runs
+            TaskOutputs(
+                task_id=run.task_id,
+                task_run_id=run.id,
+                names=list(run.outputs),
+                value=run.value,
+                iteration=run.iteration,
+            )
+            for run in await _runs(engine, call)
             if run.outputs
         ]
     )
@@ -40,11 +50,13 @@ async def of_tasks(engine: Engine, call: Call, query: Nothing) -> HttpResponse:
 
 async def of_task(engine: Engine, call: Call, query: Nothing) -> HttpResponse:
     """The outputs of one task run."""
-    execution_id, wanted = call.path["execution_id"], call.path["task_run_id"]
-    for run in (await engine.replay(execution_id)).runs.values():
-        if run_id(execution_id, run.path) == wanted:
-            return json_response(run.outputs)
-    return run_unknown(wanted)
+    wanted = call.path["task_run_id"]
+    found = next((run for run in await _runs(engine, call) if run.id == wanted), None)
+    return run_unknown(wanted) if found is None else json_response(found.outputs)
+
+
+async def _runs(engine: Engine, call: Call) -> list[TaskRunView]:
+    return past_view(await engine.past(call.path["execution_id"])).task_run_list
 
 
 def run_unknown(task_run_id: str) -> HttpResponse:

@@ -17,7 +17,7 @@ from hookledger.api.permissions import Permission
 from hookledger.api.queries import LabelText, Query, labels_of
 from hookledger.api.route import Reply, Route
 from hookledger.api.shapes import ExecutionView, LabelMap, Shape
-from hookledger.api.views import execution_view
+from hookledger.api.views import execution_view, past_view
 from hookledger.runtime.state import State, fold
 
 CORRELATION: Final = "system.correlationId"
@@ -63,8 +63,10 @@ async def start(engine: Engine, call: Call, query: Start) -> HttpResponse:
     delivery = Delivery(inputs=wish.inputs, labels=wish.labels, source="api")
     execution = engine.deliver(flow, None, delivery, actor=call.by)
     await execution.accepted()
-    state = await execution.finished() if query.wait else fold(State(), execution.received)
-    return json_response(execution_view(execution.id, state))
+    if query.wait:
+        await execution.finished()
+        return json_response(past_view(await engine.past(execution.id)))
+    return json_response(execution_view(execution.id, fold(State(), execution.received)))
 
 
 async def validate_inputs(engine: Engine, call: Call, query: Checked) -> HttpResponse:

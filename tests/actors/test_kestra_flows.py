@@ -1,7 +1,6 @@
 """Flows with recorded outcomes of Kestra's engines (tests/data/kestra-flows.yaml), played here on a clock that jumps.
 
-The head of that file explains a case. Comparisons in `LATER` wait for task runs and histories as the API shows them;
-what a case says of them stays in the file and is compared once its name is taken out of `LATER`.
+The head of that file explains a case.
 """
 
 import json
@@ -31,6 +30,7 @@ from hookledger.journal.events import TaskStarted
 from hookledger.journal.memory import MemoryStore
 from hookledger.journal.store import LogLine
 from hookledger.runtime.flow.model import Flow
+from hookledger.runtime.histories import ShownRun, shown_runs
 from hookledger.runtime.state import State, fold_all
 from hookledger.runtime.taskruns import TaskRun, task_runs
 from hookledger.runtime.variables import outputs
@@ -41,8 +41,6 @@ PATIENCE_SECONDS: Final = 120
 """Virtual."""
 DIALECTS: Final = ("both", "1.3")
 ENDED: Final = ("SUCCESS", "WARNING", "FAILED", "KILLED", "CANCELLED", "RETRIED")
-LATER: Final = frozenset({"histories", "attempts", "main_runs", "parents", "iterations", "count", "order"})
-"""What is shown by the API and is not compared yet."""
 OTHER_DIALECT: Final[Mapping[str, str]] = {
     "kf-workdir": "task type WorkingDirectory",
     "kf-foreachitem": "task types ForEachItem and storage.Write",
@@ -52,19 +50,15 @@ OTHER_DIALECT: Final[Mapping[str, str]] = {
     "kf-outputs-typed": "output type BOOL",
 }
 """Cases whose task type, property or type of input belongs to the issue on dialects."""
-PENDING: Final[Mapping[str, str]] = {}
-"""Cases that do not pass yet, with their rows in docs/faults.md; one may pass before its row is done."""
 
 
 def _cases() -> Iterator[Any]:
     for case in yaml.safe_load(DATA.read_text(encoding="utf-8")):
         if case["dialect"] in DIALECTS:
             name, marks = case["id"], []
-            for table, words in ((OTHER_DIALECT, "left to the dialects"), (PENDING, "open")):
-                if name in table:
-                    marks = [
-                        pytest.mark.xfail(reason=f"{words}: {table[name]}", strict=table is OTHER_DIALECT)
-                    ]
+            if name in OTHER_DIALECT:
+                reason = f"left to the dialects: {OTHER_DIALECT[name]}"
+                marks = [pytest.mark.xfail(reason=reason, strict=True)]
             yield pytest.param(case, id=name, marks=marks)
 
 
@@ -175,6 +169,37 @@ class Stage:
             for run in task_runs(flow, state).values()
         }
 
+    def shown_runs(self, execution: str) -> list[ShownRun]:
+        """Task runs as the API lists them."""
+        state = self.states()[execution]
+        assert state.received is not None
+        flow = next(flow for flow in self.flows if flow.id == state.received.flow)
+        events: list[Any] = [event for entry in self.store.entries(execution) for event in entry.events()]
+        return shown_runs(flow, state, events)
+
+    def run(self, execution: str, name: str) -> ShownRun:
+        """A task run by task and the values of the loops around it, `cell[a][1]`, the newest of several."""
+        listed = {run.path: run for run in self.shown_runs(execution)}
+
+        def key(run: ShownRun) -> str:
+            values: list[str] = []
+            around: ShownRun | None = run
+            while around is not None:
+                if around.value is not None:
+                    values.insert(0, around.value)
+                around = listed.get(around.parent)
+            return run.task + "".join(f"[{value}]" for value in values)
+
+        found = [run for run in listed.values() if name in (run.task, key(run))]
+        assert found, f"{name} is not among {list(listed)}"
+        return found[-1]
+
+    def moment(self, execution: str, side: str) -> int:
+        """When a run began or ended, from `task:end`."""
+        name, _, which = side.partition(":")
+        history = self.run(execution, name).history
+        return history[-1 if which == "end" else 0][1]
+
     def logs(self, execution: str) -> list[LogLine]:
         """All log lines of an execution."""
         return self.store.logs(execution)
@@ -209,8 +234,7 @@ def compare(stage: Stage, execution: str, expect: Mapping[str, Any]) -> None:
     """Hold one execution against what is expected of it."""
     state = stage.states()[execution]
     for name, wanted in expect.items():
-        if name not in LATER:
-            _COMPARISONS[name](stage, execution, state, wanted)
+        _COMPARISONS[name](stage, execution, state, wanted)
 
 
 def _state(stage: Stage, execution: str, state: State, wanted: str) -> None:
@@ -253,6 +277,51 @@ def _task_outputs(stage: Stage, execution: str, state: State, wanted: Mapping[st
         assert differing(expected, reduce(lambda inner, name: inner[name], values, found[task]), key) == []
 
 
+def _histories(stage: Stage, execution: str, state: State, wanted: Mapping[str, Any]) -> None:
+    for name, expected in wanted.items():
+        found = (
+            [reached for reached, _ in state.history]
+            if name == "execution"
+            else [reached for reached, _ in stage.run(execution, name).history]
+        )
+        if "equals" in expected:
+            assert found == expected["equals"], name
+        else:
+            told = iter(found)
+            assert all(one in told for one in expected["contains"]), (name, found)
+
+
+def _attempts(stage: Stage, execution: str, state: State, wanted: Mapping[str, list[str]]) -> None:
+    found = {name: [one.state for one in stage.run(execution, name).attempts] for name in wanted}
+    assert found == wanted
+
+
+def _main_runs(stage: Stage, execution: str, state: State, wanted: list[str]) -> None:
+    assert [run.task for run in stage.shown_runs(execution)] == wanted
+
+
+def _parents(stage: Stage, execution: str, state: State, wanted: Mapping[str, str | None]) -> None:
+    for name, parent in wanted.items():
+        assert stage.run(execution, name).parent == (
+            stage.run(execution, parent).path if parent is not None else ""
+        ), name
+
+
+def _iterations(stage: Stage, execution: str, state: State, wanted: Mapping[str, int]) -> None:
+    assert {name: stage.run(execution, name).iteration for name in wanted} == wanted
+
+
+def _count(stage: Stage, execution: str, state: State, wanted: Mapping[str, int]) -> None:
+    listed = [run.task for run in stage.shown_runs(execution)]
+    assert {name: listed.count(name) for name in wanted} == wanted
+
+
+def _order(stage: Stage, execution: str, state: State, wanted: list[str]) -> None:
+    for one in wanted:
+        (left, right) = (stage.moment(execution, side) for side in one.split(" < "))
+        assert left <= right, one
+
+
 def _started(stage: Stage, execution: str, state: State, wanted: Mapping[str, int]) -> None:
     begun = [
         event.task
@@ -281,6 +350,10 @@ def _executions(stage: Stage, execution: str, state: State, wanted: Mapping[str,
     for name, expect in wanted.items():
         found = stage.of_flow(name)
         assert len(found) == expect.get("count", len(found)), name
+        for one in found if "main_runs" in expect else ():
+            _main_runs(stage, one, states[one], expect["main_runs"])
+        for one in found if "history" in expect else ():
+            assert [reached for reached, _ in states[one].history] == expect["history"]
         if "states" in expect:
             assert sorted(states[one].status for one in found) == sorted(expect["states"])
         for one in found[1:] if "label_on_retries" in expect else ():
@@ -303,6 +376,13 @@ _COMPARISONS: Final[Mapping[str, Callable[[Stage, str, State, Any], None]]] = {
     "started": _started,
     "logs": _logs,
     "executions": _executions,
+    "histories": _histories,
+    "attempts": _attempts,
+    "main_runs": _main_runs,
+    "parents": _parents,
+    "iterations": _iterations,
+    "count": _count,
+    "order": _order,
 }
 
 

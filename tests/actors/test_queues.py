@@ -97,14 +97,14 @@ async def test_a_queued_one_that_was_paused_waits_again_once_resumed(
     autojump_clock: MockClock, open_engine: OpenEngine
 ) -> None:
     """
-    Pause and resume of a queued execution: QUEUED, PAUSED, QUEUED, and it begins when its turn comes.
+    Pause and resume of a queued execution: QUEUED, PAUSED, RESTARTED, QUEUED, and it begins when its turn comes.
     """
     async with open_engine(NAP.format(limit=1, more="")) as engine:
         _, second = await start(engine, 2)
         await engine.command(second.id, Pause(by="user:a"))
         await engine.command(second.id, Resume(by="user:a"))
         state = await second.finished()
-    assert names(state) == ["CREATED", "QUEUED", "PAUSED", "QUEUED", "RUNNING", "SUCCESS"]
+    assert names(state) == ["CREATED", "QUEUED", "PAUSED", "RESTARTED", "QUEUED", "RUNNING", "SUCCESS"]
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3])

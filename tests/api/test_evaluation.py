@@ -45,7 +45,7 @@ async def test_an_expression_sees_what_the_flow_saw(tmp_path: Path) -> None:
         text = await evaluated(site, execution, b"\xff")
         unknown = [await evaluated(site, "nobody", "x"), await evaluated(site, execution, "x", "/other")]
     assert good.json() == {"result": "HI body"}
-    assert task.json() == {"result": "out out"}
+    assert task.json() == {"result": f"{execution}:out out"}
     assert set(bad.json()) == set(broken.json()) == {"error"}
     assert (bad.status_code, text.status_code) == (200, 422)
     assert [answer.status_code for answer in unknown] == [404, 404]

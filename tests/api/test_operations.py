@@ -60,15 +60,14 @@ async def test_a_paused_execution_is_resumed_with_inputs(tmp_path: Path) -> None
 
 async def test_kill_and_restart(tmp_path: Path) -> None:
     """
-    A killed execution ends KILLED; restarting opens it again; both keep what had succeeded.
+    A killed execution ends KILLED and stays so: restarting it is refused, and it keeps what had succeeded.
     """
     async with open_site(tmp_path, {"f": APPROVAL}) as site:
         execution = await started(site)
         assert (await send(site, "DELETE", f"/executions/{execution}/kill")).status_code == 200
         await site.until(lambda: type(site.events(execution)[-1]).__name__ == "ExecutionKilled")
         again = await send(site, "POST", f"/executions/{execution}/actions/restart")
-        assert again.status_code == 200
-        await site.until(lambda: type(site.events(execution)[-1]).__name__ == "ExecutionPaused")
+        assert again.status_code == 409
         starts = [e for e in site.events(execution) if type(e).__name__ == "TaskStarted"]
     assert len(starts) == 1
 

@@ -90,4 +90,4 @@ def _note(taken: BranchTaken) -> str:
     return f"round {taken.round}" if taken.round else ""
 
 
-_RESUMED: Final = {"warn": "WARNING", "fail": "FAILED"}
+_RESUMED: Final = {"warn": "WARNING", "fail": "FAILED", "cancel": "CANCELLED"}

@@ -135,7 +135,7 @@ def _because(reason: str) -> str:
 
 def _took(state: State) -> str:
     """From its beginning, or from its newest restart, to its end."""
-    began = next((at for name, at in reversed(state.history) if name == "RESTARTED"), state.history[0][1])
+    began = state.restarted_at or state.history[0][1]
     return duration(state.at - began)
 
 

@@ -261,4 +261,4 @@ _DRAW: Final[dict[type, Callable[[_Drawing, Any], None]]] = {
     ExecutionRestarted: _Drawing.restarted,
 }
 _PAUSES: Final = {"task": "waits for a person", "operator": "paused by an operator", "in_doubt": "in doubt"}
-_RESUMED: Final = {"warn": "WARNING", "fail": "FAILED"}
+_RESUMED: Final = {"warn": "WARNING", "fail": "FAILED", "cancel": "CANCELLED"}

@@ -110,4 +110,9 @@ _LOOKS: Final[tuple[Callable[[State], Iterator[Wait]], ...]] = (
     _attempts,
 )
 _PAUSE_KINDS: Final = {"task": "person", "operator": "operator", "in_doubt": "doubt"}
-_EXPIRIES: Final = {"resume": "goes on", "warn": "goes on with a warning", "fail": "fails"}
+_EXPIRIES: Final = {
+    "resume": "goes on",
+    "warn": "goes on with a warning",
+    "fail": "fails",
+    "cancel": "is cancelled",
+}
