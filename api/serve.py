@@ -31,7 +31,7 @@ from hookledger.api.readiness import Gate
 from hookledger.api.webhook.fetching import fetch_through
 from hookledger.api.webhook.files import Files
 from hookledger.api.webhook.handler import WebhookHandler, WebhookLimits
-from hookledger.journal.cli.text import say as say_line
+from hookledger.journal.cli.text import say
 from hookledger.journal.sqlite import SqliteStore
 from hookledger.journal.text import escaped
 from hookledger.runtime.secret_inputs import Cipher
@@ -44,6 +44,15 @@ LAST_SECONDS: Final = 1.0
 """For the 503 of those who were cut."""
 
 
+def tell(line: str) -> None:
+    """Print a line for whoever started the server; it goes on unheard where the reader is gone or the disk is full."""
+    try:
+        say(line)
+    except OSError:
+        with open(os.devnull, "wb") as nowhere:  # what is left in the buffer must not fail at exit, either
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+
+
 class CannotListen(Exception):
     """The address cannot be had; the text says which and why."""
 
@@ -52,7 +61,7 @@ async def serve(
     config: Config,
     *,
     shutdown: trio.Event,
-    say: Callable[[str], None] = say_line,
+    say: Callable[[str], None] = tell,
     ports: Ports | None = None,
 ) -> None:
     """Run until `shutdown` is set; what is under way then has `server.grace` to end.

@@ -30,6 +30,7 @@ from hookledger.journal.events import (
     TimerFired,
     TimerSet,
     TriggerReceived,
+    begins,
 )
 
 Waits = Literal["", "IN_DOUBT", "PAUSED", "RUNNING", "SUBFLOW", "RETRYING", "SLEEPING", "QUEUED"]
@@ -131,7 +132,7 @@ class Projection:
         """Take in what happened next and return the row after it."""
         for event in events:
             self.events += 1
-            if self.queued and _begins(event):
+            if self.queued and begins(event):
                 self.queued = False
             step = _STEPS.get(type(event))
             if step is not None:
@@ -287,14 +288,6 @@ class Projection:
 
 
 _NOT_BEGUN: Final = frozenset({"CREATED", "QUEUED", "RESTARTED"})
-_BEGINNINGS: Final = (TaskStarted, BranchTaken, ChildStarted, TimerSet)
-
-
-def _begins(event: AnyEvent) -> bool:
-    """A Pause task is work as well; an operator's pause is not."""
-    return isinstance(event, _BEGINNINGS) or (isinstance(event, ExecutionPaused) and event.path != "")
-
-
 _PERSONS: Final = frozenset({"PAUSED", "IN_DOUBT"})
 _RANK: Final[Mapping[Waits, int]] = {
     "IN_DOUBT": 0,

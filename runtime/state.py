@@ -42,6 +42,7 @@ from hookledger.journal.events import (
     TimerFired,
     TimerSet,
     TriggerReceived,
+    begins,
 )
 
 FINISHED: Final = frozenset({"SUCCESS", "WARNING", "FAILED", "KILLED", "CANCELLED", "SKIPPED", "RETRIED"})
@@ -57,15 +58,6 @@ _STATE_BY_NEXT: Final = {
     "fail": "FAILED",
     "retry": "RETRYING",
 }
-
-
-_BEGINNINGS: Final = TaskStarted | BranchTaken | ChildStarted | TimerSet | Terminal
-"""Behind one of these an execution no longer waits for its place."""
-
-
-def begins(event: ExecutionEvent) -> bool:
-    """True for what only an execution does that has its turn; a Pause task is work, an operator's pause is not."""
-    return isinstance(event, _BEGINNINGS) or (isinstance(event, ExecutionPaused) and event.path != "")
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):

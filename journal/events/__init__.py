@@ -104,6 +104,7 @@ ExecutionEvent = Decision | Observation
 AnyEvent = ExecutionEvent | SystemEvent
 
 Terminal = OutputsResolved | ExecutionFailed | ExecutionKilled | ExecutionCancelled
+_Beginning = TaskStarted | BranchTaken | ChildStarted | TimerSet | Terminal
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[list[AnyEvent]] = msgspec.json.Decoder(list[AnyEvent])
@@ -121,6 +122,11 @@ def decode_events(payload: bytes) -> list[AnyEvent]:
         msgspec.DecodeError: Not JSON, an unknown event type or an unknown field.
     """
     return _decoder.decode(payload)
+
+
+def begins(event: AnyEvent) -> bool:
+    """True for what only an execution does that has its turn; a Pause task is work, an operator's pause is not."""
+    return isinstance(event, _Beginning) or (isinstance(event, ExecutionPaused) and event.path != "")
 
 
 def type_name(event: AnyEvent) -> str:
@@ -179,6 +185,7 @@ __all__ = [
     "TokenIssued",
     "TokenRevoked",
     "TriggerReceived",
+    "begins",
     "decode_events",
     "encode_events",
     "type_name",

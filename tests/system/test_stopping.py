@@ -8,9 +8,20 @@ from threading import Thread
 
 import httpx
 
+from hookledger.journal.events import JournalClosed
 from hookledger.journal.sqlite import partition_file
 
-from .processes import COMMAND, EXAMPLES, ROOT, SECONDS_MAX, environment, executions, hookledger, serving
+from .processes import (
+    COMMAND,
+    EXAMPLES,
+    ROOT,
+    SECONDS_MAX,
+    environment,
+    executions,
+    hookledger,
+    serving,
+    system_events,
+)
 
 SLEEPER = """
 id: nap
@@ -45,6 +56,30 @@ def test_a_second_signal_stops_at_once(tmp_path: Path) -> None:
         rest, _ = server.process.communicate(timeout=SECONDS_MAX)
         caller.join(SECONDS_MAX)
     assert (server.process.returncode, "Traceback" in rest) == (1, False), rest
+
+
+def test_a_server_that_nobody_listens_to_goes_on_and_drains(tmp_path: Path) -> None:
+    """
+    Who read its output is gone: it serves, drains and closes the journal all the same, and the exit code says so.
+    """
+    flows, data = tmp_path / "flows", tmp_path / "data"
+    flows.mkdir()
+    (flows / "nap.yaml").write_text(SLEEPER.replace("PT1H", "PT0.2S"))
+    with serving(flows, data) as server:
+        assert server.process.stdout is not None
+        server.process.stdout.close()
+        url = f"{server.address}/api/v1/main/executions/webhook/io.tests/nap/k"
+        answer = httpx.get(url, timeout=SECONDS_MAX, trust_env=False)
+        caller = Thread(target=_call, args=(url,))
+        caller.start()
+        while len(executions(data)) < 2:
+            pass
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(SECONDS_MAX) == 0
+        caller.join(SECONDS_MAX)
+    assert answer.status_code == 200
+    assert [row.state for row in executions(data)] == ["SUCCESS", "SUCCESS"]
+    assert isinstance(system_events(data)[-1], JournalClosed)
 
 
 def _call(url: str) -> None:
