@@ -29,7 +29,7 @@ from hookledger.actors.reception import Delivery, Reception
 from hookledger.actors.rendering import Rendered, make_renderer
 from hookledger.actors.schedules import Schedules
 from hookledger.actors.supervisor import Supervisor
-from hookledger.journal.entry import SYSTEM, Entry
+from hookledger.journal.entry import SYSTEM, Header
 from hookledger.journal.errors import ExecutionUnknown
 from hookledger.journal.events import (
     AnyEvent,
@@ -449,22 +449,24 @@ async def _http_for(ports: Ports) -> AsyncGenerator[None]:
 
 
 async def _follow_up_again(journal: Journal, supervisor: Supervisor) -> None:
-    """What ended last may not have started what it triggers: a stop, in good order or not, came in between."""
+    """What ended last may not have started what it triggers: a stop, in good order or not, came in between.
 
-    every = supervisor.follows
+    Only of what has not begun yet a history is read; everything else the index tells.
+    """
+    expected = supervisor.expected_follow_ups()
 
-    def ended(reader: Reader) -> list[tuple[str, int]]:
+    def left(reader: Reader) -> list[tuple[str, int]]:
         tip = reader.tip()
         first = max(0, (tip.position if tip else 0) - FOLLOW_UP_ENTRIES)
         return [
             (entry.header.exec, entry.header.ts)
             for entry in reader.scan(first)
-            if TERMINAL_TYPES.intersection(entry.header.types) and (every or retried(reader, entry))
+            if TERMINAL_TYPES.intersection(entry.header.types) and missing(reader, entry.header)
         ]
 
-    def retried(reader: Reader, entry: Entry) -> bool:
-        row = reader.row(entry.header.exec)
-        return row is not None and row.state == "RETRIED"
+    def missing(reader: Reader, end: Header) -> bool:
+        row = reader.row(end.exec)
+        return row is not None and any(reader.row(following) is None for following in expected(row, end.ts))
 
-    for execution_id, at in await journal.ask(ended):
+    for execution_id, at in await journal.ask(left):
         await supervisor.follow_up(execution_id, at)

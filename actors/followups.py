@@ -5,9 +5,9 @@ and the start) starts it once.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -16,6 +16,7 @@ from hookledger.actors.flows import FlowBook
 from hookledger.actors.ids import derived_id
 from hookledger.actors.reception import Delivery, First, Make, Reception
 from hookledger.journal.events import ExecutionFailed
+from hookledger.journal.index import ExecutionRow
 from hookledger.runtime.flow.model import Flow, Trigger
 from hookledger.runtime.state import State
 from hookledger.runtime.triggers.after_flow import (
@@ -24,6 +25,9 @@ from hookledger.runtime.triggers.after_flow import (
     after_flow_variables,
     upstream_variables,
 )
+
+RETRY: Final = "retry"
+"""What the id of a failed flow's next try is derived from, beside the failed one's."""
 
 
 class FollowUp(NamedTuple):
@@ -35,6 +39,24 @@ class FollowUp(NamedTuple):
     make: Make
 
 
+class _FlowTrigger(NamedTuple):
+    """A Flow trigger that is switched on, of a flow as it is now; `registered` is when that became so."""
+
+    flow: Flow
+    trigger: Trigger
+    settings: AfterFlowSettings
+    registered: int
+
+    def matches(self, namespace: str, flow: str, state: str, labels: Mapping[str, str]) -> bool:
+        """True when it starts its flow after an execution that ended so; no flow follows itself."""
+        own = self.flow.name == f"{namespace}/{flow}"
+        return not own and self.settings.matches(namespace, flow, state, labels)
+
+    def following(self, execution_id: str) -> str:
+        """The id of what it starts after an execution."""
+        return derived_id(execution_id, f"{self.flow.name}/{self.trigger.id}")
+
+
 class FollowUps:
     """Finds what comes after an execution."""
 
@@ -42,13 +64,18 @@ class FollowUps:
         self._flows = flows
         self._reception = reception
 
-    @property
-    def triggered(self) -> bool:
-        """True when some flow has a Flow trigger."""
-        flows = (revision.flow for revision in self._flows if revision.flow is not None)
-        return any(
-            isinstance(trigger.settings, AfterFlowSettings) for flow in flows for trigger in flow.triggers
-        )
+    def expected(self) -> Callable[[ExecutionRow, int], Iterator[str]]:
+        """How to tell, in any thread, the ids of what an execution starts: from its row, and when it ended."""
+        triggers = list(self._triggers())
+
+        def ids(row: ExecutionRow, at: int) -> Iterator[str]:
+            if row.state == "RETRIED":
+                yield derived_id(row.execution, RETRY)
+            for one in triggers:
+                if one.registered <= at and one.matches(row.namespace, row.flow, row.state, row.labels):
+                    yield one.following(row.execution)
+
+        return ids
 
     def of(
         self, execution_id: str, flow: Flow | None, state: State, at: int | None = None
@@ -81,7 +108,7 @@ class FollowUps:
             deduplication_until=0,
             fingerprint="",
         )
-        yield FollowUp(derived_id(execution_id, "retry"), flow, "", lambda: First(flow, following))
+        yield FollowUp(derived_id(execution_id, RETRY), flow, "", lambda: First(flow, following))
 
     def _triggered(
         self, execution_id: str, ended: Flow | None, state: State, at: int | None
@@ -89,28 +116,29 @@ class FollowUps:
         received = state.received
         assert received is not None
         causes = (*received.causes, f"{received.namespace}/{received.flow}")
+        for one in self._triggers():
+            if (at is None or one.registered <= at) and one.matches(
+                received.namespace, received.flow, state.status, state.labels
+            ):
+                delivery = Delivery(
+                    variables=after_flow_variables(execution_id, ended, state),
+                    labels={CORRELATION: state.labels.get(CORRELATION, execution_id)},
+                    upstream=upstream_variables(execution_id, ended, state),
+                    source="",
+                    causes=causes,
+                )
+                following = one.following(execution_id)
+                make = partial(self._first, one.flow, one.trigger, delivery, following)
+                yield FollowUp(following, one.flow, one.trigger.id, make)
+
+    def _triggers(self) -> Iterator["_FlowTrigger"]:
         for revision in self._flows:
             flow = revision.flow
-            if at is not None and revision.registered.at > at:
-                continue
-            if flow is None or flow.disabled or flow.name == f"{received.namespace}/{received.flow}":
+            if flow is None or flow.disabled:
                 continue
             for trigger in flow.triggers:
-                if (
-                    isinstance(trigger.settings, AfterFlowSettings)
-                    and not trigger.disabled
-                    and trigger.settings.matches(state)
-                ):
-                    delivery = Delivery(
-                        variables=after_flow_variables(execution_id, ended, state),
-                        labels={CORRELATION: state.labels.get(CORRELATION, execution_id)},
-                        upstream=upstream_variables(execution_id, ended, state),
-                        source="",
-                        causes=causes,
-                    )
-                    following = derived_id(execution_id, f"{flow.name}/{trigger.id}")
-                    make = partial(self._first, flow, trigger, delivery, following)
-                    yield FollowUp(following, flow, trigger.id, make)
+                if isinstance(trigger.settings, AfterFlowSettings) and not trigger.disabled:
+                    yield _FlowTrigger(flow, trigger, trigger.settings, revision.registered.at)
 
     def _first(self, flow: Flow, trigger: Trigger, delivery: Delivery, following: str) -> First:
         if flow.name in delivery.causes:

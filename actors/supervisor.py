@@ -9,6 +9,7 @@ everything.
 """
 
 import logging
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
@@ -41,6 +42,7 @@ from hookledger.journal.events import (
     Failure,
     TriggerReceived,
 )
+from hookledger.journal.index import ExecutionRow
 from hookledger.journal.journal import Journal
 from hookledger.journal.store import Query, Reader
 from hookledger.runtime.flow.model import Flow
@@ -227,10 +229,9 @@ class Supervisor:
             self._admit(name)
         return len(found)
 
-    @property
-    def follows(self) -> bool:
-        """True when some flow has a Flow trigger."""
-        return self._follow_ups.triggered
+    def expected_follow_ups(self) -> Callable[[ExecutionRow, int], Iterator[str]]:
+        """As `FollowUps.expected`."""
+        return self._follow_ups.expected()
 
     async def follow_up(self, execution_id: str, at: int) -> None:
         """Start what an execution that ended at `at` (of the journal) starts, unless that was done before."""

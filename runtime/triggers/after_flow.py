@@ -1,5 +1,6 @@
 """The Flow trigger: a finished execution starts another."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import msgspec
@@ -24,15 +25,13 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid
     states: list[str] = msgspec.field(default_factory=list)
     labels: dict[str, str] = msgspec.field(default_factory=dict)
 
-    def matches(self, state: State) -> bool:
+    def matches(self, namespace: str, flow: str, state: str, labels: Mapping[str, str]) -> bool:
         """True for an ended execution of this kind."""
-        received = state.received
-        assert received is not None
         return (
-            self.namespace in (None, received.namespace)
-            and self.flow_id in (None, received.flow)
-            and state.status in (self.states or ENDED)
-            and all(state.labels.get(name) == value for name, value in self.labels.items())
+            self.namespace in (None, namespace)
+            and self.flow_id in (None, flow)
+            and state in (self.states or ENDED)
+            and all(labels.get(name) == value for name, value in self.labels.items())
         )
 
 
@@ -60,9 +59,9 @@ class AfterFlowSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     upstream: tuple[Upstream, ...]
 
-    def matches(self, state: State) -> bool:
-        """True when the ended execution starts this trigger's flow."""
-        return any(upstream.matches(state) for upstream in self.upstream)
+    def matches(self, namespace: str, flow: str, state: str, labels: Mapping[str, str]) -> bool:
+        """True when an execution that ended so starts this trigger's flow."""
+        return any(upstream.matches(namespace, flow, state, labels) for upstream in self.upstream)
 
 
 def read_after_flow(data: dict[str, Any], path: Path, found: Collector) -> AfterFlowSettings | None:

@@ -4,9 +4,11 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from hookledger.actors import Engine, Ports
+from hookledger.actors import Engine, Ports, supervisor
+from hookledger.actors.recorder import History, read_history
 from hookledger.journal.entry import Entry
 from hookledger.journal.memory import MemoryStore
+from hookledger.journal.store import Query, Reader
 
 from .conftest import OpenEngine, TrioClock
 
@@ -17,6 +19,26 @@ tasks:
   - id: sleep
     type: io.kestra.plugin.core.flow.Sleep
     duration: PT1M
+"""
+
+FIRST = """
+id: first
+namespace: company.team
+tasks:
+  - {id: out, type: io.kestra.plugin.core.debug.Return, format: x}
+"""
+
+
+def _after(flow: str, upstream: str) -> str:
+    return f"""
+id: {flow}
+namespace: company.team
+tasks:
+  - {{id: out, type: io.kestra.plugin.core.debug.Return, format: x}}
+triggers:
+  - id: after
+    type: io.kestra.plugin.core.trigger.Flow
+    preconditions: {{flows: [{{namespace: company.team, flowId: {upstream}}}]}}
 """
 
 
@@ -81,3 +103,27 @@ async def test_damage_to_a_sleeper_is_found_when_it_is_due(
         assert (await good.finished()).status == "SUCCESS"
         await trio.sleep(1)
         assert list(engine.quarantined) == [bad.id]
+
+
+async def test_a_start_reads_no_history_of_what_has_started_everything(
+    autojump_clock: MockClock, open_engine: OpenEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Whether an end has started what it triggers is told by the index, also of ends before the trigger was there.
+    """
+    async with open_engine(FIRST, _after("next", "first"), _after("no", "unrelated")) as engine:
+        for _ in range(5):
+            await (await engine.trigger("company.team", "first")).finished()
+        await trio.sleep(1)
+        await engine.register(_after("late", "first"))
+    read: list[str] = []
+
+    def counted(reader: Reader, execution: str) -> History:
+        read.append(execution)
+        return read_history(reader, execution)
+
+    monkeypatch.setattr(supervisor, "read_history", counted)
+    async with open_engine() as engine:
+        rows, _ = await engine.journal.ask(lambda reader: reader.rows(Query(limit=100)))
+    assert sorted(row.flow for row in rows) == ["first"] * 5 + ["next"] * 5
+    assert read == []

@@ -233,12 +233,18 @@ def follow_ups(story: Story) -> Iterator[str]:
     for moment in story.moments:
         if moment.event.terminal:
             for flow, trigger, settings in _after_flows(story):
-                if flow != story.flow_of(moment.execution) and settings.matches(moment.state):
+                if flow != story.flow_of(moment.execution) and _follows(settings, moment.state):
                     wanted[moment.execution, flow, trigger] += 1
     for key in started.keys() | wanted.keys():
         if not min(1, wanted[key]) <= started[key] <= wanted[key]:
             yield f"{key[0]} started {key[1]} by {key[2]} {started[key]} times for {wanted[key]} ends"
     yield from _tries(story)
+
+
+def _follows(settings: AfterFlowSettings, ended: State) -> bool:
+    received = ended.received
+    assert received is not None
+    return settings.matches(received.namespace, received.flow, ended.status, ended.labels)
 
 
 def _after_flows(story: Story) -> list[tuple[str, str, AfterFlowSettings]]:
