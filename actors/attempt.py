@@ -13,12 +13,15 @@ from hookledger.runtime.flow.fields import convert_lax, explain
 from hookledger.runtime.flow.model import Task
 from hookledger.runtime.flow.problems import path_text
 from hookledger.runtime.tasks.base import MetricKind, Result, TaskFailed, TaskKind
+from hookledger.runtime.weights import weight
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hookledger.actors.ports import Ports
 
+OUTPUTS_MAX: Final = 32 * 1024 * 1024
+"""Characters of the outputs of one attempt, every element and entry counted as eight."""
 LOG_LINES_MAX: Final = 1000
 LOG_CHARS_MAX: Final = 8192
 METRICS_MAX: Final = 200
@@ -205,7 +208,10 @@ def _result(returned: object) -> Result:
 
 
 def _plain(outputs: Mapping[Any, Any]) -> dict[str, Any]:
-    """Outputs are journaled: they must be plain JSON data."""
+    """Outputs are journaled: they must be plain JSON data, and not more than a journal can take."""
+    if weight(dict(outputs), OUTPUTS_MAX + 1) > OUTPUTS_MAX:
+        message = f"the outputs are larger than {OUTPUTS_MAX} characters (32 MiB); store them as a file"
+        raise TaskFailed(message, kind="OutputsTooLarge")
     try:
         return msgspec.to_builtins(dict(outputs), str_keys=True)  # type: ignore[no-any-return]
     except (TypeError, ValueError) as error:

@@ -7,6 +7,7 @@ import trio
 from hookledger.actors.answering import at_task
 from hookledger.actors.attempt import AttemptContext, Ended, instance_of, run_attempt
 from hookledger.actors.bench import Bench
+from hookledger.actors.off_loop import rendering
 from hookledger.actors.rendering import Rendered
 from hookledger.journal.events import (
     ExecutionPaused,
@@ -18,6 +19,7 @@ from hookledger.journal.events import (
     TaskReturned,
     TaskStarted,
 )
+from hookledger.journal.store import log_reference
 from hookledger.runtime.durations import DurationInvalid, bounded_duration
 from hookledger.runtime.expressions import truthy
 from hookledger.runtime.flow.model import Task
@@ -57,15 +59,17 @@ class Attempts:
         """Render the properties, record TaskStarted, run."""
         task, place, attempt = command.task, command.place, command.attempt
         path = place.path(task)
-        if task.run_if is not None and not self._wanted(task, place, attempt):
+        if task.run_if is not None and not await self._wanted(task, place, attempt):
             return
         bench = self._bench
-        rendered = bench.renderer.task(bench.state, task, place, task.properties)
-        timeout, failure = self._timeout(task, place)
+        rendered = await rendering(lambda: bench.renderer.task(bench.state, task, place, task.properties))
+        timeout, failure = await self._timeout(task, place)
         kind, failure = _instance(task, rendered, failure)
-        self._started(task, path, attempt, rendered, kind.effect_of() if kind else task.kind.effect, timeout)
+        await self._started(
+            task, path, attempt, rendered, kind.effect_of() if kind else task.kind.effect, timeout
+        )
         if kind is None:
-            self._returned(task, Ended(path=path, attempt=attempt, outcome="error", error=failure))
+            await self._returned(task, Ended(path=path, attempt=attempt, outcome="error", error=failure))
         else:
             await self._run(task, kind, path, attempt, timeout)
 
@@ -77,7 +81,7 @@ class Attempts:
                 scope.cancel()
             else:
                 attempt = self._bench.state.runs[path].attempts
-                self.close(Ended(path=path, attempt=attempt, outcome="killed", error=KILLED))
+                await self.close(Ended(path=path, attempt=attempt, outcome="killed", error=KILLED))
 
     async def take_up(self, path: str) -> None:
         """An attempt nobody works on was interrupted by a crash: its effect class says what happens to it."""
@@ -90,7 +94,7 @@ class Attempts:
         assert found is not None, f"{path} left the plan while it ran"
         resumed = bench.state.resumed.get(path)
         if resumed is not None and resumed.choice in ("accept", "fail"):
-            self._returned(
+            await self._returned(
                 found[0], _settled_by_hand(path, begun.attempt, resumed.choice, dict(resumed.inputs))
             )
         elif begun.effect == "write" and not self._may_rerun(resumed):
@@ -104,7 +108,7 @@ class Attempts:
         """An operator's word holds once: behind a crash nobody knows whether the rerun had begun."""
         return resumed is not None and resumed.sequence >= self._bench.recorder.since
 
-    def close(self, ended: Ended) -> None:
+    async def close(self, ended: Ended) -> None:
         """Record an attempt's end; one that is no longer wanted is only observed."""
         self._live.pop(ended.path, None)
         bench = self._bench
@@ -118,7 +122,7 @@ class Attempts:
             return
         found = locate(bench.flow, bench.state.branches, ended.path)
         assert found is not None, f"{ended.path} left the plan while it ran"
-        self._returned(found[0], ended)
+        await self._returned(found[0], ended)
 
     async def _again(self, task: Task, place: Place, begun: TaskStarted) -> None:
         """The same attempt once more, with the same attempt key.
@@ -129,24 +133,26 @@ class Attempts:
         bench = self._bench
         properties: Any = begun.properties
         if begun.secrets:
-            rendered = bench.renderer.again(bench.state, task, place, task.properties, begun.ambient)
+            rendered = await rendering(
+                lambda: bench.renderer.again(bench.state, task, place, task.properties, begun.ambient)
+            )
             properties = rendered.value or {}
         try:
             kind = instance_of(task, properties)
         except TaskFailed as error:
             failure = Failure(message=str(error), kind=error.kind)
             ended = Ended(path=begun.path, attempt=begun.attempt, outcome="error", error=failure)
-            self._returned(task, ended)
+            await self._returned(task, ended)
             return
         await self._run(task, kind, begun.path, begun.attempt, begun.timeout)
 
     async def _run(self, task: Task, kind: TaskKind, path: str, attempt: int, timeout: int) -> None:
         context = self._context(task, path, attempt)
         if kind.instant:
-            self._returned(task, await run_attempt(kind, context, timeout=timeout))
+            await self._returned(task, await run_attempt(kind, context, timeout=timeout))
         else:
             self._live[path] = trio.CancelScope()
-            self._bench.recorder.flush()
+            await self._bench.recorder.append()
             self._nursery.start_soon(self._attempt, kind, context, timeout)
 
     async def _attempt(self, kind: TaskKind, context: AttemptContext, timeout: int) -> None:
@@ -159,22 +165,24 @@ class Attempts:
                 ended = await run_attempt(kind, context, timeout=timeout)
         await self._outbox.send(ended)
 
-    def _wanted(self, task: Task, place: Place, attempt: int) -> bool:
+    async def _wanted(self, task: Task, place: Place, attempt: int) -> bool:
         """Render `runIf`; a false one closes the attempt as skipped, a broken one as failed."""
-        rendered = self._bench.renderer.task(self._bench.state, task, place, task.run_if)
+        bench = self._bench
+        rendered = await rendering(lambda: bench.renderer.task(bench.state, task, place, task.run_if))
         if rendered.failure is None and truthy(rendered.value):
             return True
         path = place.path(task)
         shown = rendered._replace(value={"runIf": rendered.value or ""})
-        self._started(task, path, attempt, shown, "pure", 0)
+        await self._started(task, path, attempt, shown, "pure", 0)
         outcome: Outcome = "skipped" if rendered.failure is None else "not_started"
-        self._returned(task, Ended(path=path, attempt=attempt, outcome=outcome, error=rendered.failure))
+        await self._returned(task, Ended(path=path, attempt=attempt, outcome=outcome, error=rendered.failure))
         return False
 
-    def _timeout(self, task: Task, place: Place) -> tuple[int, Failure | None]:
+    async def _timeout(self, task: Task, place: Place) -> tuple[int, Failure | None]:
         if task.timeout is None:
             return 0, None
-        rendered = self._bench.renderer.task(self._bench.state, task, place, task.timeout)
+        bench = self._bench
+        rendered = await rendering(lambda: bench.renderer.task(bench.state, task, place, task.timeout))
         if rendered.failure is not None:
             return 0, rendered.failure
         try:
@@ -195,10 +203,12 @@ class Attempts:
             mask=bench.masker.text,
         )
 
-    def _started(
+    async def _started(
         self, task: Task, path: str, attempt: int, rendered: Rendered, effect: Effect, timeout: int
     ) -> None:
-        self._bench.record(
+        bench = self._bench
+        properties = await rendering(lambda: bench.masker.data(rendered.value))
+        bench.record(
             lambda sequence, at: TaskStarted(
                 sequence=sequence,
                 at=at,
@@ -207,14 +217,14 @@ class Attempts:
                 attempt=attempt,
                 task_type=task.kind.types[0],
                 effect=effect,
-                properties=self._bench.masker.data(rendered.value) or {},
+                properties=properties or {},
                 ambient=rendered.drawn,
                 secrets=rendered.secrets,
                 timeout=timeout,
             )
         )
 
-    def _returned(self, task: Task, ended: Ended) -> None:
+    async def _returned(self, task: Task, ended: Ended) -> None:
         bench = self._bench
         run, received = bench.state.runs[ended.path], bench.state.received
         assert received is not None
@@ -223,14 +233,14 @@ class Attempts:
         lines = ended.logs
         if ended.outcome in FAILURES and ended.error is not None:
             lines += (bench.line(ended.path, ended.error.message, attempt=ended.attempt, number=len(lines)),)
-        log = bench.log(*lines)
-        bench.record(
-            lambda sequence, at: at_task(
+        sequence = bench.state.sequence
+        event = await rendering(
+            lambda: at_task(
                 bench,
                 task.id,
                 TaskReturned(
                     sequence=sequence,
-                    at=at,
+                    at=now,
                     task=task.id,
                     path=ended.path,
                     attempt=ended.attempt,
@@ -240,13 +250,15 @@ class Attempts:
                     error=bench.masked(ended.error),
                     retry_at=settled.retry_at,
                     exit_state=ended.exit_state,
-                    duration=max(0, at - run.started),
-                    log=log,
+                    duration=max(0, now - run.started),
+                    log=log_reference(lines),
                     metrics=ended.metrics,
                     response=ended.response if received.wait else None,
                 ),
             )
         )
+        bench.log(*lines)
+        bench.record(lambda _sequence, _at: event)
         if ended.labels:
             labels = {name: bench.masker.text(value) for name, value in ended.labels.items()}
             bench.record(lambda sequence, at: LabelsSet(sequence=sequence, at=at, labels=labels))

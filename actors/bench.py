@@ -42,7 +42,7 @@ class Child(NamedTuple):
 class Children(Protocol):
     """What an actor may ask of other executions; the supervisor's part."""
 
-    def prepare(
+    async def prepare(
         self,
         namespace: str,
         flow_id: str,

@@ -7,6 +7,7 @@ import msgspec
 
 from hookledger.actors.answering import at_end
 from hookledger.actors.bench import Bench
+from hookledger.actors.off_loop import rendering
 from hookledger.actors.rendering import Rendered
 from hookledger.journal.events import (
     ExecutionCancelled,
@@ -28,30 +29,35 @@ from hookledger.runtime.state import State
 
 async def settle_result(bench: Bench, command: Settle) -> None:
     """Render the flow's outputs and record what the execution ends in, for `afterExecution` to see."""
-    found = _found(bench, command)
+    found = await _found(bench, command)
     bench.record(lambda sequence, at: msgspec.structs.replace(found, sequence=sequence, at=at))
 
 
 async def finish(bench: Bench, command: Finish) -> None:
     """Record the end, with the flow's outputs."""
     settled = bench.state.settled
-    found = _found(bench, command) if settled is None else settled
+    found = await _found(bench, command) if settled is None else settled
     drawn = found.ambient if settled is None else ()
-    bench.record(
-        lambda sequence, at: at_end(bench, _terminal(bench, found, drawn, sequence, at)),
-    )
+    await _record_end(bench, lambda sequence, at: _terminal(bench, found, drawn, sequence, at))
 
 
 async def finish_killed(bench: Bench, command: FinishKilled) -> None:
     """Record who had it killed: somebody, or the flow itself."""
     kill = bench.state.kill
     by, reason = ("flow:exit", "") if kill is None else (kill.by, kill.reason)
-    bench.record(
-        lambda sequence, at: at_end(bench, ExecutionKilled(sequence=sequence, at=at, by=by, reason=reason))
+    await _record_end(
+        bench, lambda sequence, at: ExecutionKilled(sequence=sequence, at=at, by=by, reason=reason)
     )
 
 
-def _found(bench: Bench, command: Settle | Finish) -> ResultSettled:
+async def _record_end(bench: Bench, make: Callable[[int, int], Terminal]) -> None:
+    """Record a terminal event with the caller's answer."""
+    event = make(bench.state.sequence, bench.recorder.now())
+    answered = await rendering(lambda: at_end(bench, event))
+    bench.record(lambda _sequence, _at: answered)
+
+
+async def _found(bench: Bench, command: Settle | Finish) -> ResultSettled:
     """An execution whose outputs cannot be rendered has failed, whatever its tasks did.
 
     One that was stopped, ended itself early or is tried again has no outputs.
@@ -61,8 +67,10 @@ def _found(bench: Bench, command: Settle | Finish) -> ResultSettled:
     outputs: dict[str, Any] = {}
     drawn: tuple[dict[str, Any], ...] = ()
     if state.kill is None and not state.exit_state and reached != "RETRIED":
-        outputs, failure, drawn = flow_outputs(
-            bench.flow, lambda tree: bench.renderer.whole(bench.state, tree), bench.masker
+        outputs, failure, drawn = await rendering(
+            lambda: flow_outputs(
+                bench.flow, lambda tree: bench.renderer.whole(bench.state, tree), bench.masker
+            )
         )
         if failure is not None:
             reached, error = "FAILED", error or failure

@@ -22,6 +22,7 @@ from hookledger.actors.flows import FlowBook, Revision
 from hookledger.actors.handle import Execution
 from hookledger.actors.http_lazy import open_http
 from hookledger.actors.keyvalues import JournaledKeyValues
+from hookledger.actors.off_loop import rendering
 from hookledger.actors.operators import OperatorCommand
 from hookledger.actors.origins import before, events_before
 from hookledger.actors.ports import Ports
@@ -246,11 +247,11 @@ class Engine:
         delivery = Delivery(
             variables=variables or {}, inputs=inputs or {}, labels=labels or {}, source="engine"
         )
-        execution = self.deliver(flow, found, delivery, actor=by)
+        execution = await self.deliver(flow, found, delivery, actor=by)
         await execution.accepted()
         return execution
 
-    def deliver(
+    async def deliver(
         self,
         flow: Flow,
         trigger: Trigger | None,
@@ -262,40 +263,42 @@ class Engine:
         response_content_type: str = "",
         execution_id: str = "",
     ) -> Execution:
-        """Start an execution for a delivery; never waits. The caller awaits `accepted` or `finished`.
+        """Start an execution for a delivery. The caller awaits `accepted` or `finished`.
 
         Raises:
             FlowUnusable, DeliveryRefused: As `trigger`.
         """
-        execution_id, received = self._reception.receive(
-            flow,
-            trigger,
-            delivery,
-            wait=wait,
-            return_outputs=return_outputs,
-            response_content_type=response_content_type,
-            execution_id=execution_id,
+        started, received = await rendering(
+            lambda: self._reception.receive(
+                flow,
+                trigger,
+                delivery,
+                wait=wait,
+                return_outputs=return_outputs,
+                response_content_type=response_content_type,
+                execution_id=execution_id,
+            )
         )
-        return self.supervisor.start(execution_id, flow, received, actor)
+        return self.supervisor.start(started, flow, received, actor, later=True)
 
-    def deliver_each(
+    async def deliver_each(
         self, flow: Flow, trigger: Trigger, deliveries: Sequence[Delivery], *, actor: str, dry: bool = False
     ) -> list[Execution | DeliveryRefused | None]:
-        """Start an execution for each item of a batch; never waits, so all of them are in one commit, or none is.
+        """Start an execution for each item of a batch, all in one commit, or none.
 
         An item whose condition is not met is left out: its place holds the reason. `dry` starts nothing.
 
         Raises:
             FlowUnusable, DeliveryRefused: As `trigger`; nothing is started.
         """
-        found = self._reception.receive_each(flow, trigger, deliveries)
+        found = await rendering(lambda: self._reception.receive_each(flow, trigger, deliveries))
         start = self.supervisor.start
         return [
             one if isinstance(one, DeliveryRefused) else None if dry else start(one[0], flow, one[1], actor)
             for one in found
         ]
 
-    def examine(
+    async def examine(
         self, flow: Flow, trigger: Trigger | None, delivery: Delivery, *, wait: bool = False
     ) -> TriggerReceived:
         """What `deliver` would record, without starting anything.
@@ -303,7 +306,7 @@ class Engine:
         Raises:
             FlowUnusable, DeliveryRefused: As `trigger`.
         """
-        return self._reception.receive(flow, trigger, delivery, wait=wait)[1]
+        return (await rendering(lambda: self._reception.receive(flow, trigger, delivery, wait=wait)))[1]
 
     async def command(self, execution_id: str, command: OperatorCommand) -> None:
         """Kill, pause, resume, label or annotate an execution; returns once that is durable.

@@ -146,7 +146,7 @@ class ExecutionActor:
             await self._recorder.recall_errors()
         while self._recorder.state.terminal is None:
             await trio.lowlevel.checkpoint()
-            self._take_what_came()
+            await self._take_what_came()
             commands = await self._decided()
             if await self._performer.perform(commands):
                 continue
@@ -157,7 +157,7 @@ class ExecutionActor:
                     self.accepting = False
                     return Rest(due)
                 continue
-            self._recorder.flush()
+            await self._recorder.append()
             await self._receive(due)
         return None
 
@@ -171,23 +171,26 @@ class ExecutionActor:
     def _nothing_came(self) -> bool:
         return self._inbox.statistics().current_buffer_used == 0
 
-    def _take_what_came(self) -> None:
+    async def _take_what_came(self) -> None:
         """Not more than the inbox holds: whoever still waits to put something in is taken next time."""
         for _ in range(INBOX_MAX):
             try:
                 message = self._inbox.receive_nowait()
             except trio.WouldBlock:
                 return
-            self._take(message)
+            await self._take(message)
 
     async def _receive(self, due: int | None) -> None:
         seconds = math.inf if due is None else max(0.0, (due - self._recorder.now()) / 1_000_000)
+        message: Ended | Request | None = None
         with trio.move_on_after(seconds):
-            self._take(await self._inbox.receive())
+            message = await self._inbox.receive()
+        if message is not None:
+            await self._take(message)
 
-    def _take(self, message: "Ended | Request") -> None:
+    async def _take(self, message: "Ended | Request") -> None:
         if isinstance(message, Ended):
-            self._performer.close(message)
+            await self._performer.close(message)
         else:
             self._apply(message)
 
@@ -205,13 +208,13 @@ class ExecutionActor:
 
     async def _end(self) -> None:
         """Make the terminal event durable, and answer whoever still asked for something meanwhile."""
-        ticket = self._recorder.flush()
+        ticket = await self._recorder.append()
         assert ticket is not None
         await ticket.durable()
         self._vacate()
         self._execution.end(self._recorder.state, ticket.entry)
         while not self._nothing_came():
-            self._take_what_came()
+            await self._take_what_came()
             await self._recorder.barrier()
         self.accepting = False
 

@@ -28,7 +28,7 @@ class Execution:
     async def accepted(self) -> Entry:
         """Wait until the execution can no longer be lost; returns its first entry."""
         if self._first is None:
-            self._recorder.flush()
+            await self._recorder.append()
             ticket = self._recorder.first
             assert ticket is not None, "an execution is handed out only after its first event was recorded"
             await ticket.durable()

@@ -5,9 +5,14 @@ from typing import Final, TypeVar
 
 import trio
 
+from hookledger.runtime.expressions.limits import Interrupted, brief
+
 THREADS_MAX: Final = 2
 """More would only share the interpreter's lock; what waits for a turn waits without holding anybody up."""
 SMALL_BYTES: Final = 32 * 1024
+
+LARGE: Final = 256 * 1024
+"""Weight from which on encoding and hashing is felt by others."""
 
 Result = TypeVar("Result")
 _limiters: trio.lowlevel.RunVar[trio.CapacityLimiter] = trio.lowlevel.RunVar("off_loop")
@@ -27,3 +32,17 @@ async def off_loop(work: Callable[[], Result], *, size: int = SMALL_BYTES) -> Re
         limiter = trio.CapacityLimiter(THREADS_MAX)
         _limiters.set(limiter)
     return await trio.to_thread.run_sync(work, limiter=limiter, abandon_on_cancel=True)
+
+
+async def rendering(work: Callable[[], Result]) -> Result:
+    """Run work that renders templates: here as long as it is little, else once more from its beginning in a thread.
+
+    Args:
+        work: Leaves nothing behind when it is interrupted; what it draws from outside it draws anew.
+    """
+    try:
+        with brief():
+            return work()
+    except Interrupted:
+        pass
+    return await off_loop(work)

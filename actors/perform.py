@@ -69,6 +69,8 @@ class Performer:
         for number, command in enumerate(commands, 1):
             if not self._put_off(command):
                 await _HANDLERS[type(command)](self, command)
+            if self._bench.recorder.large:
+                await self._bench.recorder.append()
             if not number % COMMANDS_AT_ONCE:
                 await trio.lowlevel.checkpoint()
         return self._bench.state.sequence != before
@@ -90,9 +92,9 @@ class Performer:
             if not started.wait:
                 await ensure_child(self._bench, started)
 
-    def close(self, ended: Ended) -> None:
+    async def close(self, ended: Ended) -> None:
         """Record an attempt's end."""
-        self._attempts.close(ended)
+        await self._attempts.close(ended)
 
     async def _await_time(self, command: AwaitTime) -> None:
         """Nothing to do: the loop knows when to look again."""

@@ -6,19 +6,22 @@ no `await` in between, so there is no half-way state. Only `barrier` waits.
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 import trio
 
 from hookledger.actors.clock import ExecutionClock
+from hookledger.actors.off_loop import LARGE, off_loop
 from hookledger.actors.origins import before
-from hookledger.journal.entry import SYSTEM, Chain, Entry, check_chain
+from hookledger.journal.entry import SALT_BYTES, SYSTEM, Chain, Entry, Payload, check_chain, prepare
 from hookledger.journal.errors import ExecutionDamaged, ExecutionUnknown
-from hookledger.journal.events import ExecutionEvent, ExecutionQueued
+from hookledger.journal.events import ExecutionEvent, ExecutionQueued, TaskReturned
 from hookledger.journal.index import Projection
 from hookledger.journal.journal import Journal, Ticket
 from hookledger.journal.store import LogLine, Reader
 from hookledger.runtime.state import State, fold, fold_all
+from hookledger.runtime.weights import weight
 
 EVENTS_PER_ENTRY_MAX: Final = 256
 """A long run of pure tasks is appended in parts, so that memory and entries stay bounded."""
@@ -84,6 +87,8 @@ class Recorder:
         self._chain = Chain(execution=execution)
         self._pending: list[ExecutionEvent] = []
         self._logs: list[LogLine] = []
+        self._weight = 0
+        self._sealing = trio.Lock()
         self.errors: deque[LogLine] = deque(maxlen=ERRORS_MAX)
         """The newest ERROR lines of the execution, for `errorLogs()`."""
         self._index = Projection(execution)
@@ -135,9 +140,9 @@ class Recorder:
             self._at = event.at
             self.clock.reach(event.at)
         self._pending.append(event)
-        if self.state.response is not None and self.answer is None:
-            self._respond()
-        if len(self._pending) >= EVENTS_PER_ENTRY_MAX:
+        self._weight += weight(event, LARGE)
+        answered = self.answer is None and self._answers(event)
+        if not self.large and (answered or len(self._pending) >= EVENTS_PER_ENTRY_MAX):
             self.flush()
         return event
 
@@ -153,20 +158,51 @@ class Recorder:
             lines = await self._journal.ask(lambda reader: reader.logs(self._chain.execution))
             self.errors.extendleft(reversed([line for line in lines if line.level == "ERROR"]))
 
+    @property
+    def large(self) -> bool:
+        """True when what is to be appended is better encoded beside the event loop, by `append`."""
+        return self._weight >= LARGE
+
+    async def append(self) -> Ticket | None:
+        """As `flush`; what is large is encoded and hashed beside the event loop."""
+        if not self.large:
+            return self.flush()
+        async with self._sealing:
+            events, logs = tuple(self._pending), tuple(self._logs)
+            if not events:
+                return self._last
+            salt = self._journal.entropy.token(SALT_BYTES)
+            payload = await off_loop(partial(prepare, events, salt))
+            if self._pending[:1] == [] or self._pending[0] is not events[0]:
+                return self._last  # somebody could not wait and has flushed them meanwhile
+            return self._append(events, logs, payload)
+
     def flush(self) -> Ticket | None:
         """Append what was recorded as one entry; returns the newest ticket."""
         if self._pending:
-            events, logs = tuple(self._pending), tuple(self._logs)
-            self._pending.clear()
-            self._logs.clear()
-            row = self._index.follow(events)
-            self._last = self._journal.append(self._chain, events, actor=self._actor, row=row, logs=logs)
-            self.first = self.first or self._last
+            self._append(tuple(self._pending), tuple(self._logs))
         return self._last
 
-    def _respond(self) -> None:
-        self.answer = self.flush()
-        self.spoken.set()
+    @staticmethod
+    def _answers(event: ExecutionEvent) -> bool:
+        """Whether it tells the caller something before the execution is over."""
+        return isinstance(event, TaskReturned) and event.response is not None
+
+    def _append(
+        self, events: tuple[ExecutionEvent, ...], logs: tuple[LogLine, ...], prepared: Payload | None = None
+    ) -> Ticket:
+        """Append the oldest of what was recorded; what came while it was prepared is left for the next entry."""
+        del self._pending[: len(events)], self._logs[: len(logs)]
+        self._weight = sum(weight(event, LARGE) for event in self._pending)
+        row = self._index.follow(events)
+        self._last = self._journal.append(
+            self._chain, events, actor=self._actor, row=row, logs=logs, prepared=prepared
+        )
+        self.first = self.first or self._last
+        if self.answer is None and any(map(self._answers, events)):
+            self.answer = self._last
+            self.spoken.set()
+        return self._last
 
     def act_as(self, actor: str) -> None:
         """What follows is somebody else's doing: an entry names one principal."""
@@ -181,5 +217,5 @@ class Recorder:
 
     async def barrier(self) -> None:
         """Wait until everything recorded so far is durable."""
-        self.flush()
+        await self.append()
         await self.settled()

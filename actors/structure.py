@@ -4,6 +4,7 @@ from typing import Any, Final, Literal
 
 from hookledger.actors.attempt import instance_of
 from hookledger.actors.bench import Bench, Child, ChildRefused
+from hookledger.actors.off_loop import rendering
 from hookledger.actors.rendering import Rendered
 from hookledger.journal.events import (
     BranchTaken,
@@ -46,7 +47,7 @@ async def take_branch(bench: Bench, command: TakeBranch) -> None:
     """Render a flowable's properties and record what it chooses; also whether `runIf` lets it begin."""
     task, place = command.task, command.place
     if task.run_if is not None and command.round == 0:
-        wanted = bench.renderer.task(bench.state, task, place, task.run_if)
+        wanted = await rendering(lambda: bench.renderer.task(bench.state, task, place, task.run_if))
         if wanted.failure is not None or not truthy(wanted.value):
             record_branch(bench, task, place, wanted, skipped=True)
             return
@@ -54,7 +55,7 @@ async def take_branch(bench: Bench, command: TakeBranch) -> None:
     if first is not None:
         record_branch(bench, task, place, _NOTHING, choice=first)
         return
-    rendered = bench.renderer.task(bench.state, task, place, task.properties)
+    rendered = await rendering(lambda: bench.renderer.task(bench.state, task, place, task.properties))
     choice = Choice()
     if rendered.failure is None:
         try:
@@ -101,7 +102,7 @@ def record_branch(
 async def begin_wait(bench: Bench, command: BeginWait) -> None:
     """Record a timer or a pause."""
     task, place = command.task, command.place
-    rendered = bench.renderer.task(bench.state, task, place, task.properties)
+    rendered = await rendering(lambda: bench.renderer.task(bench.state, task, place, task.properties))
     if rendered.failure is None:
         try:
             _record_wait(bench, place.path(task), _flowable(task, rendered.value).waiting())
@@ -162,7 +163,7 @@ def _resume(bench: Bench, path: str, choice: Literal["resume", "warn", "fail", "
 async def begin_deadline(bench: Bench, command: BeginDeadline) -> None:
     """Record until when a block has time."""
     task, place = command.task, command.place
-    rendered = bench.renderer.task(bench.state, task, place, task.timeout)
+    rendered = await rendering(lambda: bench.renderer.task(bench.state, task, place, task.timeout))
     duration = 0
     try:
         if rendered.failure is None:
@@ -190,12 +191,12 @@ def _time_for(text: str) -> int:
 async def start_child(bench: Bench, command: StartChild) -> None:
     """Record which child is meant, make that durable, then start it: a crash in between starts it later, once."""
     task, place = command.task, command.place
-    rendered = bench.renderer.task(bench.state, task, place, task.properties)
+    rendered = await rendering(lambda: bench.renderer.task(bench.state, task, place, task.properties))
     if rendered.failure is not None:
         record_branch(bench, task, place, rendered)
         return
     try:
-        started = _child(bench, command, rendered)
+        started = await _child(bench, command, rendered)
     except TaskFailed as error:
         record_branch(bench, task, place, _failing(rendered, error))
         return
@@ -247,12 +248,14 @@ async def kill_children(bench: Bench, command: KillChildren) -> None:
         await bench.children.kill(child, by, reason)
 
 
-def _child(bench: Bench, command: StartChild, rendered: Rendered) -> ChildStarted:
+async def _child(bench: Bench, command: StartChild, rendered: Rendered) -> ChildStarted:
     task, path = command.task, command.place.path(command.task)
     kind = _flowable(task, rendered.value)
     assert isinstance(kind, Subflow)
     try:
-        child = bench.children.prepare(kind.namespace, kind.flow_id, kind.revision, kind.inputs, bench.causes)
+        child = await bench.children.prepare(
+            kind.namespace, kind.flow_id, kind.revision, kind.inputs, bench.causes
+        )
     except ChildRefused as error:
         raise TaskFailed(str(error), kind="SubflowRefused") from error
     lines = [

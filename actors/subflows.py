@@ -8,6 +8,7 @@ from hookledger.actors.bench import Causes, Child, ChildRefused
 from hookledger.actors.errors import CommandRefused, DeliveryRefused, FlowUnusable
 from hookledger.actors.flows import FlowBook
 from hookledger.actors.handle import Execution
+from hookledger.actors.off_loop import rendering
 from hookledger.actors.operators import Kill, OperatorCommand
 from hookledger.actors.reception import Delivery, First, Make, Reception
 from hookledger.journal.errors import ExecutionDamaged, ExecutionUnknown
@@ -31,7 +32,7 @@ class Subflows:
         self._flows = flows
         self._reception = reception
 
-    def prepare(
+    async def prepare(
         self,
         namespace: str,
         flow_id: str,
@@ -43,7 +44,9 @@ class Subflows:
         declared = {one.id.partition(".")[0] for one in flow.inputs} | {one.id for one in flow.inputs}
         known = {name: value for name, value in inputs.items() if name in declared}
         try:
-            child, _ = self._reception.receive(flow, None, Delivery(inputs=known, causes=causes))
+            child, _ = await rendering(
+                lambda: self._reception.receive(flow, None, Delivery(inputs=known, causes=causes))
+            )
         except (FlowUnusable, DeliveryRefused) as error:
             raise ChildRefused(str(error)) from error
         strays = tuple(str(name) for name in inputs if name not in declared)

@@ -23,6 +23,7 @@ from hookledger.actors.execution import ActorGone, ExecutionActor
 from hookledger.actors.flows import FlowBook
 from hookledger.actors.followups import FollowUp, FollowUps
 from hookledger.actors.handle import Execution
+from hookledger.actors.off_loop import rendering
 from hookledger.actors.operators import ChildEnded, OperatorCommand, Restart, apply, check_restart
 from hookledger.actors.ownership import Ownership
 from hookledger.actors.perform import Performer
@@ -106,6 +107,7 @@ class Supervisor:
         actor: str,
         before: State | None = None,
         failure: Failure | None = None,
+        later: bool = False,
     ) -> Execution:
         """Begin an execution, or queue, refuse or cancel it as the flow's `concurrency` says.
 
@@ -116,6 +118,7 @@ class Supervisor:
             execution_id: A fresh one; for one that follows from something else there is `start_once`.
             before: What a fork begins with.
             failure: Why it has failed before anything of it could begin.
+            later: Whoever starts it awaits `accepted`, so what is large need not be appended now.
         """
         recorder = Recorder(self._journal, execution_id, actor, before)
         recorder.record(lambda _sequence, _at: received)
@@ -125,7 +128,7 @@ class Supervisor:
             self._begin(execution, flow, recorder)
         else:
             self._enter(execution, flow, recorder)
-        if not execution.received.wait:
+        if not execution.received.wait and not (later and recorder.large):
             recorder.flush()
         return execution
 
@@ -134,7 +137,7 @@ class Supervisor:
         async with self._ownership.of(execution_id):
             if await self.exists(execution_id):
                 return False
-            first = make()
+            first = await rendering(make)
             self.start(execution_id, first.flow, first.received, actor, failure=first.failure)
             return True
 

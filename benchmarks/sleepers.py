@@ -85,7 +85,7 @@ async def _start(engine: Engine, count: int, seconds: int) -> list[Any]:
     started: list[Any] = []
     while len(started) < count:
         batch = [
-            engine.deliver(flow, None, Delivery(source="benchmark"), actor="embedded:bench")
+            await engine.deliver(flow, None, Delivery(source="benchmark"), actor="embedded:bench")
             for _ in range(min(AT_ONCE, count - len(started)))
         ]
         for execution in batch:

@@ -9,12 +9,12 @@ a payload can be erased and every proof stays valid. Hashes are taken over store
 import base64
 import hashlib
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
 from hookledger.journal.errors import ExecutionDamaged
-from hookledger.journal.events import AnyEvent, decode_events, encode_events, type_name
+from hookledger.journal.events import AnyEvent, decode_events, encode_events, encode_sliced, type_name
 
 FORMAT_VERSION: Final = 1
 SALT_BYTES: Final = 16
@@ -103,7 +103,24 @@ def leaf_hash(raw_header: bytes) -> bytes:
 
 def payload_hash(salt: bytes, payload: bytes) -> str:
     """The salted commitment that stands in the header as `ph`."""
-    return base64.b64encode(hashlib.sha256(salt + payload).digest()).decode()
+    digest = hashlib.sha256(salt)
+    digest.update(payload)
+    return base64.b64encode(digest.digest()).decode()
+
+
+class Payload(NamedTuple):
+    """Events as they are stored, with what stands for them in the header."""
+
+    stored: bytes
+    salt: bytes
+    hash: str
+    """As the header's `ph`."""
+
+
+def prepare(events: Sequence[AnyEvent], salt: bytes) -> Payload:
+    """Encode and hash large events; meant for a thread."""
+    stored = encode_sliced(tuple(events))
+    return Payload(stored, salt, payload_hash(salt, stored))
 
 
 def log_id(origin: str) -> str:
@@ -183,18 +200,21 @@ def seal(
     timestamp: int,
     actor: str,
     salt: bytes,
+    prepared: Payload | None = None,
 ) -> Entry:
-    """Make the chain's next entry and move the chain past it."""
+    """Make the chain's next entry and move the chain past it; `prepared` is made of the same events."""
     if not events or events[0].sequence != chain.seq:
         raise AssertionError(f"{chain.execution}: events must begin at sequence {chain.seq}")
-    payload = encode_events(tuple(events))
+    if prepared is None:
+        stored = encode_events(tuple(events))
+        prepared = Payload(stored, salt, payload_hash(salt, stored))
     header = Header(
         actor=actor,
         ep=epoch,
         exec=chain.execution,
         log=log,
         n=chain.n,
-        ph=payload_hash(salt, payload),
+        ph=prepared.hash,
         pos=position,
         prev=base64.b64encode(chain.prev).decode(),
         seq=chain.seq,
@@ -203,6 +223,6 @@ def seal(
         v=FORMAT_VERSION,
     )
     raw = encode_header(header)
-    entry = Entry(header=header, raw=raw, leaf=leaf_hash(raw), payload=payload, salt=salt)
+    entry = Entry(header=header, raw=raw, leaf=leaf_hash(raw), payload=prepared.stored, salt=prepared.salt)
     chain.n, chain.seq, chain.prev = chain.n + 1, chain.seq + len(events), entry.leaf
     return entry

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 import trio
 
-from hookledger.journal.entry import SALT_BYTES, SYSTEM, Chain, Entry, log_id, principal, seal
+from hookledger.journal.entry import SALT_BYTES, SYSTEM, Chain, Entry, Payload, log_id, principal, seal
 from hookledger.journal.errors import ChainConflict, JournalPoisoned
 from hookledger.journal.events import (
     AnyEvent,
@@ -116,6 +116,7 @@ class Journal:
         actor: str,
         row: ExecutionRow | None = None,
         logs: Sequence[LogLine] = (),
+        prepared: Payload | None = None,
     ) -> Ticket:
         """Seal the events as the chain's next entry and queue it. Order is fixed when this returns.
 
@@ -125,6 +126,7 @@ class Journal:
             actor: Principal as `kind:id`, without personal data.
             row: The execution's index row after these events.
             logs: Lines to be kept beside the journal.
+            prepared: The events as `prepare` encoded and hashed them, where they are large.
 
         Raises:
             JournalPoisoned: An earlier commit failed.
@@ -142,7 +144,8 @@ class Journal:
             position=self._position,
             timestamp=self._timestamp,
             actor=principal(actor, self._log),
-            salt=self._entropy.token(SALT_BYTES),
+            salt=self._entropy.token(SALT_BYTES) if prepared is None else b"",
+            prepared=prepared,
         )
         self._position += 1
         self._remember_end(chain)

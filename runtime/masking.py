@@ -9,30 +9,21 @@ from itertools import islice
 from typing import Any, Final
 from urllib.parse import quote, quote_plus
 
+from hookledger.runtime.expressions.formats.yamltext import quoted
+from hookledger.runtime.expressions.limits import charge
+
 MASK: Final = "******"
 LENGTH_MIN: Final = 4
 """A shorter secret would mask half of every text and protect nothing."""
 LINE_LENGTH_MIN: Final = 8
 """A shorter line of a secret is not looked for alone."""
+CHARS_PER_STEP_SHIFT: Final = 14
+"""Of a text, for each form that is looked for: 16 Ki characters count as one step of a rendering."""
 LINES_MAX: Final = 200
 """Of one secret: what is looked for costs time in every text."""
 WRAPPED: Final = (76, 64)
 """Characters of a line of base64, as MIME, `base64` and PEM have them."""
 _ESCAPE: Final = re.compile(r"\\u([0-9a-f]{4})")
-_YAML: Final = str.maketrans(
-    {mark: f"\\x{mark:02x}" for mark in range(32)}
-    | {
-        ord(mark): shown
-        for mark, shown in {
-            "\\": "\\\\",
-            '"': '\\"',
-            "\n": "\\n",
-            "\t": "\\t",
-            "\r": "\\r",
-            "\0": "\\0",
-        }.items()
-    }
-)
 
 
 class Masker:
@@ -52,6 +43,7 @@ class Masker:
 
     def text(self, text: str) -> str:
         """Replace every known form."""
+        charge(len(text) * len(self._forms) >> CHARS_PER_STEP_SHIFT)
         for form in self._forms:
             if form in text:
                 text = text.replace(form, MASK)
@@ -92,7 +84,7 @@ def _written(plain: str) -> Iterator[str]:
 
 def _quoted(plain: str) -> Iterator[str]:
     yield plain.replace("'", "''")
-    yield plain.translate(_YAML)
+    yield quoted(plain)[1:-1]  # YAML
     yield from (escape(plain), escape(plain).replace("&#x27;", "&#39;"), escape(plain, quote=False))
     for ascii_only in (False, True):
         lower = json.dumps(plain, ensure_ascii=ascii_only)[1:-1]

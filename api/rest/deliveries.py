@@ -161,7 +161,7 @@ async def replay_delivery(engine: Engine, call: Call, query: Nothing) -> HttpRes
     if trigger is None:
         raise FlowUnusable(f"{flow.name} has no trigger {received.trigger} any more")
     copy = copy_of(received, new_id(engine.ports.clock, engine.ports.entropy))
-    execution = engine.deliver(flow, trigger, copy, actor=call.by)
+    execution = await engine.deliver(flow, trigger, copy, actor=call.by)
     await execution.accepted()
     return json_response(Replayed(id=execution.id, delivery=copy.id, replay_of=received.delivery))
 

@@ -8,6 +8,7 @@ from msgspec import UNSET, UnsetType
 from hookledger.actors.engine import Engine
 from hookledger.actors.errors import FlowUnusable
 from hookledger.actors.evaluation import evaluate
+from hookledger.actors.off_loop import rendering
 from hookledger.api.call import Call
 from hookledger.api.forms import read_text
 from hookledger.api.http import HttpResponse, json_response
@@ -41,7 +42,8 @@ async def evaluate_expression(engine: Engine, call: Call, query: Nothing) -> Htt
     if wanted is not None and wanted not in paths:
         return run_unknown(wanted)
     path = "" if wanted is None else paths[wanted]
-    rendered = evaluate(engine.ports, pinned.flow, execution_id, state, text, path)
+    flow = pinned.flow
+    rendered = await rendering(lambda: evaluate(engine.ports, flow, execution_id, state, text, path))
     if rendered.failure is not None:
         return json_response(Evaluated(error=rendered.failure.message))
     value = rendered.value

@@ -72,7 +72,7 @@ async def start_again(engine: Engine, execution_id: str, by: str, *, revision: i
     if first.delivery:
         delivery_id = new_id(engine.ports.clock, engine.ports.entropy)
         copy = msgspec.structs.replace(copy, id=delivery_id)
-    execution = engine.deliver(flow, trigger, copy, actor=by)
+    execution = await engine.deliver(flow, trigger, copy, actor=by)
     await execution.accepted()
     return execution
 

@@ -61,7 +61,7 @@ async def start(engine: Engine, call: Call, query: Start) -> HttpResponse:
     wish = await _wish(call, query.labels)
     flow = engine.flow(call.path["namespace"], call.path["flow_id"], query.revision)
     delivery = Delivery(inputs=wish.inputs, labels=wish.labels, source="api")
-    execution = engine.deliver(flow, None, delivery, actor=call.by)
+    execution = await engine.deliver(flow, None, delivery, actor=call.by)
     await execution.accepted()
     if query.wait:
         await execution.finished()
@@ -74,7 +74,7 @@ async def validate_inputs(engine: Engine, call: Call, query: Checked) -> HttpRes
     wish = await _wish(call, query.labels)
     flow = engine.flow(call.path["namespace"], call.path["flow_id"], query.revision)
     given = Delivery(inputs=wish.inputs, labels=wish.labels, source="api")
-    received = engine.examine(flow, None, given)
+    received = await engine.examine(flow, None, given)
     return json_response(InputsChecked(id=flow.id, namespace=flow.namespace, inputs=sorted(received.inputs)))
 
 

@@ -7,6 +7,9 @@ the writer passes every value in, so a replay builds the same events.
 A field that changes its meaning gets a new name or a new event type; old journals stay readable for ever.
 """
 
+from collections import deque
+from typing import Any, Final
+
 import msgspec
 
 from hookledger.journal.events.base import (
@@ -113,6 +116,39 @@ _decoder: msgspec.json.Decoder[list[AnyEvent]] = msgspec.json.Decoder(list[AnyEv
 def encode_events(events: tuple[AnyEvent, ...]) -> bytes:
     """Return the payload of an entry: a JSON array of the events."""
     return _encoder.encode(events)
+
+
+def encode_sliced(events: tuple[AnyEvent, ...]) -> bytes:
+    """The same bytes as `encode_events`, for large events in a thread: no step of it holds up the others for long."""
+    plain: list[Any] = [msgspec.to_builtins(event) for event in events]
+    _slice_texts(plain)
+    return _encoder.encode(plain)
+
+
+SLICE_CHARS: Final = 2**20
+SLICED_NODES_MAX: Final = 10_000
+"""So many values are looked at, the outermost first; smaller texts, however many, are encoded fast enough."""
+
+
+def _slice_texts(plain: list[Any]) -> None:
+    """Put the JSON of long texts in their places, encoded slice by slice."""
+    waiting: deque[list[Any] | dict[str, Any]] = deque((plain,))
+    seen = 0
+    while waiting and seen < SLICED_NODES_MAX:
+        around: Any = waiting.popleft()
+        seen += len(around)
+        for place, value in around.items() if isinstance(around, dict) else enumerate(around):
+            if isinstance(value, list | dict):
+                waiting.append(value)
+            elif isinstance(value, str) and len(value) > SLICE_CHARS:
+                around[place] = _sliced(value)
+
+
+def _sliced(text: str) -> msgspec.Raw:
+    pieces = (
+        _encoder.encode(text[start : start + SLICE_CHARS])[1:-1] for start in range(0, len(text), SLICE_CHARS)
+    )
+    return msgspec.Raw(b'"' + b"".join(pieces) + b'"')
 
 
 def decode_events(payload: bytes) -> list[AnyEvent]:

@@ -8,7 +8,7 @@ from time import thread_time
 from typing import TYPE_CHECKING
 
 from hookledger.runtime.expressions.errors import AmbientUnavailable, LimitExceeded
-from hookledger.runtime.expressions.limits import DEFAULT, Limits
+from hookledger.runtime.expressions.limits import BRIEF, DEFAULT, RUN_STEPS, Interrupted, Limits
 from hookledger.runtime.expressions.values import Value
 
 if TYPE_CHECKING:
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 RenderNested = Callable[["Run", str, Mapping[str, Value]], str]
 
+BRIEF_REGEX_SECONDS = 0.01
+LETTER_STEPS = 20
+"""For a kilobyte of text of which every letter is looked at one by one."""
 LOOK_STEPS = 64
 """Between two looks at the clock, which finds what the count does not."""
 LENGTH_KINDS = frozenset({str, list, dict})
@@ -27,8 +30,10 @@ class Run:
 
     __slots__ = (
         "_ambient",
+        "_brief",
         "_ends",
         "_look",
+        "_seen",
         "depth",
         "limits",
         "made",
@@ -40,12 +45,17 @@ class Run:
     def __init__(self, ambient: "Ambient | None", limits: Limits, render_nested: RenderNested) -> None:
         self._ambient = ambient
         self.limits = limits
-        self.steps = limits.steps_max
+        self.steps = self._seen = limits.steps_max
         self._look = limits.steps_max  # at the clock, when so many steps are left
+        self._brief = BRIEF.get()
+        if self._brief is not None:
+            self._brief.spend(RUN_STEPS)
         self._ends = thread_time() + limits.cpu_seconds_max
         self.depth = 0
         self.made = 0  # characters
         self.regex_seconds = limits.regex_seconds_max
+        if self._brief is not None:
+            self.regex_seconds = min(self.regex_seconds, BRIEF_REGEX_SECONDS)
         self.render_nested = render_nested
 
     @property
@@ -65,7 +75,16 @@ class Run:
         if self.steps < self._look:
             self._checked()
 
+    def matched_too_long(self) -> LimitExceeded:
+        """The error for regular expressions that were stopped."""
+        if self._brief is not None:
+            raise Interrupted
+        return LimitExceeded(f"regular expressions take longer than {self.limits.regex_seconds_max} s")
+
     def _checked(self) -> None:
+        if self._brief is not None:
+            self._seen, spent = self.steps, self._seen - self.steps
+            self._brief.spend(spent)
         if self.steps < 0:
             raise LimitExceeded(f"the template takes more than {self.limits.steps_max} steps")
         if thread_time() > self._ends:
@@ -82,6 +101,11 @@ class Run:
         else:
             self.spend(1)
         return value
+
+    def letters(self, text: str) -> str:
+        """Count a text of which every letter is looked at, before that is done; returns it."""
+        self.spend(LETTER_STEPS * len(text) >> 10)
+        return text
 
     def text(self, text: str) -> str:
         """Let a text that was just made pass, if it is not too long."""

@@ -79,12 +79,16 @@ def map_key(run: Run, key: Value) -> Value:
 def filtered(run: Run, body: Body, value: Value, *arguments: Value) -> Value:
     """Apply a filter, counting what goes in and what comes out."""
     run.charge(value)
+    for argument in arguments:
+        run.charge(argument)
     return measured(run, body(run, value, *arguments))
 
 
 def called(run: Run, body: Body, *arguments: Value) -> Value:
-    """Call a function, counting it and what comes out."""
+    """Call a function, counting it, what goes in and what comes out."""
     run.spend(1)
+    for argument in arguments:
+        run.charge(argument)
     return measured(run, body(run, *arguments))
 
 

@@ -26,6 +26,7 @@ Fault: TypeAlias = tuple[Path, str]
 ANY = "ANY"  # of items that declare no type; authors cannot write it
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 EMAIL_CHARS_MAX = 254
+UNICODE_SLICE = 2**20
 
 INTEGER = re.compile(r"[-+]?[0-9]{1,20}")
 NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
@@ -63,7 +64,15 @@ def to_text(value: object) -> str:
 
 
 def _is_unicode(text: str) -> bool:
-    return text.isascii() or not re.search("[\ud800-\udfff]", text)
+    """In slices, so that other threads get their turn beside a large text."""
+    if text.isascii():
+        return True
+    try:
+        for start in range(0, len(text), UNICODE_SLICE):
+            text[start : start + UNICODE_SLICE].encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def to_integer(value: object) -> int:

@@ -5,6 +5,9 @@ from typing import Any, TypeAlias
 
 from hookledger.runtime.expressions import Ambient, Template
 from hookledger.runtime.expressions import compile as compile_expression
+from hookledger.runtime.expressions.limits import DEFAULT
+from hookledger.runtime.expressions.run import Run
+from hookledger.runtime.expressions.template import render_nested
 
 Tree: TypeAlias = Template | Mapping[Any, Any] | Sequence[Any] | int | float | bool | None
 """Plain data in which every text is a compiled template."""
@@ -30,19 +33,26 @@ def compile_tree(value: object) -> Tree:
 
 
 def render_tree(tree: Tree, variables: Mapping[str, object], ambient: Ambient | None = None) -> Any:
-    """Render every template; other values keep their type. On a clash of rendered keys the first one wins."""
+    """Render every template; other values keep their type. On a clash of rendered keys the first one wins.
+
+    The limits of a rendering hold for all of them together.
+    """
+    return _rendered(tree, Run(ambient, DEFAULT, render_nested), variables)
+
+
+def _rendered(tree: Tree, run: Run, variables: Mapping[str, object]) -> Any:
     match tree:
         case Template():
-            return tree.render(variables, ambient)
+            return tree.rendered(run, variables)
         case Mapping():
-            rendered: dict[str, Any] = {}
+            made: dict[str, Any] = {}
             for key, item in tree.items():
-                name = key.render(variables, ambient) if isinstance(key, Template) else key
-                if name not in rendered:
-                    rendered[name] = render_tree(item, variables, ambient)
-            return rendered
+                name = key.rendered(run, variables) if isinstance(key, Template) else key
+                if name not in made:
+                    made[name] = _rendered(item, run, variables)
+            return made
         case list() | tuple():
-            return [render_tree(item, variables, ambient) for item in tree]
+            return [_rendered(item, run, variables) for item in tree]
         case _:
             return tree
 

@@ -17,7 +17,11 @@ class TrioClock:
     """Wall time that follows trio's clock, which `autojump_clock` moves."""
 
     def now(self) -> int:
-        return EPOCH_US + int(trio.current_time() * 1_000_000)
+        try:
+            seconds = trio.current_time()
+        except RuntimeError:  # in a thread of trio's
+            seconds = trio.from_thread.run_sync(trio.current_time)
+        return EPOCH_US + int(seconds * 1_000_000)
 
 
 OpenEngine = Callable[..., AbstractAsyncContextManager[Engine]]

@@ -25,13 +25,13 @@ triggers:
 """
 
 
-def deliver(engine: Engine, *numbers: object) -> list[Execution | DeliveryRefused | None]:
+async def deliver(engine: Engine, *numbers: object) -> list[Execution | DeliveryRefused | None]:
     """Deliver a batch of numbers."""
     flow = engine.flow("t", "each")
     trigger = flow.trigger("w")
     assert trigger is not None
     items = [Delivery(variables={} if number is None else {"n": number}) for number in numbers]
-    return engine.deliver_each(flow, trigger, items, actor="webhook:t.each/w")
+    return await engine.deliver_each(flow, trigger, items, actor="webhook:t.each/w")
 
 
 async def test_a_batch_is_one_commit(autojump_clock: trio.testing.MockClock, open_engine: OpenEngine) -> None:
@@ -41,8 +41,8 @@ async def test_a_batch_is_one_commit(autojump_clock: trio.testing.MockClock, ope
     async with open_engine(SOURCE) as engine:
         commits: list[Sequence[Entry]] = []
         engine.journal.follow(commits.append)
-        deliver(engine, 1)
-        started = deliver(engine, *range(1, 40))
+        await deliver(engine, 1)
+        started = await deliver(engine, *range(1, 40))
         for execution in started:
             assert isinstance(execution, Execution)
             await execution.accepted()
@@ -62,9 +62,9 @@ async def test_one_bad_item_starts_nothing(
     """
     async with open_engine(SOURCE) as engine:
         with pytest.raises(DeliveryRefused, match="item 2 of the batch"):
-            deliver(engine, 1, 2, None)
+            await deliver(engine, 1, 2, None)
         assert engine.supervisor.live == 0
-        first, second = deliver(engine, 0, 1)
+        first, second = await deliver(engine, 0, 1)
         assert isinstance(first, DeliveryRefused)
         assert isinstance(second, Execution)
         assert (await second.finished()).status == "SUCCESS"

@@ -83,16 +83,16 @@ class Stage:
         start = self.case.get("start") or {}
         for name in start.get("sequence", ()):
             flow = next(flow for flow in self.flows if flow.id == name)
-            await self._ended(self.call(flow, {}))
+            await self._ended(await self.call(flow, {}))
         for number, body in enumerate(start.get("burst", () if "sequence" in start else [start.get("json")])):
             await trio.sleep(start.get("gap", 0) if number else 0)
-            self.started.append(self.call(self.flows[0], body).id)
+            self.started.append((await self.call(self.flows[0], body)).id)
         await trio.sleep(0.01)
         if "sequence" in start:
             await trio.sleep(1)
             self.started = self.of_flow(self.flows[0].id)[-1:]
 
-    def call(self, flow: Flow, body: Any) -> Execution:
+    async def call(self, flow: Flow, body: Any) -> Execution:
         """One delivery to the flow's webhook."""
         trigger = next(one for one in flow.triggers if one.type.endswith(".Webhook"))
         delivery = Delivery(
@@ -100,7 +100,7 @@ class Stage:
             headers=(("Content-Type", "application/json"),),
             body=b"" if body is None else json.dumps(body).encode(),
         )
-        return self.engine.deliver(flow, trigger, delivery, actor="caller:test")
+        return await self.engine.deliver(flow, trigger, delivery, actor="caller:test")
 
     async def step(self, step: Mapping[str, Any]) -> None:
         """What somebody does meanwhile."""

@@ -71,7 +71,7 @@ class Play:
             script = case.script
             flow = engine.flow(*_name(case, world))
             delivery = Delivery(variables=script.variables, inputs=script.inputs, source="simulation")
-            execution = engine.deliver(flow, None, delivery, actor="caller:simulated", wait=script.wait)
+            execution = await engine.deliver(flow, None, delivery, actor="caller:simulated", wait=script.wait)
             if not script.wait:
                 await world.accepted(execution)
                 self._accepted[number] = execution.id

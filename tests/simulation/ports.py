@@ -17,6 +17,14 @@ EPOCH: Final = 1_800_000_000_000_000
 """Where simulated time begins, microseconds: 2027-01-15."""
 
 
+def simulated_seconds() -> float:
+    """Trio's time, also in a thread beside its loop."""
+    try:
+        return trio.current_time()
+    except RuntimeError:
+        return trio.from_thread.run_sync(trio.current_time)
+
+
 class SimClock:
     """Wall time over trio's clock; can be set."""
 
@@ -24,7 +32,7 @@ class SimClock:
         self.offset = 0
 
     def now(self) -> int:
-        return EPOCH + self.offset + round(trio.current_time() * 1_000_000)
+        return EPOCH + self.offset + round(simulated_seconds() * 1_000_000)
 
 
 class SimEntropy:
@@ -41,7 +49,7 @@ class SimEntropy:
             return self._random.randbytes(size)
         self._fate.step(APPEND)
         salt = self._random.randbytes(size)
-        self.drawn_at[salt] = trio.current_time()
+        self.drawn_at[salt] = simulated_seconds()
         return salt
 
 

@@ -26,7 +26,7 @@ def test_a_cancelled_engine_ends_although_a_command_waits_for_its_commit() -> No
     async def program() -> float:
         with trio.move_on_after(20):
             async with world.life(FLOW) as engine, trio.open_nursery() as nursery:
-                execution = engine.deliver(
+                execution = await engine.deliver(
                     engine.flow("golden", "slow"), None, Delivery(), actor="caller:simulated"
                 )
                 await execution.accepted()

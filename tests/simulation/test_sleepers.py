@@ -31,7 +31,7 @@ def test_two_thousand_sleepers_wake_on_time_across_a_crash() -> None:
             async with world.life(FLOW) as engine:
                 flow = engine.flow("golden", "sleeper")
                 for number in range(COUNT):
-                    execution = engine.deliver(flow, None, Delivery(), actor="caller:simulated")
+                    execution = await engine.deliver(flow, None, Delivery(), actor="caller:simulated")
                     if number % 100 == 0:
                         await trio.sleep(1)
                         await world.accepted(execution)

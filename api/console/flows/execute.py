@@ -121,7 +121,7 @@ async def _started(desk: Desk, call: Call, form: Form, labels: dict[str, str]) -
     namespace, flow_id = call.path["namespace"], call.path["flow"]
     flow = desk.engine.flow(namespace, flow_id)
     delivery = Delivery(inputs=given_inputs(flow.inputs, form), labels=labels, source=SOURCE)
-    execution = desk.engine.deliver(flow, None, delivery, actor=call.by)
+    execution = await desk.engine.deliver(flow, None, delivery, actor=call.by)
     await execution.accepted()
     return see_other(f"{flow_path(namespace, flow_id, 'execute')}?run={execution.id}")
 

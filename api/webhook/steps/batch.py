@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from hookledger.actors.errors import DeliveryRefused, FlowUnusable
+from hookledger.actors.off_loop import rendering
 from hookledger.api.webhook.exchange import Exchange
 from hookledger.api.webhook.refusal import Refused
 from hookledger.api.webhook.steps.deduplicate import Deduplicate
@@ -31,13 +32,13 @@ class Split:
         self._waits = waits
 
     async def __call__(self, exchange: Exchange) -> None:
-        items = self._items(exchange)
+        items = await rendering(lambda: self._items(exchange))
         if items is None:
             return
         if not items:
             raise refusal_of(DeliveryRefused("the batch has no items", unmet=True), exchange)
         if not self._batch.each:
-            exchange.variables["items"] = self._items(exchange.redacted())
+            exchange.variables["items"] = await rendering(lambda: self._items(exchange.redacted()))
             return
         if self._waits:
             raise invalid("this webhook answers with the outcome of one execution; send one event at a time")
@@ -106,7 +107,7 @@ class DeduplicateEach:
             await self._one(exchange)
             return
         for item in exchange.items:
-            self._one.identify(item)
+            await self._one.identify(item)
         first: dict[str, Exchange] = {}
         for item in sorted(exchange.items, key=lambda one: one.deduplication):
             known = first.setdefault(item.deduplication, item) if item.deduplication else item
@@ -131,7 +132,7 @@ class StartEach:
             return
         fresh = [item for item in exchange.items if not item.claimed and item.twin is None]
         try:
-            start(exchange, fresh)
+            await start(exchange, fresh)
         except FlowUnusable as error:
             raise Refused(409, "flow-unusable", str(error), detail=str(error)) from error
         except DeliveryRefused as error:
@@ -141,7 +142,7 @@ class StartEach:
             raise refusal_of(DeliveryRefused(reason, unmet=True), exchange)
 
 
-def start(exchange: Exchange, items: Sequence[Exchange]) -> None:
+async def start(exchange: Exchange, items: Sequence[Exchange]) -> None:
     """Start them together; an item that meets no condition learns why.
 
     Raises:
@@ -150,7 +151,7 @@ def start(exchange: Exchange, items: Sequence[Exchange]) -> None:
     match, engine = exchange.match, exchange.engine
     deliveries = [delivery_of(item) for item in items]
     by = f"webhook:{match.flow.name}/{match.trigger.id}"
-    started = engine.deliver_each(match.flow, match.trigger, deliveries, actor=by, dry=exchange.dry)
+    started = await engine.deliver_each(match.flow, match.trigger, deliveries, actor=by, dry=exchange.dry)
     for item, delivery, outcome in zip(items, deliveries, started, strict=True):
         if isinstance(outcome, DeliveryRefused):
             item.unmet = str(outcome)

@@ -8,6 +8,7 @@ import hashlib
 from typing import Final
 
 from hookledger.actors.claims import Reservation
+from hookledger.actors.off_loop import rendering
 from hookledger.actors.operators import Repeated
 from hookledger.api.http import HttpResponse, json_response
 from hookledger.api.webhook.exchange import Exchange
@@ -37,7 +38,7 @@ class Deduplicate:
         self._repetitions = repetitions
 
     async def __call__(self, exchange: Exchange) -> None:
-        self.identify(exchange)
+        await self.identify(exchange)
         if exchange.deduplication:
             await self.settle(exchange)
         if not exchange.claimed:
@@ -49,9 +50,10 @@ class Deduplicate:
         response = await self._waiting.answer(exchange.original, exchange.settings, exchange.request)
         raise Answered(replayed(response), "duplicate")
 
-    def identify(self, exchange: Exchange) -> None:
+    async def identify(self, exchange: Exchange) -> None:
         """Say which key a delivery has, if any."""
-        exchange.deduplication, exchange.fingerprint = self._key(exchange), fingerprint(exchange)
+        exchange.deduplication = await rendering(lambda: self._key(exchange))
+        exchange.fingerprint = fingerprint(exchange)
         if not exchange.deduplication and self._settings.required:
             raise Refused(400, "idempotency-key-required", "no deduplication key")
 

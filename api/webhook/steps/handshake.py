@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from hookledger.actors.off_loop import rendering
 from hookledger.api.http import HttpResponse
 from hookledger.api.webhook.certificates import Certificates
 from hookledger.api.webhook.exchange import Exchange
@@ -48,7 +49,7 @@ class Handshakes:
             request, handshakes, verified=self._verified, secret=self._secret(exchange)
         )
         if outcome is None and self._verified:
-            outcome = self._custom(exchange, handshakes)
+            outcome = await rendering(lambda: self._custom(exchange, handshakes))
         if outcome is not None:
             raise_outcome(outcome)
 

@@ -1,5 +1,6 @@
 """`rateLimit`: how often a trigger may start something, and how many deliveries it takes at once."""
 
+from hookledger.actors.off_loop import rendering
 from hookledger.api.webhook.exchange import Exchange
 from hookledger.api.webhook.refusal import Refused
 from hookledger.runtime.expressions import ExpressionError
@@ -20,7 +21,7 @@ class RateLimited:
     async def __call__(self, exchange: Exchange) -> None:
         if exchange.dry:
             return
-        key = self._key(exchange)
+        key = await rendering(lambda: self._key(exchange))
         allowed, wait = self._buckets.take(key, exchange.seconds)
         exchange.headers |= self._buckets.headers(key, exchange.seconds)
         if not allowed:

@@ -44,7 +44,7 @@ class Trace:
 
 
 class Start:
-    """Evaluates `when`, conditions and inputs, and starts the execution. Nothing waits in between."""
+    """Evaluates `when`, conditions and inputs, and starts the execution."""
 
     name = "start"
 
@@ -57,18 +57,18 @@ class Start:
             exchange.execution_id = new_id(ports.clock, ports.entropy)
         try:
             uri = "" if exchange.dry else await self._keep(exchange)
-            self._start(exchange, delivery_of(exchange, uri))
+            await self._start(exchange, delivery_of(exchange, uri))
         except FlowUnusable as error:
             raise Refused(409, "flow-unusable", str(error), detail=str(error)) from error
         except DeliveryRefused as error:
             raise refusal_of(error, exchange) from error
 
-    def _start(self, exchange: Exchange, delivery: Delivery) -> None:
+    async def _start(self, exchange: Exchange, delivery: Delivery) -> None:
         match, settings = exchange.match, exchange.settings
         if exchange.dry:
-            exchange.engine.examine(match.flow, match.trigger, delivery, wait=settings.wait)
+            await exchange.engine.examine(match.flow, match.trigger, delivery, wait=settings.wait)
             return
-        exchange.execution = exchange.engine.deliver(
+        exchange.execution = await exchange.engine.deliver(
             match.flow,
             match.trigger,
             delivery,
@@ -90,7 +90,7 @@ class Start:
         match, settings, uri = exchange.match, exchange.settings, ""
         place = Place(namespace=match.flow.namespace, flow=match.flow.id, execution=exchange.execution_id)
         # Asked before anything is moved: a delivery that is refused leaves nothing in the store.
-        exchange.engine.examine(match.flow, match.trigger, delivery_of(exchange))
+        await exchange.engine.examine(match.flow, match.trigger, delivery_of(exchange))
         if exchange.stored is not None:
             uri = await self._files.keep(exchange.stored, place, "body")
             exchange.stored_sha256 = exchange.stored.sha256

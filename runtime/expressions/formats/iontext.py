@@ -28,7 +28,7 @@ class IonWriter(TreeWriter):
         if value is None:
             return "null"
         if isinstance(value, str):
-            return json.dumps(value, ensure_ascii=False)
+            return json.dumps(self.run.letters(value), ensure_ascii=False)
         return ion_float(value) if isinstance(value, float) else text(self.run, value)
 
     def map(self, value: Mapping[Value, Value]) -> None:

@@ -267,18 +267,13 @@ def timed(run: Run) -> Generator[float]:
     """Give a match the seconds that are left for this rendering, and count what it took."""
     started = time.monotonic()
     if run.regex_seconds <= 0:
-        raise too_slow(run)
+        raise run.matched_too_long()
     try:
         yield run.regex_seconds
     except TimeoutError as error:
-        raise too_slow(run) from error
+        raise run.matched_too_long() from error
     finally:
         run.regex_seconds -= time.monotonic() - started
-
-
-def too_slow(run: Run) -> LimitExceeded:
-    """The error for matching that takes too long."""
-    return LimitExceeded(f"regular expressions take longer than {run.limits.regex_seconds_max} s")
 
 
 def fullmatch(pattern: str, text: str, seconds: float) -> bool:

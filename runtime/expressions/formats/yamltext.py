@@ -96,6 +96,7 @@ class YamlWriter(TreeWriter):
         if is_list(value):
             return "[]"
         if isinstance(value, str):
+            self.run.letters(value)
             return block_text(value, indent) if literal(value) else plain_or_quoted(value)
         return "null" if value is None else text(self.run, value)
 

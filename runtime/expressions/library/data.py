@@ -31,7 +31,7 @@ def scalar(run: Run, value: Value) -> str:
 @FUNCTIONS("fromJson json", "json")
 def from_json(run: Run, value: Value) -> Value:
     """The value a JSON text holds."""
-    return None if value is None else read_json(run.charge(text_of(value, "`fromJson`")), nulls=True)
+    return None if value is None else read_json(run.letters(text_of(value, "`fromJson`")), nulls=True)
 
 
 @FILTERS("yaml")
@@ -43,7 +43,7 @@ def to_yaml(run: Run, value: Value) -> str:
 @FUNCTIONS("yaml", "yaml")
 def from_yaml(run: Run, value: Value) -> Value:
     """The value a YAML text holds."""
-    return read_yaml(run, text_of(value, "`yaml`"))
+    return read_yaml(run, run.letters(text_of(value, "`yaml`")))
 
 
 @FILTERS("toIon")
@@ -62,7 +62,7 @@ def from_ion(run: Run, value: Value, all_rows: Value = None) -> Value:
     every = all_rows is not None and boolean_of(all_rows, "`allRows`")
     if value is None:
         return None
-    return (read_ion_rows if every else read_ion)(run, text_of(value, "`fromIon`"))
+    return (read_ion_rows if every else read_ion)(run, run.letters(text_of(value, "`fromIon`")))
 
 
 @FILTERS("jq", "expression")
@@ -73,7 +73,7 @@ def jq(run: Run, value: Value, expression: Value) -> Value:
     if value is None:
         return None
     program = text_of(expression, "`jq`")
-    data = json_of(value) if isinstance(value, str) else without_nulls(run, value)
+    data = json_of(run.letters(value)) if isinstance(value, str) else without_nulls(run, value)
     return with_nulls(run, run_jq(run, compiled(program), data))
 
 

@@ -44,11 +44,11 @@ def capitalize(_run: Run, value: Value) -> Value:
 
 
 @FILTERS("title")
-def title(_run: Run, value: Value) -> Value:
+def title(run: Run, value: Value) -> Value:
     """Every letter after whitespace becomes upper case, the others stay."""
     if value is None:
         return None
-    text = text_of(value, "`title`")
+    text = run.letters(text_of(value, "`title`"))
     return re.sub(r"(?:(?<=\s)|^)\S", lambda matched: title_letter(matched.group()), text)
 
 
@@ -170,27 +170,27 @@ def slugify(run: Run, value: Value) -> Value:
     """Lower-case ASCII words joined with dashes."""
     if value is None:
         return None
-    text = re.sub(r"[ \t\n\v\f\r]", "-", string_of(run, value))
+    text = re.sub(r"[ \t\n\v\f\r]", "-", run.letters(string_of(run, value)))
     text = re.sub(r"[^A-Za-z0-9_-]", "", unicodedata.normalize("NFD", text))
     text = re.sub(r"-{2,}", "-", text.replace("_", "-"))
     return text.removeprefix("-").removesuffix("-").lower()
 
 
 @FILTERS("urlencode")
-def urlencode(_run: Run, value: Value) -> Value:
+def urlencode(run: Run, value: Value) -> Value:
     """Encode as in a form: a space becomes `+`."""
     if value is None:
         return None
-    encoded = quote_plus(text_of(value, "`urlencode`"), safe="*", errors="replace")
+    encoded = quote_plus(run.letters(text_of(value, "`urlencode`")), safe="*", errors="replace")
     return encoded.replace("~", "%7E")
 
 
 @FILTERS("urldecode")
-def urldecode(_run: Run, value: Value) -> Value:
+def urldecode(run: Run, value: Value) -> Value:
     """Decode what a form encodes."""
     if value is None:
         return None
-    text = text_of(value, "`urldecode`")
+    text = run.letters(text_of(value, "`urldecode`"))
     if re.search(r"%(?![0-9a-fA-F]{2})", text):
         raise WrongValue("a `%` is not followed by two hexadecimal digits")
     return unquote_plus(text, errors="replace")

@@ -215,3 +215,42 @@ def test_what_is_bounded_that_engines_take(template: str, works: bool) -> None:
     else:
         with pytest.raises(ExpressionError):
             render(template, {"flag": False})
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ text | title }}",
+        "{{ text | slugify }}",
+        "{{ text | urlencode }}",
+        "{{ text | urldecode }}",
+        "{{ text | toIon }}",
+        "{{ [text] | yaml }}",
+        "{{ fromJson(json) }}",
+        "{{ json | jq('.') }}",
+        "{{ fromIon(json) }}",
+        "{{ yaml(json) }}",
+    ],
+)
+def test_filters_that_look_at_every_letter_cost_more(template: str) -> None:
+    """
+    Twenty steps for a kilobyte, so that the count ends a loop of them long before the clock.
+    """
+    given = {"text": "some Words " * 10_000, "json": '"' + "x" * 110_000 + '"'}
+    assert render(template, given, limits=Limits(steps_max=20_000))
+    with pytest.raises(LimitExceeded, match="more than 2000 steps"):
+        render(template, given, limits=Limits(steps_max=2_000))
+
+
+def test_every_argument_is_counted() -> None:
+    """
+    A long text costs as much as an argument as it does as the value of a filter.
+    """
+    given = {"text": "x" * 1_000_000}
+    for template in (
+        "{{ 'x' | split(text) }}",
+        "{{ 'x' | default(text) }}",
+        "{{ max(text, text) }}",
+    ):
+        with pytest.raises(LimitExceeded):
+            render(template, given, limits=Limits(steps_max=500))
