@@ -43,6 +43,7 @@ from hookledger.journal.events import (
 from hookledger.journal.journal import Journal, open_journal
 from hookledger.journal.sqlite import SqliteStore
 from hookledger.journal.store import Reader, Store
+from hookledger.runtime.flow.inputs import Examined
 from hookledger.runtime.flow.model import Flow, Trigger
 from hookledger.runtime.flow.parse import parse_flow
 from hookledger.runtime.flow.templates import Tree
@@ -307,6 +308,14 @@ class Engine:
             FlowUnusable, DeliveryRefused: As `trigger`.
         """
         return (await rendering(lambda: self._reception.receive(flow, trigger, delivery, wait=wait)))[1]
+
+    async def examine_inputs(self, flow: Flow, delivery: Delivery) -> list[Examined]:
+        """Say of every input what a start by hand would make of it, or what is wrong with it.
+
+        Raises:
+            FlowUnusable: The flow is disabled.
+        """
+        return await rendering(lambda: self._reception.examine_inputs(flow, delivery))
 
     async def command(self, execution_id: str, command: OperatorCommand) -> None:
         """Kill, pause, resume, label or annotate an execution; returns once that is durable.

@@ -1,8 +1,11 @@
 """Errors an embedding program meets. Pages: docs/errors/."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from hookledger.runtime.flow.problems import Problem
 
 
 class EngineError(Exception):
@@ -56,7 +59,16 @@ class DeliveryRefused(EngineError):
 
     code = "R003"
 
-    def __init__(self, message: str, *, unmet: bool = False, condition: bool = False) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        unmet: bool = False,
+        condition: bool = False,
+        problems: Sequence["Problem"] = (),
+    ) -> None:
+        self.problems = tuple(problems)
+        """Of inputs that do not fit, each with the input's path."""
         self.condition = condition
         """True when `when` or a condition could not be evaluated."""
         self.unmet = unmet
@@ -81,6 +93,15 @@ class CommandRefused(EngineError):
     """What an operator asked for is not possible in the execution's state."""
 
     code = "R005"
+
+
+class AnswerInvalid(CommandRefused):
+    """What somebody answered to a Pause does not fit its `onResume`; it waits on."""
+
+    def __init__(self, problems: Sequence["Problem"]) -> None:
+        self.problems = tuple(problems)
+        """Each with the input's path."""
+        super().__init__("; ".join(map(str, problems)))
 
 
 class StillRunning(EngineError):

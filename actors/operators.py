@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from hookledger.actors.errors import CommandRefused
+from hookledger.actors.errors import AnswerInvalid, CommandRefused
 from hookledger.actors.recorder import Recorder
 from hookledger.journal.events import (
     ChildReturned,
@@ -20,7 +20,7 @@ from hookledger.journal.events import (
     LabelsSet,
     OperatorNote,
 )
-from hookledger.runtime.flow.inputs import InputsInvalid, parse_inputs, resolve_inputs
+from hookledger.runtime.flow.inputs import AnyInput, InputsInvalid, parse_inputs, resolve_inputs
 from hookledger.runtime.state import State
 
 
@@ -138,8 +138,8 @@ def _pause(command: Pause, recorder: Recorder) -> None:
 
 
 def _resume(command: Resume, recorder: Recorder) -> None:
-    path = _waiting_path(command, recorder.state)
-    pause = recorder.state.pauses[path]
+    pause = waiting(recorder.state, command.path)
+    path = pause.path
     choice = _choice(command, pause)
     inputs = _checked(command.inputs, pause)
     recorder.record(
@@ -159,23 +159,37 @@ def _checked(given: Mapping[str, Any], pause: ExecutionPaused) -> dict[str, Any]
     """What a person answers to a Pause with `onResume` is typed like any other input: `no` is not a boolean."""
     if not pause.on_resume:
         return dict(given)
-    declared, problems = parse_inputs(list(pause.on_resume), path=("onResume",))
+    try:
+        return dict(resolve_inputs(asked(pause), given))
+    except InputsInvalid as error:
+        raise AnswerInvalid(error.problems) from error
+
+
+def asked(pause: ExecutionPaused) -> tuple[AnyInput, ...]:
+    """The inputs of a Pause's `onResume`.
+
+    Raises:
+        CommandRefused: They cannot be read.
+    """
+    declared, problems = parse_inputs([dict(one) for one in pause.on_resume], path=("onResume",))
     if problems:
         raise CommandRefused("; ".join(map(str, problems)))
-    try:
-        return dict(resolve_inputs(declared, given))
-    except InputsInvalid as error:
-        raise CommandRefused("; ".join(map(str, error.problems))) from error
+    return declared
 
 
-def _waiting_path(command: Resume, state: State) -> str:
+def waiting(state: State, path: str | None) -> ExecutionPaused:
+    """The pause that a resume is for; without a path the one that has waited longest.
+
+    Raises:
+        CommandRefused: There is none.
+    """
     if not state.pauses:
         raise CommandRefused(f"the execution is not paused, it is {state.status}")
-    if command.path is None:
-        return min(state.pauses.values(), key=lambda pause: pause.sequence).path
-    if command.path not in state.pauses:
-        raise CommandRefused(f"`{command.path}` does not wait; waiting: {', '.join(sorted(state.pauses))}")
-    return command.path
+    if path is None:
+        return min(state.pauses.values(), key=lambda pause: pause.sequence)
+    if path not in state.pauses:
+        raise CommandRefused(f"`{path}` does not wait; waiting: {', '.join(sorted(state.pauses))}")
+    return state.pauses[path]
 
 
 def _choice(command: Resume, pause: ExecutionPaused) -> str:

@@ -12,9 +12,9 @@ from hookledger.actors.ports import Ports
 from hookledger.actors.rendering import Renderer
 from hookledger.journal.events import Failure, TriggerReceived
 from hookledger.runtime.flow.conditions import holds
-from hookledger.runtime.flow.inputs import InputsInvalid, resolve_inputs
+from hookledger.runtime.flow.inputs import Examined, InputsInvalid, examine_inputs, resolve_inputs
 from hookledger.runtime.flow.model import Flow, Trigger
-from hookledger.runtime.flow.rendering import RenderFailed
+from hookledger.runtime.flow.rendering import Render, RenderFailed
 from hookledger.runtime.flow.templates import compile_tree
 from hookledger.runtime.masking import Masker
 from hookledger.runtime.secret_inputs import NONCE_BYTES, changed, context_of, looked_up, secret_ids
@@ -53,6 +53,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     deduplication_until: int = 0
     fingerprint: str = ""
     replay_of: str = ""
+    original: str = ""
+    """The execution that this one runs again, or the first of a row of such."""
     public_url: str = ""
     verification: Mapping[str, Any] = {}
     traceparent: str = ""
@@ -101,6 +103,34 @@ class Reception:
             FlowUnusable: The flow or the trigger is disabled.
             DeliveryRefused: A condition is not met, or inputs cannot be rendered or are invalid.
         """
+        self._check_usable(flow, trigger, delivery)
+        execution_id = execution_id or self._fresh_id()
+        candidate = msgspec.structs.replace(
+            self._candidate(flow, trigger, delivery),
+            wait=wait,
+            return_outputs=return_outputs,
+            response_content_type=response_content_type,
+        )
+        admitted = self._admitted(flow, trigger, delivery, execution_id, candidate)
+        return execution_id, admitted
+
+    def examine_inputs(self, flow: Flow, delivery: Delivery) -> list[Examined]:
+        """Say of every input what a start by hand would make of it, or what is wrong with it.
+
+        Raises:
+            FlowUnusable: The flow is disabled.
+        """
+        self._check_usable(flow, None, delivery)
+        candidate = self._candidate(flow, None, delivery)
+        renderer = Renderer(Scope(flow, self._fresh_id(), candidate), self._ports, Masker())
+        render = _rendering(renderer, fold(State(), candidate))
+        return examine_inputs(flow.inputs, delivery.inputs, render=render)
+
+    def _fresh_id(self) -> str:
+        return new_id(self._ports.clock, self._ports.entropy, self._partition)
+
+    @staticmethod
+    def _check_usable(flow: Flow, trigger: Trigger | None, delivery: Delivery) -> None:
         if flow.disabled:
             raise FlowUnusable(f"the flow {flow.name} is disabled")
         if trigger is not None and trigger.disabled:
@@ -110,8 +140,10 @@ class Reception:
                 f"{flow.name} would be number {len(delivery.causes) + 1} of executions that led to one another "
                 f"({delivery.causes[-1]} started it); {CAUSES_MAX + 1} are the most"
             )
-        execution_id = execution_id or new_id(self._ports.clock, self._ports.entropy, self._partition)
-        candidate = TriggerReceived(
+
+    def _candidate(self, flow: Flow, trigger: Trigger | None, delivery: Delivery) -> TriggerReceived:
+        """The first event before its inputs and labels are known."""
+        return TriggerReceived(
             sequence=0,
             at=self._ports.clock.now(),
             namespace=flow.namespace,
@@ -142,15 +174,11 @@ class Reception:
             deduplication_until=delivery.deduplication_until,
             fingerprint=delivery.fingerprint,
             replay_of=delivery.replay_of,
+            original=delivery.original,
             public_url=delivery.public_url,
             verification=dict(delivery.verification),
-            wait=wait,
-            return_outputs=return_outputs,
-            response_content_type=response_content_type,
             traceparent=delivery.traceparent,
         )
-        admitted = self._admitted(flow, trigger, delivery, execution_id, candidate)
-        return execution_id, admitted
 
     def first(self, flow: Flow, trigger: Trigger, delivery: Delivery, execution_id: str) -> First:
         """What begins an execution that nobody waits for; a failed one, if the trigger wants that of its errors.
@@ -236,16 +264,11 @@ class Reception:
                 raise DeliveryRefused(f"the inputs of {trigger.id} failed: {rendered.failure.message}")
             given = {**rendered.value, **given}
 
-        def render(text: str, known: Mapping[str, Any]) -> str:
-            made = renderer.whole(state, compile_tree(text), {"inputs": known})
-            if made.failure is not None:
-                raise RenderFailed(made.failure.message)
-            return str(made.value)
-
         try:
-            resolved = dict(resolve_inputs(flow.inputs, given, render=render))
+            resolved = dict(resolve_inputs(flow.inputs, given, render=_rendering(renderer, state)))
         except InputsInvalid as error:
-            raise DeliveryRefused("; ".join(str(problem) for problem in error.problems)) from error
+            reason = "; ".join(map(str, error.problems))
+            raise DeliveryRefused(reason, problems=error.problems) from error
         return self._sealed(flow, resolved, execution_id)
 
     def _sealed(self, flow: Flow, inputs: dict[str, Any], execution_id: str) -> dict[str, Any]:
@@ -293,3 +316,15 @@ class Reception:
         if rendered.failure is not None:
             raise DeliveryRefused(f"the correlation of {trigger.id} failed: {rendered.failure.message}")
         return str(rendered.value or "").strip()[:CORRELATION_CHARS_MAX]
+
+
+def _rendering(renderer: Renderer, state: State) -> Render:
+    """Renders what declarations of inputs hold, which see the inputs before them."""
+
+    def render(text: str, known: Mapping[str, Any]) -> str:
+        made = renderer.whole(state, compile_tree(text), {"inputs": known})
+        if made.failure is not None:
+            raise RenderFailed(made.failure.message)
+        return str(made.value)
+
+    return render

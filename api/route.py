@@ -3,18 +3,19 @@
 The same types check requests, shape answers and make the OpenAPI document, so the three cannot disagree.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
 
-from hookledger.actors.errors import CommandRefused, DeliveryRefused, FlowUnknown, FlowUnusable
+from hookledger.actors.errors import AnswerInvalid, CommandRefused, DeliveryRefused, FlowUnknown, FlowUnusable
 from hookledger.actors.ids import is_id
 from hookledger.api.call import BodyTooLarge, Call
 from hookledger.api.http import HttpResponse, problem
 from hookledger.api.permissions import Permission
 from hookledger.api.queries import QueryInvalid, read_query
 from hookledger.journal.errors import ExecutionDamaged, ExecutionUnknown
+from hookledger.runtime.flow.problems import Problem, path_text
 
 PREFIXES: Final = ("/api/v1/main", "/api/v1")
 """Every route also answers without the tenant."""
@@ -124,15 +125,28 @@ def execution_unknown(execution_id: str) -> HttpResponse:
     return problem(404, detail, slug="execution-unknown")
 
 
+def faults(problems: Iterable[Problem]) -> list[dict[str, str]]:
+    """What is wrong with each input, by its path."""
+    return [{"path": path_text(one.path), "message": one.message} for one in problems]
+
+
 _PROBLEMS: Final[dict[type[Exception], Callable[[Any], HttpResponse]]] = {
     BodyTooLarge: lambda error: error.answer(),
     QueryInvalid: lambda error: problem(400, str(error), slug="bad-parameter"),
     Unreadable: lambda error: problem(422, str(error), slug="invalid-request-body"),
     ExecutionUnknown: lambda error: execution_unknown(error.execution),
+    AnswerInvalid: lambda error: problem(
+        422, str(error), slug="inputs-invalid", more={"errors": faults(error.problems)}
+    ),
     CommandRefused: lambda error: problem(409, str(error), slug="command-refused"),
     ExecutionDamaged: lambda error: problem(409, str(error), slug="execution-damaged"),
     FlowUnknown: lambda error: problem(404, str(error), slug="flow-unknown"),
     FlowUnusable: lambda error: problem(409, str(error), slug="flow-unusable"),
-    DeliveryRefused: lambda error: problem(422, str(error), slug="delivery-refused"),
+    DeliveryRefused: lambda error: problem(
+        422,
+        str(error),
+        slug="delivery-refused",
+        more={"errors": faults(error.problems)} if error.problems else None,
+    ),
 }
 """Who has to act: the caller, in every case; what is not here is ours, and a 500."""

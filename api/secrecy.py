@@ -20,6 +20,7 @@ from hookledger.api.permissions import Permission
 from hookledger.api.webhook.redaction import REDACTED, SECRET_HEADERS
 from hookledger.journal.events import FlowRegistered
 from hookledger.runtime.flow.source import SourceInvalid, load
+from hookledger.runtime.flow.texts import as_text
 
 Step: TypeAlias = str | int
 Path: TypeAlias = tuple[Step, ...]
@@ -75,7 +76,7 @@ def blotted(revision: Revision) -> Revision:
     registered, flow = _registered(revision.registered), revision.flow
     if flow is not None:
         document = load(registered.source).data
-        document = document if isinstance(document, dict) else {}
+        document = as_text(document) if isinstance(document, dict) else {}
         flow = msgspec.structs.replace(flow, source=registered.source, document=document)
     return _told(
         msgspec.structs.replace(revision, registered=registered, flow=flow), revision.registered.source

@@ -128,6 +128,9 @@ class ExecutionSummary(Shape, frozen=True, kw_only=True):
     labels: list[Label]
     state: StateView
     original_id: str
+    """The first of those that repeat one another, itself when it is that."""
+    parent_id: str | UnsetType = UNSET
+    """The execution that it repeats, or whose Subflow started it."""
     deleted: bool = False
 
 
@@ -140,7 +143,6 @@ class ExecutionView(ExecutionSummary, frozen=True, kw_only=True):
     trigger: TriggerView | UnsetType = UNSET
     outputs: Mapping[str, Any] | UnsetType = UNSET
     error: FailureView | UnsetType = UNSET
-    parent_id: str | UnsetType = UNSET
     trace_parent: str | UnsetType = UNSET
 
 

@@ -61,7 +61,7 @@ def execution_view(execution_id: str, state: State, runs: Iterable[ShownRun] = (
         metadata=Metadata(attempt_number=state.generation + 1, original_created_date=iso_time(received.at)),
         outputs=state.outputs or UNSET,
         error=_failure(getattr(state.terminal, "error", None), getattr(state.terminal, "path", "")),
-        parent_id=received.parent or received.retry_of or UNSET,
+        parent_id=received.parent or received.retry_of or received.labels.get("system.replayOf") or UNSET,
         trace_parent=received.traceparent or UNSET,
     )
 
@@ -97,7 +97,8 @@ def row_view(row: ExecutionRow) -> ExecutionSummary:
         flow_revision=row.revision,
         labels=labels_view(row.labels),
         state=state_view(tuple(history)),
-        original_id=row.execution,
+        original_id=row.original or row.execution,
+        parent_id=row.parent or row.replay_of or UNSET,
     )
 
 

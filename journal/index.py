@@ -70,7 +70,9 @@ class ExecutionRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     parent: str = ""
     """The execution whose Subflow task started it."""
     replay_of: str = ""
-    """The execution it repeats: by the label `system.replayOf`, or as its fork."""
+    """The execution it repeats: by the label `system.replayOf`, as its fork, or as the next attempt of its flow."""
+    original: str = ""
+    """The first of those that repeat one another, when this is not it."""
     generation: int = 0
     """How often it was restarted."""
 
@@ -104,6 +106,7 @@ class Projection:
         "labels",
         "namespace",
         "naps",
+        "original",
         "parent",
         "pending",
         "queued",
@@ -117,7 +120,7 @@ class Projection:
     def __init__(self, execution: str) -> None:
         self.execution = execution
         self.namespace = self.flow = self.trigger = self.delivery = self.deduplication = ""
-        self.parent = self.replay_of = ""
+        self.parent = self.replay_of = self.original = ""
         self.state = "CREATED"
         self.revision = self.started = self.ended = self.events = self.generation = 0
         self.labels: dict[str, str] = {}
@@ -157,6 +160,7 @@ class Projection:
             events=self.events,
             parent=self.parent,
             replay_of=self.replay_of,
+            original=self.original,
             generation=self.generation,
         )
 
@@ -197,7 +201,8 @@ class Projection:
         self.trigger, self.delivery = received.trigger, received.delivery
         self.deduplication = received.deduplication
         self.parent, self.labels, self.started = received.parent, received.labels, at
-        self.replay_of = received.labels.get("system.replayOf", "")
+        self.replay_of = received.retry_of or received.labels.get("system.replayOf", "")
+        self.original = received.original
         if received.not_before > at:
             self._nap("", "RETRYING")
 
@@ -206,7 +211,7 @@ class Projection:
 
     def _forked(self, event: ExecutionForked) -> None:
         self._begin(event.received, event.at)
-        self.replay_of = event.origin
+        self.replay_of = self.replay_of or event.origin
 
     def _task_started(self, event: TaskStarted) -> None:
         self._open(event.path, "RUNNING")

@@ -10,15 +10,27 @@ from typing import Any, Final
 import msgspec
 
 from hookledger.actors.engine import Engine
-from hookledger.actors.operators import Kill, Note, OperatorCommand, Pause, Restart, Resume, SetLabels
+from hookledger.actors.operators import (
+    Kill,
+    Note,
+    OperatorCommand,
+    Pause,
+    Restart,
+    Resume,
+    SetLabels,
+    asked,
+    waiting,
+)
 from hookledger.api.call import Call
 from hookledger.api.forms import FORM, read_form, read_json
 from hookledger.api.http import HttpResponse, json_response
 from hookledger.api.permissions import Permission
 from hookledger.api.queries import Nothing, Query
+from hookledger.api.rest.starting import InputsChecked, checked_inputs
 from hookledger.api.route import Reply, Route
 from hookledger.api.shapes import ExecutionView, LabelMap, Name
 from hookledger.api.views import past_view
+from hookledger.runtime.flow.inputs import examine_inputs
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -90,9 +102,25 @@ async def pause(call: Call, query: Nothing) -> OperatorCommand:
 
 async def resume(call: Call, query: Nothing) -> OperatorCommand:
     """Go on where it waits; a form's fields are the inputs."""
-    form = await read_form(call)
-    wish = ResumeWish(inputs=form) if form is not None else await read_json(call, ResumeWish)
+    wish = await _resume_wish(call)
     return Resume(by=call.by, path=wish.path, inputs=wish.inputs, choice=wish.choice, reason=wish.reason)
+
+
+async def validate_resume(engine: Engine, call: Call, query: Nothing) -> HttpResponse:
+    """Say what the answer to a Pause comes to and what is wrong with it; it waits on."""
+    wish = await _resume_wish(call)
+    state = await engine.replay(call.path["execution_id"])
+    received = state.received
+    assert received is not None
+    declared = asked(waiting(state, wish.path))
+    examined = examine_inputs(declared, wish.inputs)
+    checked = checked_inputs(declared, examined)
+    return json_response(InputsChecked(id=received.flow, namespace=received.namespace, inputs=checked))
+
+
+async def _resume_wish(call: Call) -> ResumeWish:
+    form = await read_form(call)
+    return ResumeWish(inputs=form) if form is not None else await read_json(call, ResumeWish)
 
 
 async def restart(call: Call, query: RestartQuery) -> OperatorCommand:
@@ -145,7 +173,7 @@ async def act(engine: Engine, action: Action, call: Call, query: Any) -> HttpRes
 
 def table(engine: Engine) -> list[Route]:
     """Every action under both of its paths."""
-    return [
+    actions = [
         Route(
             action.method,
             f"/executions/<execution_id>/actions/{name}",
@@ -160,3 +188,16 @@ def table(engine: Engine) -> list[Route]:
         )
         for name, action in ACTIONS.items()
     ]
+    check = Route(
+        "POST",
+        "/executions/<execution_id>/actions/resume/validate",
+        partial(validate_resume, engine),
+        Permission.OPERATE,
+        "Check the inputs of a resume",
+        query=Nothing,
+        body={"application/json": ResumeWish, FORM: dict[str, Any]},
+        answers=Reply(InputsChecked),
+        errors=(404, 409, 415, 422),
+        older="/executions/<execution_id>/resume/validate",
+    )
+    return [*actions, check]

@@ -114,7 +114,11 @@ def again(
     Raises:
         DeliveryRefused: There is such a value.
     """
-    copy = msgspec.structs.replace(copy_of(first, ""), source=first.labels.get("system.from", "api"))
+    copy = msgspec.structs.replace(
+        copy_of(first, ""),
+        source=first.labels.get("system.from", "api"),
+        original=first.original or execution_id,
+    )
     labels = {"system.replayOf": execution_id}
     if trigger is None:
         own = {name: value for name, value in first.labels.items() if not name.startswith("system.")}

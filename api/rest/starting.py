@@ -1,6 +1,6 @@
 """REST: starting a flow by hand, and asking beforehand whether its inputs would do."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Annotated, Any, Final, Literal
 
@@ -18,6 +18,8 @@ from hookledger.api.queries import LabelText, Query, labels_of
 from hookledger.api.route import Reply, Route
 from hookledger.api.shapes import ExecutionView, LabelMap, Shape
 from hookledger.api.views import execution_view, past_view
+from hookledger.runtime.flow.inputs import AnyInput, Examined, SecretInput
+from hookledger.runtime.masking import MASK
 from hookledger.runtime.state import State, fold
 
 CORRELATION: Final = "system.correlationId"
@@ -70,21 +72,71 @@ async def start(engine: Engine, call: Call, query: Start) -> HttpResponse:
 
 
 async def validate_inputs(engine: Engine, call: Call, query: Checked) -> HttpResponse:
-    """Say what is wrong with inputs, and start nothing."""
+    """Say what each input comes to and what is wrong with it, and start nothing."""
     wish = await _wish(call, query.labels)
     flow = engine.flow(call.path["namespace"], call.path["flow_id"], query.revision)
     given = Delivery(inputs=wish.inputs, labels=wish.labels, source="api")
-    received = await engine.examine(flow, None, given)
-    return json_response(InputsChecked(id=flow.id, namespace=flow.namespace, inputs=sorted(received.inputs)))
+    examined = await engine.examine_inputs(flow, given)
+    checked = checked_inputs(flow.inputs, examined)
+    return json_response(InputsChecked(id=flow.id, namespace=flow.namespace, inputs=checked))
+
+
+class InputFault(Shape, frozen=True, kw_only=True):
+    """Why a value does not fit."""
+
+    message: str
+    """With the path of what is wrong."""
+    render_error: bool
+    """True when an expression of the declaration failed."""
+
+
+class InputChecked(Shape, frozen=True, kw_only=True):
+    """What one input comes to."""
+
+    input: Mapping[str, Any]
+    """As it is declared; a name that is not declared stands as a STRING that is not enabled."""
+    value: Any
+    """As it was given where it does not fit; null where there is none; a SECRET is hidden."""
+    enabled: bool
+    """False where `dependsOn` does not hold."""
+    is_default: bool
+    errors: list[InputFault]
 
 
 class InputsChecked(Shape, frozen=True, kw_only=True):
-    """These inputs would do; what does not is a 422 that says why."""
+    """What would become of the inputs; they do when no `errors` stand in any of them."""
 
     id: str
+    """Of the flow."""
     namespace: str
-    inputs: list[str]
-    """Those that have a value, by name."""
+    inputs: list[InputChecked]
+    checks: tuple[Any, ...] = ()
+    """Kestra's; always empty here."""
+
+
+def checked_inputs(declared: Iterable[AnyInput], examined: Iterable[Examined]) -> list[InputChecked]:
+    """Each input as the API shows it."""
+    known = {one.id: one for one in declared}
+    return [
+        InputChecked(
+            input=_declaration(one.id, known.get(one.id)),
+            value=MASK if one.value and isinstance(known.get(one.id), SecretInput) else one.value,
+            enabled=one.enabled,
+            is_default=one.default,
+            errors=[
+                InputFault(message=problem.sentence, render_error=one.unrendered) for problem in one.problems
+            ],
+        )
+        for one in examined
+    ]
+
+
+def _declaration(name: str, declared: AnyInput | None) -> dict[str, Any]:
+    if declared is None:
+        return {"id": name, "type": "STRING", "required": False}
+    shown = {key: value for key, value in msgspec.to_builtins(declared).items() if value is not None}
+    hidden = {"defaults": MASK} if isinstance(declared, SecretInput) and "defaults" in shown else {}
+    return shown | hidden
 
 
 async def _wish(call: Call, labels: Iterable[str]) -> StartWish:

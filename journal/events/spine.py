@@ -35,7 +35,7 @@ class TriggerReceived(Event, frozen=True, kw_only=True):
     attempt: int = 1
     """Counts the executions a flow-level retry made of one delivery."""
     original: str = ""
-    """The first of them, when this is not it."""
+    """The first of them, when this is not it; of a replay the first that was not one."""
     retry_of: str = ""
     """The one before, likewise."""
     not_before: int = 0

@@ -4,6 +4,7 @@ All problems are found in one pass. Their paths are those of the values, not of 
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -30,6 +31,21 @@ class OutputsInvalid(ProblemsFound):
     """Rendered values that do not fit the declared outputs; the flow has to change."""
 
 
+class Examined(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one input."""
+
+    id: str
+    value: object = None
+    """Plain data; as it was given where it does not fit."""
+    enabled: bool = True
+    """False where its `dependsOn` does not hold, and for one that is not declared."""
+    default: bool = False
+    """True when the value is its `defaults`."""
+    problems: tuple[Problem, ...] = ()
+    unrendered: bool = False
+    """True when an expression of the declaration is what failed."""
+
+
 def resolve_inputs(
     declared: Sequence[AnyInput], given: Mapping[str, object], *, render: Render = no_rendering
 ) -> dict[str, Plain]:
@@ -46,13 +62,26 @@ def resolve_inputs(
     Raises:
         InputsInvalid: With the problems of all inputs.
     """
-    flat, problems = _flatten({one.id for one in declared}, given)
-    resolution = _Resolution(flat, render)
-    for one in in_order(declared):
-        problems += resolution.take(one)
-    if problems:
+    examined = examine_inputs(declared, given, render=render)
+    if problems := [problem for one in examined for problem in one.problems]:
         raise InputsInvalid(problems)
-    return resolution.nested([one.id for one in declared])
+    known = {one.id: one.value for one in examined if one.enabled}
+    return _nest({one.id: known[one.id] for one in declared if one.id in known})
+
+
+def examine_inputs(
+    declared: Sequence[AnyInput], given: Mapping[str, object], *, render: Render = no_rendering
+) -> list[Examined]:
+    """Say of every input what its value is or what is wrong with it; what nobody declared comes first.
+
+    Args as for `resolve_inputs`.
+    """
+    flat, strays = _flatten({one.id for one in declared}, given)
+    resolution = _Resolution(flat, render)
+    return [
+        *(Examined(id=".".join(map(str, one.path)), enabled=False, problems=(one,)) for one in strays),
+        *map(resolution.take, in_order(declared)),
+    ]
 
 
 class _Resolution:
@@ -62,20 +91,21 @@ class _Resolution:
         self._given, self._render_with = given, render
         self._values: dict[str, Plain] = {}
 
-    def nested(self, ids: Collection[str]) -> dict[str, Plain]:
-        return _nest({name: self._values[name] for name in ids if name in self._values})
-
-    def take(self, one: AnyInput) -> list[Problem]:
-        """Resolve one input; return what is wrong with it."""
-        path = tuple(one.id.split("."))
+    def take(self, one: AnyInput) -> Examined:
+        """Resolve one input, or say what is wrong with it."""
+        path, given = tuple(one.id.split(".")), self._given.get(one.id)
         try:
-            if self._is_wanted(one):
-                self._values[one.id] = self._value(one)
+            if not self._is_wanted(one):
+                return Examined(id=one.id, enabled=False)
+            value, default = self._value(one)
         except ValueRejected as rejected:
-            return [Problem(message, path=(*path, *inner)) for inner, message in rejected.faults]
+            problems = [Problem(message, path=(*path, *inner)) for inner, message in rejected.faults]
+            return Examined(id=one.id, value=given, problems=tuple(problems))
         except RenderFailed as failed:
-            return [Problem(f"an expression of this input failed: {failed}", path=path)]
-        return []
+            problem = Problem(f"an expression of this input failed: {failed}", path=path)
+            return Examined(id=one.id, value=given, problems=(problem,), unrendered=True)
+        self._values[one.id] = value
+        return Examined(id=one.id, value=value, default=default)
 
     def _is_wanted(self, one: AnyInput) -> bool:
         """An input waits in vain for one that was left out or has a problem of its own."""
@@ -86,16 +116,17 @@ class _Resolution:
             return False
         return needs.condition is None or self._render(needs.condition).strip() == "true"
 
-    def _value(self, one: AnyInput) -> Plain:
+    def _value(self, one: AnyInput) -> tuple[Plain, bool]:
+        """The value, and whether it is the default."""
         one = self._with_choices(one)
         found = self._given.get(one.id)
-        if _is_blank(one, found):
+        if missing := _is_blank(one, found):
             found = render_inside(one.defaults, self._render)
         if not _is_blank(one, found):
-            return one.accept(found)
+            return one.accept(found), missing
         if one.required:
             raise ValueRejected(((), "this required input is missing; send it, or give it `defaults`"))
-        return None
+        return None, False
 
     def _with_choices(self, one: AnyInput) -> AnyInput:
         """Replace the expression that gives choices by the choices."""
@@ -105,7 +136,7 @@ class _Resolution:
         return msgspec.structs.replace(one, values=choices, expression=None)
 
     def _render(self, text: str) -> str:
-        return self._render_with(text, self.nested(self._values.keys()))
+        return self._render_with(text, _nest(self._values))
 
 
 def _is_blank(one: AnyInput, value: object) -> bool:
@@ -148,8 +179,8 @@ def _stray(path: tuple[str, ...], value: object, ids: Collection[str]) -> Proble
     return Problem(f"there is no input `{name[:60]}`; {suggestion(name, ids)}", path=path, on_key=True)
 
 
-def _nest(flat: Mapping[str, Plain]) -> dict[str, Plain]:
-    nested: dict[str, Plain] = {}
+def _nest(flat: Mapping[str, Any]) -> dict[str, Any]:
+    nested: dict[str, Any] = {}
     for name, value in flat.items():
         *groups, last = name.split(".")
         place = nested

@@ -7,8 +7,10 @@ The declarations are in `input_types`, reading them in `input_parsing`, values i
 from hookledger.runtime.flow.coercion import ValueRejected
 from hookledger.runtime.flow.input_parsing import parse_inputs, parse_outputs
 from hookledger.runtime.flow.input_resolving import (
+    Examined,
     InputsInvalid,
     OutputsInvalid,
+    examine_inputs,
     resolve_inputs,
     resolve_outputs,
 )
@@ -52,6 +54,7 @@ __all__ = [
     "DurationInput",
     "EmailInput",
     "EnumInput",
+    "Examined",
     "FileInput",
     "FloatInput",
     "Input",
@@ -70,6 +73,7 @@ __all__ = [
     "UriInput",
     "ValueRejected",
     "YamlInput",
+    "examine_inputs",
     "parse_inputs",
     "parse_outputs",
     "resolve_inputs",

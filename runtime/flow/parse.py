@@ -17,6 +17,7 @@ from hookledger.runtime.flow.source import Document, SourceInvalid, load
 from hookledger.runtime.flow.sources import ConcurrencySource, FlowSource, PluginDefaultSource
 from hookledger.runtime.flow.tasks import TaskReader
 from hookledger.runtime.flow.templates import compile_tree
+from hookledger.runtime.flow.texts import as_text
 from hookledger.runtime.flow.triggers import read_triggers
 from hookledger.runtime.tasks.flow.subflow import Subflow
 from hookledger.runtime.tasks.registry import TaskRegistry, installed
@@ -79,12 +80,13 @@ def _read(
     if not isinstance(data, dict):
         found.add((), "a flow begins with `id:`, `namespace:` and `tasks:`")
         return None
+    data = as_text(data)
     parts = _parts(data, registry, found)
     if found.problems:
         return None
     return Flow(
         namespace=data["namespace"],
-        id=str(data["id"]),
+        id=data["id"],
         source=source,
         sha256=hashlib.sha256(source.encode()).hexdigest(),
         file=file,

@@ -95,10 +95,32 @@ async def test_replaying_starts_from_the_same_delivery(tmp_path: Path) -> None:
         headers = b"".join(entry.raw for entry in site.entries(copy["id"]))
         first: Any = site.events(copy["id"])[0]
     assert copy["id"] != execution
+    assert (copy["parentId"], copy["originalId"]) == (execution, execution)
     assert {"key": "system.replayOf", "value": execution} in copy["labels"]
     assert shown["taskRunList"][0]["outputs"] == {"value": "the body"}
     assert first.body == b"the body"
     assert USER[0].encode() not in headers
+
+
+async def test_replays_name_the_one_before_and_the_first(tmp_path: Path) -> None:
+    """
+    A replay, whole or from a task, has the execution that it repeats as its parent and the first of them as original;
+    alone, in lists and in expressions.
+    """
+    async with open_site(tmp_path, {"f": flow("f", text="{{ execution.originalId }}")}) as site:
+        first = (await site.call("f")).json()["id"]
+        await site.until(lambda: type(site.events(first)[-1]).__name__ == "OutputsResolved")
+        chain = [first]
+        for end in ("", f"?taskRunId={first}:out", ""):
+            path = f"/executions/{chain[-1]}/actions/replay{end.replace(first, chain[-1])}"
+            chain.append((await send(site, "POST", path)).json()["id"])
+            await site.until(lambda: type(site.events(chain[-1])[-1]).__name__ == "OutputsResolved")
+        shown = [(await send(site, "GET", f"/executions/{one}")).json() for one in chain]
+        listed = {one["id"]: one for one in (await send(site, "GET", "/executions/search")).json()["results"]}
+    for each in (shown, [listed[one] for one in chain]):
+        assert [one["originalId"] for one in each] == [first] * 4
+        assert [one.get("parentId") for one in each] == [None, *chain[:-1]]
+    assert [one["taskRunList"][0]["outputs"]["value"] for one in shown] == [first] * 4
 
 
 async def test_what_a_person_started_is_replayed_with_its_inputs(tmp_path: Path) -> None:

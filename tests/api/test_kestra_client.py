@@ -139,7 +139,7 @@ async def test_its_models_take_our_answers(tmp_path: Path) -> None:
 
 async def test_an_operator_works_with_it(tmp_path: Path) -> None:
     """
-    The client resumes a pause with inputs, kills, labels and evaluates, alone and several at once; a killed
+    The client resumes a pause with inputs, kills, replays and labels, alone and several at once; a killed
     execution stays so.
     """
 
@@ -160,6 +160,7 @@ async def test_an_operator_works_with_it(tmp_path: Path) -> None:
         end = [one.state.current for one in of.follow_execution(killed, TENANT)][-1]
         with pytest.raises(ConflictException):
             of.restart_execution(killed, TENANT)
+        again = of.replay_execution(killed, TENANT)
         labelled = of.set_labels_on_terminated_execution(resumed, TENANT, [Label(key="seen", value="yes")])
         evaluated = of.eval_expression(resumed, TENANT, "{{ outputs.wait.onResume.verdict | upper }}")
         bulk = of.kill_executions_by_ids(TENANT, [first, second, resumed])
@@ -167,12 +168,13 @@ async def test_an_operator_works_with_it(tmp_path: Path) -> None:
             of.pause_execution(resumed, TENANT)
         with pytest.raises(NotFoundException):
             of.kill_execution("nobody", TENANT)
-        return ended, value, end, labelled, evaluated, bulk
+        return ended, value, end, killed, again, labelled, evaluated, bulk
 
     async with open_site(tmp_path, {"a": APPROVAL}) as site:
-        ended, value, end, labelled, evaluated, bulk = await at(site, work)
+        ended, value, end, killed, again, labelled, evaluated, bulk = await at(site, work)
     assert (ended, end) == (StateType.SUCCESS, StateType.KILLED)
     assert value.task_id == "decide"
+    assert (again.parent_id, again.original_id) == (killed, killed)
     assert ("seen", "yes") in {(label.key, label.value) for label in labelled.labels}
     assert evaluated == {"result": "YES"}
     assert (bulk["totalItems"], bulk["count"], [one["status"] for one in bulk["refused"]]) == (3, 2, [409])

@@ -58,18 +58,77 @@ async def test_a_paused_execution_is_resumed_with_inputs(tmp_path: Path) -> None
     assert (resumed.by, resumed.reason) == (f"user:{USER[0]}", "fine")
 
 
-async def test_kill_and_restart(tmp_path: Path) -> None:
+async def test_a_killed_execution_stays_so(tmp_path: Path) -> None:
     """
-    A killed execution ends KILLED and stays so: restarting it is refused, and it keeps what had succeeded.
+    A killed execution ends KILLED and keeps what had succeeded; a restart of it is refused.
     """
     async with open_site(tmp_path, {"f": APPROVAL}) as site:
         execution = await started(site)
         assert (await send(site, "DELETE", f"/executions/{execution}/kill")).status_code == 200
         await site.until(lambda: type(site.events(execution)[-1]).__name__ == "ExecutionKilled")
         again = await send(site, "POST", f"/executions/{execution}/actions/restart")
-        assert again.status_code == 409
         starts = [e for e in site.events(execution) if type(e).__name__ == "TaskStarted"]
+    assert again.status_code == 409
     assert len(starts) == 1
+
+
+ASKS = """
+id: asks
+namespace: io.tests
+tasks:
+  - id: wait
+    type: io.kestra.plugin.core.flow.Pause
+    onResume:
+      - {id: approved, type: BOOLEAN}
+      - {id: level, type: INT, defaults: 3, min: 1}
+      - {id: pin, type: SECRET, required: false}
+"""
+
+
+async def test_an_answer_that_does_not_fit_is_refused_by_name(tmp_path: Path) -> None:
+    """
+    A resume whose inputs do not fit is 422 and names every one of them; the execution stays PAUSED, as JSON and as a
+    form, under both paths; `resume/validate` says the same of each input and changes nothing.
+    """
+    bad = {"approved": "maybe", "level": 0, "other": 1}
+    async with open_site(tmp_path, {"f": ASKS}) as site:
+        execution = (await send(site, "POST", "/executions/io.tests/asks")).json()["id"]
+        await site.until(lambda: type(site.events(execution)[-1]).__name__ == "ExecutionPaused")
+        one = f"/executions/{execution}"
+        before = site.journal_bytes()
+        refused = [
+            await send(site, "POST", f"{one}/actions/resume", {"inputs": bad}),
+            await send(site, "POST", f"{one}/resume", {"inputs": bad}),
+            await site.client.post(
+                f"/api/v1/main{one}/actions/resume",
+                auth=USER,
+                files={key: (None, str(bad[key])) for key in bad},
+            ),
+        ]
+        missing = await send(site, "POST", f"{one}/actions/resume")
+        checks = [
+            (await send(site, "POST", f"{one}/{path}", {"inputs": {**bad, "pin": "1234"}})).json()
+            for path in ("actions/resume/validate", "resume/validate")
+        ]
+        other = await send(site, "POST", f"{one}/actions/resume/validate", {"path": "elsewhere"})
+        assert site.journal_bytes() == before
+        state = (await send(site, "GET", one)).json()["state"]["current"]
+        good = await send(site, "POST", f"{one}/actions/resume", {"inputs": {"approved": True}})
+        await site.until(lambda: type(site.events(execution)[-1]).__name__ == "OutputsResolved")
+        over = await send(site, "POST", f"{one}/actions/resume/validate")
+    for answer in refused:
+        problem = answer.json()
+        assert (answer.status_code, problem["type"]) == (422, "urn:hookledger:problem:inputs-invalid")
+        assert {fault["path"] for fault in problem["errors"]} == set(bad)
+        assert all(name in problem["detail"] for name in bad)
+    assert [fault["path"] for fault in missing.json()["errors"]] == ["approved"]
+    assert (state, good.status_code) == ("PAUSED", 200)
+    assert checks[0] == checks[1]
+    assert (checks[0]["id"], checks[0]["namespace"], checks[0]["checks"]) == ("asks", "io.tests", [])
+    found = {one["input"]["id"]: one for one in checks[0]["inputs"]}
+    assert {name for name, one in found.items() if one["errors"]} == set(bad)
+    assert (found["pin"]["value"], found["level"]["value"]) == ("******", 0)
+    assert [answer.status_code for answer in (other, over)] == [409, 409]
 
 
 async def test_what_is_not_possible_is_refused_with_the_reason(tmp_path: Path) -> None:

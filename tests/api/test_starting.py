@@ -64,15 +64,39 @@ async def test_the_query_has_labels_and_revision(tmp_path: Path) -> None:
 
 async def test_inputs_are_checked_without_a_start(tmp_path: Path) -> None:
     """
-    `validate` says what is wrong, or which inputs would have a value; the journal stays as it was.
+    `validate` answers 200 with each input: its declaration, what it comes to, whether that is the default, whether it
+    counts, and what is wrong; secrets stay hidden, and the journal stays as it was.
     """
-    async with open_site(tmp_path, {"t": TYPED}) as site:
+    more = (
+        "  - {id: kind, type: SELECT, values: [a, b], defaults: a, description: 7}\n"
+        "  - {id: extra, type: STRING, dependsOn: {inputs: [kind], condition: \"{{ inputs.kind == 'b' }}\"}}\n"
+        "  - {id: pin, type: SECRET, required: false}\n"
+        '  - {id: late, type: STRING, defaults: "{{ nothing.here }}"}\n'
+    )
+    async with open_site(tmp_path, {"t": TYPED.replace("tasks:", f"{more}tasks:")}) as site:
         before = site.journal_bytes()
-        good = await post(site, f"{START}/validate", files={"name": (None, "Ann")})
-        bad = await post(site, f"{START}/validate", json={"inputs": {"name": "Ann", "often": "many"}})
+        good = await post(site, f"{START}/validate", files={"name": (None, "Ann"), "late": (None, "x")})
+        wish = {"inputs": {"often": "many", "pin": "1234", "typo": 1}}
+        bad = await post(site, f"{START}/validate", json=wish)
+        refused = await post(site, START, json=wish)
         assert site.journal_bytes() == before
-    assert good.json()["inputs"] == ["more", "name", "often"]
-    assert (bad.status_code, "often" in bad.json()["detail"]) == (422, True)
+    assert (good.status_code, bad.status_code, refused.status_code) == (200, 200, 422)
+    fine = {one["input"]["id"]: one for one in good.json()["inputs"]}
+    assert {name: one["value"] for name, one in fine.items()} == {
+        "name": "Ann", "often": None, "more": None, "kind": "a", "extra": None, "pin": None, "late": "x",
+    }  # fmt: skip
+    assert [name for name, one in fine.items() if one["isDefault"]] == ["kind"]
+    assert [name for name, one in fine.items() if not one["enabled"]] == ["extra"]
+    assert fine["kind"]["input"] == {
+        "id": "kind", "type": "SELECT", "values": ["a", "b"], "defaults": "a", "required": True, "description": "7",
+    } | {key: value for key, value in fine["kind"]["input"].items() if key not in ("id", "type")}  # fmt: skip
+    assert not any(one["errors"] for one in fine.values())
+    wrong = {one["input"]["id"]: one for one in bad.json()["inputs"] if one["errors"]}
+    assert set(wrong) == {"name", "often", "typo", "late"}
+    assert [name for name, one in wrong.items() if one["errors"][0]["renderError"]] == ["late"]
+    assert all(name in one["errors"][0]["message"] for name, one in wrong.items())
+    assert "1234" not in bad.text
+    assert {fault["path"] for fault in refused.json()["errors"]} == set(wrong)
 
 
 async def test_what_cannot_be_taken_starts_nothing(tmp_path: Path) -> None:

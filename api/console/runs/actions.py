@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from hookledger.actors.errors import CommandRefused, DeliveryRefused, FlowUnusable
+from hookledger.actors.errors import AnswerInvalid, CommandRefused, DeliveryRefused, FlowUnusable
 from hookledger.actors.forks import fork
 from hookledger.actors.operators import Kill, Note, OperatorCommand, Pause, Restart, Resume, SetLabels
 from hookledger.api.call import Call
@@ -35,7 +35,8 @@ async def act(desk: Desk, call: Call, action: str) -> HttpResponse:
             await desk.engine.command(row.execution, command)
         except (FormInvalid, CommandRefused) as error:
             again = await desk.history(call) or history
-            return await overview(desk, call, again, problem=str(error), form=form)
+            status = 422 if isinstance(error, AnswerInvalid) else 409
+            return await overview(desk, call, again, problem=str(error), status=status, form=form)
         return done(execution_path(row.namespace, row.flow, row.execution), DONE_WORDS[action])
 
     return await located(desk, call, carried_out)

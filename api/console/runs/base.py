@@ -125,7 +125,7 @@ def possible(history: History) -> frozenset[str]:
         return frozenset(found)
     found.add("replay")
     if state.terminal is not None:
-        return frozenset(found | ({"restart"} if state.status != "SUCCESS" else set()))
+        return frozenset(found | ({"restart"} if state.status not in ("SUCCESS", "KILLED") else set()))
     if state.kill is None:
         found |= {"kill"} | ({"pause"} if "" not in state.pauses else set())
     return frozenset(found | ({"resume"} if "" in state.pauses else set()))

@@ -75,12 +75,19 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def overview(
-    desk: Desk, call: Call, history: History, *, problem: str = "", form: Form | None = None
+    desk: Desk,
+    call: Call,
+    history: History,
+    *,
+    problem: str = "",
+    status: int = 409,
+    form: Form | None = None,
 ) -> HttpResponse:
     """Draw the tab.
 
     Args:
         problem: Why what somebody asked for was not done.
+        status: Of the answer that says so.
         form: What they had typed.
     """
     state, now = history.state, desk.now
@@ -89,7 +96,7 @@ async def overview(
         call,
         history,
         "overview",
-        status=409 if problem else 200,
+        status=status if problem else 200,
         problem=problem,
         story=sentence(history.execution, state, now),
         waits=[(wait_words(wait, now), _wait_path(wait)) for wait in waits(state)],

@@ -165,3 +165,46 @@ def test_booleans_are_those_of_yaml_1_2(word: str, value: Any) -> None:
     assert read.labels == {"l": str(value).lower() if isinstance(value, bool) else word}
     if isinstance(value, bool):
         assert parse_flow(flow(f"disabled: {word}")).disabled is value
+
+
+NUMBERS = """
+id: 12
+namespace: io.tests
+description: 2
+labels: {a: 1}
+variables: {id: 5, tasks: [{id: 6, description: 7}]}
+inputs:
+  - {id: name, type: JSON, displayName: 3, description: true, defaults: [{id: 8}]}
+outputs:
+  - {id: o, type: STRING, value: "x", description: 1, displayName: 2}
+tasks:
+  - {id: 1, type: io.kestra.plugin.core.debug.Return, format: 3, description: 4.5}
+  - id: choice
+    type: io.kestra.plugin.core.flow.Switch
+    value: a
+    cases:
+      a: [{id: 2, type: io.kestra.plugin.core.debug.Return, format: x, description: 9}]
+    defaults: [{id: 3, type: io.kestra.plugin.core.debug.Return, format: x, description: 9}]
+  - {id: sub, type: io.kestra.plugin.core.flow.Subflow, namespace: io.tests, flowId: o, inputs: {id: 1, l: [{id: 2}]}}
+triggers:
+  - {id: 7, type: io.kestra.plugin.core.trigger.Webhook, key: 123456, description: 1}
+"""
+
+
+def test_names_and_descriptions_are_text() -> None:
+    """
+    What names or describes something is text although a number or boolean was written, wherever it stands in a flow;
+    free data keeps its values.
+    """
+    flow = parse_flow(NUMBERS)
+    shown = flow.document
+    switch = shown["tasks"][1]
+    assert (flow.id, flow.description, shown["id"], shown["description"]) == ("12", "2", "12", "2")
+    assert (shown["inputs"][0]["displayName"], shown["inputs"][0]["description"]) == ("3", "true")
+    assert (shown["outputs"][0]["displayName"], shown["outputs"][0]["description"]) == ("2", "1")
+    assert (shown["tasks"][0]["id"], shown["tasks"][0]["description"]) == ("1", "4.5")
+    assert [one["description"] for one in (*switch["cases"]["a"], *switch["defaults"])] == ["9", "9"]
+    assert [shown["triggers"][0][name] for name in ("id", "key", "description")] == ["7", "123456", "1"]
+    assert shown["variables"] == {"id": 5, "tasks": [{"id": 6, "description": 7}]}
+    assert shown["inputs"][0]["defaults"] == [{"id": 8}]
+    assert shown["tasks"][2]["inputs"] == {"id": 1, "l": [{"id": 2}]}
