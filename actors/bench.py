@@ -60,7 +60,11 @@ class Children(Protocol):
     async def ensure(
         self, parent: str, started: "ChildStarted", about: Mapping[str, Any], causes: Causes
     ) -> None:
-        """Start the child unless it is there already; `about` is what it sees as `trigger`."""
+        """Start the child unless it is there already; `about` is what it sees as `trigger`.
+
+        Raises:
+            ChildRefused: It cannot be started any more.
+        """
         ...
 
     async def result(self, child: str) -> tuple[str, Mapping[str, Any]] | None:

@@ -155,7 +155,7 @@ def _reason(command: Settle | Finish, state: State) -> Failure | None:
         return Failure(message=f"`{state.exit_path}` ended the execution as FAILED", kind="Exit")
     returned = state.returned.get(command.path)
     if returned is not None:
-        return Failure(
+        return returned.error or Failure(
             message=f"subflow execution {returned.child} ended {returned.state}", kind="SubflowFailed"
         )
     return None

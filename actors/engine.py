@@ -190,7 +190,7 @@ class Engine:
             )
             return removed[0]
 
-        ticket = self.journal.append_system(make)
+        ticket = self.journal.append_system(make, actor=by)
         self.flows.learn(removed[0])
         self._schedules.look_again()
         await ticket.durable()
@@ -421,7 +421,7 @@ class Engine:
             )
             return made[0]
 
-        ticket = self.journal.append_system(make)
+        ticket = self.journal.append_system(make, actor=by)
         self.flows.adopt(made[0], flow)
         self.supervisor.revised(flow)
         self._schedules.look_again()

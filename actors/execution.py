@@ -195,16 +195,16 @@ class ExecutionActor:
             self._apply(message)
 
     def _apply(self, request: Request) -> None:
-        self._recorder.act_as(request.command.by)
         try:
-            apply(request.command, self._recorder)
+            with self._recorder.acting_for(request.command.by):
+                apply(request.command, self._recorder)
         except CommandRefused as error:
-            request.settle(self._recorder.flush(), error)
+            request.settle(self._recorder.last, error)
         except BaseException:
             request.settle(None, ActorGone())
             raise
         else:
-            request.settle(self._recorder.flush())
+            request.settle(self._recorder.last)
 
     async def _end(self) -> None:
         """Make the terminal event durable, and answer whoever still asked for something meanwhile."""

@@ -64,8 +64,12 @@ class Performer:
 
     async def perform(self, commands: Sequence[Command]) -> bool:
         """Carry out commands; True when something was recorded, so that it is time to decide again."""
-        await self._keep_promises()
         before = self._bench.state.sequence
+        await self._keep_promises()
+        if (
+            self._bench.state.sequence != before
+        ):  # a promise that cannot be kept: the commands are out of date
+            return True
         for number, command in enumerate(commands, 1):
             if not self._put_off(command):
                 await _HANDLERS[type(command)](self, command)

@@ -5,7 +5,8 @@ no `await` in between, so there is no half-way state. Only `barrier` waits.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -14,7 +15,7 @@ import trio
 from hookledger.actors.clock import ExecutionClock
 from hookledger.actors.off_loop import LARGE, off_loop
 from hookledger.actors.origins import before
-from hookledger.journal.entry import SALT_BYTES, SYSTEM, Chain, Entry, Payload, check_chain, prepare
+from hookledger.journal.entry import PEOPLE, SALT_BYTES, SYSTEM, Chain, Entry, Payload, check_chain, prepare
 from hookledger.journal.errors import ExecutionDamaged, ExecutionUnknown
 from hookledger.journal.events import ExecutionEvent, ExecutionQueued, TaskReturned
 from hookledger.journal.index import Projection
@@ -31,6 +32,8 @@ ERRORS_MAX: Final = 100
 
 
 QUEUED: Final = ExecutionQueued.__name__
+ENGINE: Final = "engine:self"
+"""The principal of everything that nobody asked for just now."""
 
 
 class History(NamedTuple):
@@ -76,14 +79,15 @@ class Recorder:
         self,
         journal: Journal,
         execution: str,
-        actor: str,
+        actor: str = ENGINE,
         before: State | None = None,
         clock: ExecutionClock | None = None,
     ) -> None:
-        """`before` is what a fork begins with, `clock` the execution's own, if it has one already."""
+        """`actor` starts it, `before` is what a fork begins with, `clock` the execution's own if it has one already."""
         self._journal = journal
         self.clock = clock or ExecutionClock(journal.clock)
         self._actor = actor
+        """Who decided what the next entry holds."""
         self._chain = Chain(execution=execution)
         self._pending: list[ExecutionEvent] = []
         self._logs: list[LogLine] = []
@@ -106,15 +110,10 @@ class Recorder:
 
     @classmethod
     def resume(
-        cls,
-        journal: Journal,
-        execution: str,
-        actor: str,
-        history: History,
-        clock: ExecutionClock | None = None,
+        cls, journal: Journal, execution: str, history: History, clock: ExecutionClock | None = None
     ) -> "Recorder":
         """Continue behind what is stored."""
-        recorder = cls(journal, execution, actor, history.state, clock)
+        recorder = cls(journal, execution, before=history.state, clock=clock)
         recorder._index = history.projection
         recorder._at = history.at
         recorder.clock.reach(history.at)
@@ -168,20 +167,26 @@ class Recorder:
         if not self.large:
             return self.flush()
         async with self._sealing:
-            events, logs = tuple(self._pending), tuple(self._logs)
-            if not events:
-                return self._last
-            salt = self._journal.entropy.token(SALT_BYTES)
-            payload = await off_loop(partial(prepare, events, salt))
-            if self._pending[:1] == [] or self._pending[0] is not events[0]:
-                return self._last  # somebody could not wait and has flushed them meanwhile
-            return self._append(events, logs, payload)
+            wanted = self.state.sequence
+            while self._pending and self._pending[0].sequence < wanted:
+                events, logs = self._next()
+                salt = self._journal.entropy.token(SALT_BYTES)
+                payload = await off_loop(partial(prepare, events, salt))
+                if self._pending and self._pending[0] is events[0]:  # nobody has flushed them meanwhile
+                    self._append(events, logs, payload)
+            return self._last
 
     def flush(self) -> Ticket | None:
-        """Append what was recorded as one entry; returns the newest ticket."""
-        if self._pending:
-            self._append(tuple(self._pending), tuple(self._logs))
+        """Append what was recorded as one entry; returns the newest ticket. What follows is the engine's own again."""
+        while self._pending:
+            self._append(*self._next())
         return self._last
+
+    def _next(self) -> tuple[tuple[ExecutionEvent, ...], tuple[LogLine, ...]]:
+        """What the next entry holds: of a person's doing the one event that was asked for, else all there is."""
+        if self._actor.partition(":")[0] in PEOPLE:
+            return tuple(self._pending[:1]), ()
+        return tuple(self._pending), tuple(self._logs)
 
     @staticmethod
     def _answers(event: ExecutionEvent) -> bool:
@@ -198,17 +203,23 @@ class Recorder:
         self._last = self._journal.append(
             self._chain, events, actor=self._actor, row=row, logs=logs, prepared=prepared
         )
+        self._actor = ENGINE
         self.first = self.first or self._last
         if self.answer is None and any(map(self._answers, events)):
             self.answer = self._last
             self.spoken.set()
         return self._last
 
-    def act_as(self, actor: str) -> None:
-        """What follows is somebody else's doing: an entry names one principal."""
-        if actor != self._actor:
+    @contextmanager
+    def acting_for(self, actor: str) -> Generator[None]:
+        """What is recorded inside is this principal's doing and an entry of its own: an entry names one principal."""
+        self.flush()
+        self._actor = actor
+        try:
+            yield
             self.flush()
-            self._actor = actor
+        finally:
+            self._actor = ENGINE
 
     async def settled(self) -> None:
         """Wait until everything appended so far is durable; what is only recorded is left."""

@@ -206,7 +206,35 @@ async def start_child(bench: Bench, command: StartChild) -> None:
 
 
 async def ensure_child(bench: Bench, started: ChildStarted) -> None:
-    """Start a child that was recorded, unless it is there; it sees as `trigger` where it comes from."""
+    """Start a child that was recorded, unless it is there; one that cannot begin any more has failed."""
+    if started.path in bench.state.returned:
+        return
+    try:
+        await _ensure(bench, started)
+    except ChildRefused as error:
+        _record_refusal(bench, started, str(error))
+
+
+def _record_refusal(bench: Bench, started: ChildStarted, reason: str) -> None:
+    message = f"the subflow execution {started.child} cannot begin any more: {reason}"
+    failure = bench.masked(Failure(message=message, kind="SubflowRefused"))
+    number = started.log.count if started.log is not None else 0
+    log = bench.log(bench.line(started.path, message, number=number))
+    bench.record(
+        lambda sequence, at: ChildReturned(
+            sequence=sequence,
+            at=at,
+            path=started.path,
+            child=started.child,
+            state="FAILED",
+            error=failure,
+            log=log,
+        )
+    )
+
+
+async def _ensure(bench: Bench, started: ChildStarted) -> None:
+    """The child sees as `trigger` where it comes from."""
     received = bench.state.received
     assert received is not None
     about: dict[str, Any] = {
@@ -228,6 +256,8 @@ async def look_after_child(bench: Bench, path: str) -> None:
     """After a restart: start a child that was only promised, or take the result of one that has ended."""
     started = bench.state.children[path]
     await ensure_child(bench, started)
+    if path in bench.state.returned:
+        return
     result = await bench.children.result(started.child)
     if result is not None and path not in bench.state.returned:
         state, outputs = result

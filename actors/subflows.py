@@ -70,7 +70,10 @@ class Subflows:
             causes=causes,
             source="subflow",
         )
-        _, received = self._reception.receive(flow, None, delivery, execution_id=started.child)
+        try:
+            _, received = self._reception.receive(flow, None, delivery, execution_id=started.child)
+        except (FlowUnusable, DeliveryRefused) as error:
+            raise ChildRefused(str(error)) from error
         return First(flow, received)
 
     async def result(self, child: str) -> tuple[str, Mapping[str, Any]] | None:

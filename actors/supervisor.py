@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
+from weakref import WeakValueDictionary
 
 import msgspec
 import trio
@@ -51,7 +52,6 @@ from hookledger.runtime.masking import Masker
 from hookledger.runtime.restart import lost_paths, redone
 from hookledger.runtime.state import State
 
-ENGINE: Final = "engine:self"
 READERS_MAX: Final = 50
 """Histories that are in memory at once in order to be folded."""
 RECOVERY_PAGE: Final = 1000
@@ -84,7 +84,8 @@ class Supervisor:
         self._ownership = Ownership()
         self._actors: dict[str, ExecutionActor] = {}
         self._parked: dict[str, Parked] = {}
-        self._handles: dict[str, Execution] = {}
+        self._handles: WeakValueDictionary[str, Execution] = WeakValueDictionary()
+        """Of those that have an actor or wait for a place; one at rest is there while somebody waits for it."""
         self.quarantined: dict[str, str] = {}
         """Open executions that cannot go on, each with the reason."""
         self._readers = trio.CapacityLimiter(READERS_MAX)
@@ -205,7 +206,7 @@ class Supervisor:
             if execution_id in self._handles:
                 return self._handles[execution_id]
             history = await self._history(execution_id)
-            recorder = Recorder.resume(self._journal, execution_id, ENGINE, history)
+            recorder = Recorder.resume(self._journal, execution_id, history)
             execution = Execution(execution_id, recorder, history.entries[0])
             if recorder.state.terminal is not None:
                 execution.end(recorder.state, history.entries[-1])
@@ -275,7 +276,7 @@ class Supervisor:
 
     def _resumed(self, execution_id: str, history: History) -> Recorder:
         clock = self._timers.clock(execution_id)
-        return Recorder.resume(self._journal, execution_id, ENGINE, history, clock)
+        return Recorder.resume(self._journal, execution_id, history, clock)
 
     def _go_on(self, execution_id: str, recorder: Recorder, history: History) -> None:
         """Begin its actor, or let it wait for its place, as it did before.
@@ -518,9 +519,8 @@ class Supervisor:
 
 def _give(command: OperatorCommand, recorder: Recorder) -> None:
     """Record a command in an entry of its own."""
-    recorder.act_as(command.by)
-    apply(command, recorder)
-    recorder.flush()
+    with recorder.acting_for(command.by):
+        apply(command, recorder)
 
 
 def _open_executions(reader: Reader) -> list[str]:

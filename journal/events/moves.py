@@ -115,12 +115,14 @@ class ChildStarted(Event, frozen=True, kw_only=True):
 
 
 class ChildReturned(Event, frozen=True, kw_only=True):
-    """The execution a Subflow task waits for has ended."""
+    """The execution a Subflow task waits for has ended, or cannot begin any more: then there is an `error`."""
 
     path: str
     child: str
     state: str
     outputs: dict[str, Any] = {}
+    error: Failure | None = None
+    log: LogReference | None = None
 
 
 class LabelsSet(Event, frozen=True, kw_only=True):

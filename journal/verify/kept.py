@@ -3,7 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from hookledger.journal.events import AnyEvent, BranchTaken, ChildStarted, TaskReturned, TriggerReceived
+from hookledger.journal.events import (
+    AnyEvent,
+    BranchTaken,
+    ChildReturned,
+    ChildStarted,
+    TaskReturned,
+    TriggerReceived,
+)
 from hookledger.journal.store import LogLine, log_reference
 from hookledger.journal.verify.report import Finding
 
@@ -30,7 +37,7 @@ class Kept(Protocol):
         ...
 
 
-Logging = TaskReturned | BranchTaken | ChildStarted
+Logging = TaskReturned | BranchTaken | ChildStarted | ChildReturned
 """Events that say which lines were written with them."""
 
 

@@ -97,6 +97,8 @@ class Life:
         self.deadlines: dict[str, int] = {}
         self.pauses: set[str] = set()
         self.children: dict[str, ChildStarted] = {}
+        self.unawaited: dict[str, str] = {}
+        """Children nobody waits for, by path."""
         self.generation = 0
         self.ended = self.killed = self.exiting = False
 
@@ -202,10 +204,14 @@ class Life:
     def _child_started(self, event: ChildStarted) -> "Broken":
         if event.wait:
             self.children[event.path] = event
+        else:
+            self.unawaited[event.path] = event.child
         yield from ()
 
     def _child_returned(self, event: ChildReturned) -> "Broken":
         started = self.children.pop(event.path, None)
+        if event.error is not None and self.unawaited.pop(event.path, "") == event.child:
+            return  # it could not begin
         if started is None or started.child != event.child:
             yield "L15", f"`{event.path}` does not wait for {event.child}"
 

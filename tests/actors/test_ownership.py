@@ -1,12 +1,16 @@
 """One owner per execution at any moment, whoever starts, wakes, commands, restarts or recovers it."""
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from hookledger.actors import CommandRefused, Engine, Kill, Note, Ports, Restart, SetLabels
+from hookledger.actors import CommandRefused, Engine, Kill, Note, Ports, Restart, Resume, SetLabels
+from hookledger.actors.operators import Wake
+from hookledger.actors.reception import Delivery
 from hookledger.journal.entry import Chain
 from hookledger.journal.errors import ChainConflict
 from hookledger.journal.events import ExecutionRestarted, OperatorNote
@@ -217,3 +221,105 @@ async def test_a_fault_of_one_execution_gives_its_command_back(
         assert (await (await engine.attach(bad.id)).finished()).status == "KILLED"
         assert (await good.finished()).status == "SUCCESS"
         assert not engine.quarantined
+
+
+WORKS = """
+id: works
+namespace: company.team
+tasks:
+  - {id: child, type: io.kestra.plugin.core.flow.Subflow, namespace: company.team, flowId: nap}
+  - {id: wait, type: io.kestra.plugin.core.flow.Pause}
+  - {id: say, type: io.kestra.plugin.core.debug.Return, format: x}
+"""
+
+
+def doings(store: MemoryStore, execution: str) -> dict[str, set[str]]:
+    """Kinds of principals, each with the types of the events in its entries."""
+    found: dict[str, set[str]] = {}
+    for entry in store.entries(execution):
+        found.setdefault(entry.header.actor.partition(":")[0], set()).update(entry.header.types)
+    return found
+
+
+@pytest.mark.parametrize("wait", [False, True], ids=["at once", "waiting"])
+async def test_every_entry_names_who_decided_it(
+    autojump_clock: MockClock, open_engine: OpenEngine, store: MemoryStore, wait: bool
+) -> None:
+    """
+    A person's name stands on what the person asked for and on nothing that the engine did later, be it about a live,
+    resting or queued execution; a child is its parent's doing, what follows from an end that of what ended.
+    """
+    async with open_engine(NAP, WORKS, AFTER) as engine:
+        delivery = Delivery(source="api")
+        flow = engine.flow("company.team", "works")
+        execution = await engine.deliver(flow, None, delivery, actor="user:ann", wait=wait)
+        await execution.accepted()
+        await engine.command(execution.id, Note(by="user:ann", text="live, in front of the child"))
+        await trio.sleep(70)
+        await engine.command(execution.id, SetLabels(by="user:ann", labels={"at": "rest"}))
+        with pytest.raises(CommandRefused):
+            await engine.command(execution.id, Resume(by="user:ann", path="nowhere"))
+        await engine.command(execution.id, Resume(by="user:ann"))
+        assert (await execution.finished()).status == "SUCCESS"
+        await trio.sleep(70)
+        rows, _ = store.rows(Query(ascending=True))
+    assert [row.flow for row in rows] == ["works", "nap", "after"]
+    own = doings(store, execution.id)
+    assert own.pop("user") == {"TriggerReceived", "OperatorNote", "LabelsSet", "ExecutionResumed"}
+    assert own.keys() == {"engine"}
+    assert {"ChildStarted", "ChildReturned", "ExecutionPaused", "TaskReturned"} <= own["engine"]
+    for row in rows[1:]:
+        assert doings(store, row.execution)["execution"] == {"TriggerReceived"}
+        assert doings(store, row.execution).keys() == {"execution", "engine"}
+    assert sound(store)
+
+
+async def test_who_registers_a_flow_stands_on_its_entry(
+    autojump_clock: MockClock, open_engine: OpenEngine, store: MemoryStore
+) -> None:
+    """
+    Registrations and removals name their principal in the header, as commands do.
+    """
+    async with open_engine() as engine:
+        await engine.register(NAP, by="user:ann")
+        await engine.remove("company.team", "nap", by="user:ann")
+    assert {"FlowRegistered", "FlowRemoved"} == doings(store, "system")["user"]
+
+
+async def test_what_a_refused_command_leaves_is_the_engines(
+    autojump_clock: MockClock, open_engine: OpenEngine, store: MemoryStore
+) -> None:
+    """
+    A command that is refused, or that changes nothing, leaves no name on what the engine does next.
+    """
+    limited = NAP + "concurrency: {limit: 1}\n"
+    async with open_engine(limited) as engine:
+        first, queued = [await engine.trigger("company.team", "nap", by="user:ann") for _ in range(2)]
+        for execution in (first, queued):
+            with pytest.raises(CommandRefused):
+                await engine.command(execution.id, Resume(by="user:bob"))
+            await engine.command(execution.id, Wake(by="user:bob"))
+        await queued.finished()
+    for execution in (first, queued):
+        found = doings(store, execution.id)
+        assert found["user"] <= {"TriggerReceived", "ExecutionQueued"}
+        assert "TimerFired" in found["engine"]
+
+
+async def test_a_resting_execution_that_nobody_waits_for_is_let_go(
+    autojump_clock: MockClock, open_engine: OpenEngine
+) -> None:
+    """
+    While an execution sleeps, nothing of it stays in memory but its timer; whoever waits for it keeps what is needed.
+    """
+    async with open_engine(NAP) as engine:
+        held, dropped = [await engine.trigger("company.team", "nap") for _ in range(2)]
+        await trio.sleep(1)
+        ids, gone = (held.id, dropped.id), weakref.ref(dropped._recorder)
+        del dropped
+        gc.collect()
+        assert gone() is None
+        assert engine.supervisor.resting == len(ids)
+        assert await engine.attach(held.id) is held
+        assert (await (await engine.attach(ids[1])).finished()).status == "SUCCESS"
+        assert (await held.finished()).status == "SUCCESS"

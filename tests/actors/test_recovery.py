@@ -9,6 +9,8 @@ from hookledger.actors.recorder import History, read_history
 from hookledger.journal.entry import Entry
 from hookledger.journal.memory import MemoryStore
 from hookledger.journal.store import Query, Reader
+from hookledger.journal.verify import ReaderSource, verify
+from hookledger.runtime.secret_inputs import Cipher
 
 from .conftest import OpenEngine, TrioClock
 
@@ -127,3 +129,60 @@ async def test_a_start_reads_no_history_of_what_has_started_everything(
         rows, _ = await engine.journal.ask(lambda reader: reader.rows(Query(limit=100)))
     assert sorted(row.flow for row in rows) == ["first"] * 5 + ["next"] * 5
     assert read == []
+
+
+CHILD = """
+id: child
+namespace: company.team
+inputs: [{id: word, type: SECRET}]
+tasks: [{id: say, type: io.kestra.plugin.core.debug.Return, format: x}]
+"""
+PARENT = """
+id: parent
+namespace: company.team
+tasks:
+  - id: call
+    type: io.kestra.plugin.core.flow.Subflow
+    namespace: company.team
+    flowId: child
+    wait: %s
+    transmitFailed: %s
+    inputs: {word: psst}
+  - {id: pause, type: io.kestra.plugin.core.flow.Pause}
+"""
+
+
+@pytest.mark.parametrize(("wait", "transmit"), [("true", "true"), ("true", "false"), ("false", "true")])
+async def test_a_child_that_cannot_begin_any_more_fails_its_parent(
+    autojump_clock: MockClock,
+    store: MemoryStore,
+    monkeypatch: pytest.MonkeyPatch,
+    wait: str,
+    transmit: str,
+) -> None:
+    """
+    A crash between `ChildStarted` and the child, and then a server on which the child cannot start: the parent fails
+    and says so, it is not quarantined, and the history is sound.
+    """
+
+    async def never(*_: object) -> bool:
+        await trio.sleep_forever()
+        raise AssertionError
+
+    ports = Ports(clock=TrioClock(), cipher=Cipher("A" * 32))
+    async with Engine.open(store, ports=ports) as engine:
+        for source in (CHILD, PARENT % (wait, transmit)):
+            await engine.register(source)
+        with monkeypatch.context() as patch:
+            patch.setattr(supervisor.Supervisor, "start_once", never)
+            execution = await engine.trigger("company.team", "parent")
+            await trio.sleep(1)
+    async with Engine.open(store, ports=Ports(clock=TrioClock())) as engine:
+        state = await (await engine.attach(execution.id)).finished()
+        assert not engine.quarantined
+    assert state.status == "FAILED"
+    error = getattr(state.terminal, "error", None)
+    assert error is not None
+    assert "cannot begin any more" in error.message
+    assert "HOOKLEDGER_ENCRYPTION_KEY" in error.message
+    assert verify(ReaderSource(store)).ok

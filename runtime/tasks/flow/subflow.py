@@ -55,9 +55,11 @@ class Subflow(Flowable, frozen=True, kw_only=True):
             return ended("FAILED", path)
         if started is None:
             return Progress(commands=(StartChild(task=task, place=place),))
+        returned = planner.state.returned.get(path)
+        if returned is not None and returned.error is not None:
+            return ended("FAILED", path)
         if not started.wait:
             return ended("SUCCESS")
-        returned = planner.state.returned.get(path)
         if returned is None:
             return Progress(commands=(AwaitEvent(path=path, reason="child"),))
         if planner.state.kill is not None and returned.state == "KILLED":
