@@ -3,8 +3,9 @@
 Run: python benchmarks/hostile.py [--connections N] [--json FILE]
 
 A server runs in a process of its own with an idle timeout of 5 s. Each row shows the answers, how long it took, how
-far the server's memory rose above what it had before (its peak, Linux only), and the slowest of the ordinary
-deliveries that were sent meanwhile, one every 50 ms, and of `/health`, asked as often. The first row is the yardstick.
+far the server's memory rose above what it had before (its peak, Linux only), the slowest of the ordinary deliveries
+that were sent meanwhile, one every 50 ms, and of `/health`, asked as often, and the processor time of the server. The
+first row is the yardstick.
 Exit code 1 when an answer is not the expected one, `/health` took over 0.5 s, a delivery over 5 s, or memory rose by
 more than 64 MiB (bodies that are parsed, and what clients get back, may cost more). `--connections` stays below
 `webhook.maxPending` (1000): more senders with the right key who are still sending are answered with 503, and so is
@@ -48,6 +49,8 @@ FLOWS = {
     "loops": 'when: "{% for i in 1..999 %}{% for j in 1..999 %}{% set x = i %}{% endfor %}{% endfor %}1"',
     "texts": "when: \"{% for i in 1..999 %}{% if trigger.body.toUpperCase() == '' %}{% endif %}{% endfor %}1\"",
     "jq": "when: \"{{ {} | jq('reduce range(60) as $i ([1]; [., .]) | tojson | length') }}\"",
+    "title": "when: \"{% for i in 1..999 %}{% if trigger.body | title == '' %}{% endif %}{% endfor %}1\"",
+    "ion": 'when: "{% for i in 1..999 %}{% set x = fromIon(trigger.body) %}{% endfor %}1"',
     "large": "wait: true\n    returnOutputs: true\n    responseContentType: text/plain",
 }
 FLOW = """id: {name}
@@ -80,6 +83,11 @@ class Target:
         found = re.search(rf"{name}:\s+(\d+) kB", status)
         assert found is not None
         return int(found[1]) / 1024
+
+    def cpu_seconds(self) -> float:
+        """What the process took of the processor so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def forget_peak(self) -> None:
         """Let the peak begin again at the present."""
@@ -235,7 +243,7 @@ def filled(piece: bytes, before: bytes = b"[", after: bytes = b"1]") -> Callable
 
 def objects() -> bytes:
     """JSON as senders write it."""
-    rows = ({"id": n, "name": "some name", "ok": True, "tags": ["a", "b"]} for n in range(15 * MIB // 80))
+    rows = ({"id": n, "name": "some name " * 4, "ok": True} for n in range(15 * MIB // 80))
     return json.dumps(list(rows)).encode()
 
 
@@ -250,6 +258,24 @@ def with_card() -> bytes:
 
 
 FILE: Final = b'--x\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\na\r\n'
+
+
+def ten(flow: str) -> Attack:
+    """Ten deliveries at once."""
+    one = posted(flow, lambda: b"{}")
+
+    async def attack(target: Target) -> Answers:
+        answers: Answers = Counter()
+
+        async def run() -> None:
+            answers.update(await one(target))
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(10):
+                nursery.start_soon(run)
+        return answers
+
+    return attack
 
 
 async def echoed(target: Target) -> Answers:
@@ -310,7 +336,11 @@ ATTACKS: tuple[tuple[str, Attack, str], ...] = (
     ("a slow pattern", posted("pattern", lambda: json.dumps(["x" * 5000]).encode()), "422"),
     ("1000 files", posted("plain", filled(FILE, b"", b"--x--\r\n"), "multipart/form-data; boundary=x"), "413"),
     ("loops", posted("loops", lambda: b"{}"), "422"), ("long texts", posted("texts", filled(b"a", b"", b"")), "422"),
+    ("title", posted("title", filled(b"some words ", b"", b""), "text/plain"), "422"),
+    ("fromIon", posted("ion", filled(b"{a:1} ", b"", b"")), "422"),
     ("jq", posted("jq", lambda: b"{}"), "422"),
+    ("ten templates", ten("loops"), "422"), ("ten times jq", ten("jq"), "422"),
+    ("15 MiB echoed", posted("large", filled(b"\xc3\xa4", b"", b""), "text/plain"), "200"),
     ("20 x 4 MiB echoed", echoed, "200"), ("the same, deaf", deaf, "closed"),
 )  # fmt: skip
 
@@ -343,7 +373,7 @@ async def measure(target: Target) -> dict[str, dict[str, float | str | bool]]:
         times: list[float] = []
         health: list[float] = []
         target.forget_peak()
-        before, began = target.memory_mib("VmRSS"), time.perf_counter()
+        before, began, busy = target.memory_mib("VmRSS"), time.perf_counter(), target.cpu_seconds()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(probe, target, times)
             nursery.start_soon(ask_health, target, health)
@@ -364,7 +394,7 @@ async def measure(target: Target) -> dict[str, dict[str, float | str | bool]]:
         found[name] = {
             "answers": " ".join(f"{count} x {answer}" for answer, count in answers.items()) or "-",
             "seconds": spent, "memory MiB": grown, "p50 ms": times[len(times) // 2] * 1e3, "max ms": times[-1] * 1e3,
-            "health ms": max(health) * 1e3,
+            "health ms": max(health) * 1e3, "CPU s": target.cpu_seconds() - busy,
             "good": good,
         }  # fmt: skip
     return found
@@ -409,9 +439,17 @@ def main() -> None:
             process.wait()
     print(
         f"{'':18}{'answers':>14}{'seconds':>10}{'memory MiB':>12}{'p50 ms':>9}{'max ms':>9}{'health ms':>11}"
+        f"{'CPU s':>8}"
     )
     for name, row in found.items():
-        columns = (("seconds", 10), ("memory MiB", 12), ("p50 ms", 9), ("max ms", 9), ("health ms", 11))
+        columns = (
+            ("seconds", 10),
+            ("memory MiB", 12),
+            ("p50 ms", 9),
+            ("max ms", 9),
+            ("health ms", 11),
+            ("CPU s", 8),
+        )
         figures = "".join(f"{row[column]:>{width}.1f}" for column, width in columns)
         print(f"{name:18}{row['answers']!s:>14}{figures}")
     print(f"ended in {time.perf_counter() - began:.1f} s")
