@@ -17,6 +17,8 @@ _WHERE: Final = re.compile(r"(?:, got `str`)?(?: - at `\$\.?(?P<name>[^`\[]*)[^`
 
 _WORD: Final = re.compile(r"[Ii]nvalid enum value '(.*?)'(?: - at|$)", re.DOTALL)
 
+_MISSING: Final = re.compile(r"missing required field `(?P<name>[^`]*)`")
+
 Q = TypeVar("Q", bound=msgspec.Struct)
 
 
@@ -126,6 +128,8 @@ def is_list(kind: Any) -> bool:
 
 def _explained(message: str, plain: Mapping[str, Any], fields: Mapping[str, Any]) -> str:
     """`page=x`: expected `int` >= 1; of a word that is none of a few, the nearest one."""
+    if missing := _MISSING.search(message):
+        return f"the parameter `{missing['name']}` is missing"
     place = _WHERE.search(message)
     name = place.group("name") if place else ""
     text = _WHERE.sub("", message, count=1)

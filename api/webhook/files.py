@@ -22,11 +22,16 @@ NAME_CHARS_MAX: Final = 120
 READ_BYTES_MAX: Final = 1024 * 1024
 """What an expression reads is recorded with the event that used it."""
 
+SCHEME: Final = "kestra:///"
 _PRIVATE: Final = 0o700
 
 _STEPS: Final = (5, 6)
 """Of `FLOW/executions/EXECUTION/webhook/NAME` or `.../INDEX/NAME`: a namespace below may have parts of these names."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9._ -]")
+
+
+class FileForeign(ValueError):
+    """A URI names no file of the execution; says why."""
 
 
 class StoredBody(msgspec.Struct, kw_only=True):
@@ -57,11 +62,9 @@ class Files:
 
     async def keep(self, stored: StoredBody, place: "Place", name: str) -> str:
         """Move a file to its execution's directory; returns its URI once that is durable."""
-        relative = (
-            f"{place.namespace.replace('.', '/')}/{place.flow}/executions/{place.execution}/webhook/{name}"
-        )
+        relative = f"{place.home}/{name}"
         await trio.to_thread.run_sync(_move, stored.path, self._directory / relative)
-        return f"kestra:///{relative}"
+        return f"{SCHEME}{relative}"
 
     def path(self, uri: str) -> Path:
         """Where a URI's file is.
@@ -69,10 +72,30 @@ class Files:
         Raises:
             ValueError: The URI names nothing in this directory.
         """
-        path = (self._directory / uri.removeprefix("kestra:///")).resolve()
+        path = (self._directory / uri.removeprefix(SCHEME)).resolve()
         if not path.is_relative_to(self._directory.resolve()):
             raise ValueError(uri)
         return path
+
+    def of_execution(self, uri: str, place: "Place") -> Path:
+        """Where a file of one execution is; it may not be there.
+
+        Raises:
+            FileForeign: The URI names none of this execution, in the one spelling it has.
+        """
+        home = f"{SCHEME}{place.home}/"
+        if not uri.startswith(SCHEME):
+            raise FileForeign(f"write the URI of a file, which begins with {SCHEME}")
+        steps = uri.removeprefix(home).split("/")
+        plain = all(step not in ("", ".", "..") and not _UNSAFE.search(step) for step in steps)
+        if not uri.startswith(home) or len(steps) not in (1, 2) or not plain:
+            raise FileForeign(f"this is no file of the execution, whose files are below {home}")
+        found = self._directory.joinpath(*uri.removeprefix(SCHEME).split("/"))
+        if found.resolve() != self._directory.resolve() / found.relative_to(self._directory):
+            raise FileForeign("this is no file of the execution: it is a link to elsewhere")
+        if not found.is_file():
+            raise FileNotFoundError(uri)
+        return found
 
     def functions(self, namespace: str) -> dict[str, Callable[..., Any]]:
         """What the expressions of a namespace's flows may ask of its files, by the functions' names."""
@@ -113,6 +136,11 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     namespace: str
     flow: str
     execution: str
+
+    @property
+    def home(self) -> str:
+        """The directory of its files, below that of all files."""
+        return f"{self.namespace.replace('.', '/')}/{self.flow}/executions/{self.execution}/webhook"
 
 
 class Writer:
