@@ -15,10 +15,10 @@ from typing import Final, cast
 import httpcore
 import trio
 
+from hookledger.actors.limiters import limiter
 from hookledger.runtime.tasks.base import TaskFailed
 from hookledger.runtime.tasks.http.policy import TargetPolicy
 
-LOOKUPS_MAX: Final = 64
 STAGGER_SECONDS: Final = 0.25
 """Until the next address is tried beside the ones before it (RFC 8305)."""
 PER_HOST: Final = 50
@@ -40,7 +40,6 @@ class Names:
     """Looks names up."""
 
     def __init__(self) -> None:
-        self._threads = trio.CapacityLimiter(LOOKUPS_MAX)
         self._under_way: dict[tuple[str, int], _Lookup] = {}
 
     async def addresses(self, host: str, port: int) -> list[str]:
@@ -62,7 +61,7 @@ class Names:
     async def _look_up(self, key: tuple[str, int], lookup: "_Lookup") -> None:
         try:
             lookup.found = await trio.to_thread.run_sync(
-                partial(_resolved, *key), limiter=self._threads, abandon_on_cancel=True
+                partial(_resolved, *key), limiter=limiter("names"), abandon_on_cancel=True
             )
         except (OSError, UnicodeError) as error:
             lookup.error = error

@@ -4,9 +4,18 @@ from typing import Final, Literal, TypeAlias
 
 import trio
 
-Kind: TypeAlias = Literal["deciding", "names", "files", "processes"]
+Kind: TypeAlias = Literal["calculating", "deciding", "names", "files", "flows", "processes"]
 
-AT_ONCE: Final[dict[Kind, int]] = {"deciding": 2, "names": 64, "files": 16, "processes": 32}
+AT_ONCE: Final[dict[Kind, int]] = {
+    "calculating": 2,
+    "deciding": 2,
+    "names": 64,
+    "files": 16,
+    "flows": 2,
+    "processes": 32,
+}
+"""`files` are stored bodies, `flows` the files of the flows directory, which may lie on another, slower disk.
+More threads that calculate would only share the interpreter's lock."""
 
 _limiters: trio.lowlevel.RunVar[dict[Kind, trio.CapacityLimiter]] = trio.lowlevel.RunVar("limiters")
 

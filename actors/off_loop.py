@@ -5,17 +5,15 @@ from typing import Final, TypeVar
 
 import trio
 
+from hookledger.actors.limiters import limiter
 from hookledger.runtime.expressions.limits import Interrupted, brief
 
-THREADS_MAX: Final = 2
-"""More would only share the interpreter's lock; what waits for a turn waits without holding anybody up."""
 SMALL_BYTES: Final = 32 * 1024
 
 LARGE: Final = 256 * 1024
 """Weight from which on encoding and hashing is felt by others."""
 
 Result = TypeVar("Result")
-_limiters: trio.lowlevel.RunVar[trio.CapacityLimiter] = trio.lowlevel.RunVar("off_loop")
 
 
 async def off_loop(work: Callable[[], Result], *, size: int = SMALL_BYTES) -> Result:
@@ -26,12 +24,7 @@ async def off_loop(work: Callable[[], Result], *, size: int = SMALL_BYTES) -> Re
     """
     if size < SMALL_BYTES:
         return work()
-    try:
-        limiter = _limiters.get()
-    except LookupError:
-        limiter = trio.CapacityLimiter(THREADS_MAX)
-        _limiters.set(limiter)
-    return await trio.to_thread.run_sync(work, limiter=limiter, abandon_on_cancel=True)
+    return await trio.to_thread.run_sync(work, limiter=limiter("calculating"), abandon_on_cancel=True)
 
 
 async def rendering(work: Callable[[], Result]) -> Result:

@@ -16,6 +16,7 @@ import trio
 from hookledger.actors.engine import Engine
 from hookledger.actors.errors import FlowUnknown
 from hookledger.actors.flows import Revision
+from hookledger.actors.limiters import limiter
 from hookledger.runtime.flow.model import Flow
 from hookledger.runtime.flow.parse import FlowInvalid
 
@@ -58,7 +59,7 @@ class FlowsDirectory:
         Returns lines for a person: what was loaded or removed, what is broken.
         """
         try:
-            found = await trio.to_thread.run_sync(_found, self._directory)
+            found = await trio.to_thread.run_sync(_found, self._directory, limiter=limiter("flows"))
         except OSError as error:  # no descriptor left, or no permission
             return self._unreadable(error)
         self._trouble = ""
@@ -98,7 +99,7 @@ class FlowsDirectory:
 
         self._refused.pop(path, None)
         try:
-            source = await trio.Path(path).read_text(encoding="utf-8")
+            source = await trio.to_thread.run_sync(_read, path, limiter=limiter("flows"))
             flow = await self._engine.register(source, file=str(path), by=SERVE, check=check)
         except Taken as taken:
             self._held.pop(path, None)
@@ -154,6 +155,10 @@ class FlowsDirectory:
 
 def _name(flow: Flow) -> Name:
     return flow.namespace, flow.id
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
 
 
 def _found(directory: Path) -> dict[Path, Stamp] | None:

@@ -16,6 +16,8 @@ from typing import IO, Any, Final
 import msgspec
 import trio
 
+from hookledger.actors.limiters import limiter
+
 PIECE_BYTES: Final = 1024 * 1024
 """Gathered before a thread writes it: smaller pieces would spend their time on changing threads."""
 NAME_CHARS_MAX: Final = 120
@@ -63,7 +65,7 @@ class Files:
     async def keep(self, stored: StoredBody, place: "Place", name: str) -> str:
         """Move a file to its execution's directory; returns its URI once that is durable."""
         relative = f"{place.home}/{name}"
-        await trio.to_thread.run_sync(_move, stored.path, self._directory / relative)
+        await _in_thread(_move, stored.path, self._directory / relative)
         return f"{SCHEME}{relative}"
 
     def path(self, uri: str) -> Path:
@@ -164,7 +166,7 @@ class Writer:
     async def finish(self) -> StoredBody:
         """Make the file durable."""
         await self._flush()
-        await trio.to_thread.run_sync(_sync, self._file)
+        await _in_thread(_sync, self._file)
         return StoredBody(path=self.path, sha256=self._digest.hexdigest(), size=self.size)
 
     def discard(self) -> None:
@@ -175,13 +177,18 @@ class Writer:
     async def _flush(self) -> None:
         piece, self._piece = bytes(self._piece), bytearray()
         if piece:
-            await trio.to_thread.run_sync(_write, self._file, piece)
+            await _in_thread(_write, self._file, piece)
 
 
 def file_name(index: int, given: str) -> str:
     """A safe name for an uploaded file; the index keeps equal names apart."""
     base = given.replace("\\", "/").rpartition("/")[2]
     return f"{index}/{_UNSAFE.sub('_', base)[-NAME_CHARS_MAX:].lstrip('.') or 'file'}"
+
+
+async def _in_thread(work: Callable[..., None], *arguments: Any) -> None:
+    """Work on a file in one of the threads that are kept for stored bodies."""
+    await trio.to_thread.run_sync(work, *arguments, limiter=limiter("files"))
 
 
 def _write(file: IO[bytes], piece: bytes) -> None:
