@@ -9,6 +9,8 @@ from hookledger.api.call import BODY_BYTES_MAX, Call
 from hookledger.api.http import problem
 from hookledger.api.route import Refused, Unreadable
 from hookledger.api.webhook.multipart import PARTS_MAX, boundary_of
+from hookledger.runtime.flow.fields import explain
+from hookledger.runtime.flow.problems import path_text
 
 T = TypeVar("T")
 
@@ -39,6 +41,10 @@ def decoded(body: bytes, kind: type[T]) -> T:
     """
     try:
         return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        message, path = explain(error)
+        place = f"{path_text(path)}: " if path else ""
+        raise Unreadable(f"the body is not what this route takes: {place}{message}") from error
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise Unreadable(f"the body is not what this route takes: {error}") from error
 

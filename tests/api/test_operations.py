@@ -72,6 +72,24 @@ async def test_a_killed_execution_stays_so(tmp_path: Path) -> None:
     assert len(starts) == 1
 
 
+async def test_a_wrong_member_of_a_body_is_named(tmp_path: Path) -> None:
+    """
+    What a body may not hold is named by its path, in words.
+    """
+    async with open_site(tmp_path, {"f": APPROVAL}) as site:
+        execution = await started(site)
+        said = [
+            (await send(site, "POST", path, body)).json()["detail"]
+            for path, body in (
+                ("/executions/io.tests/approval", {"inputs": 3}),
+                (f"/executions/{execution}/actions/restart", {"revision": "x"}),
+                (f"/executions/{execution}/actions/labels", [{"key": "", "value": "x"}]),
+            )
+        ]
+    for detail, path in zip(said, ("inputs: ", "revision: ", "[0].key: "), strict=True):
+        assert f": {path}" in detail
+
+
 ASKS = """
 id: asks
 namespace: io.tests
