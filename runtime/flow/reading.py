@@ -84,7 +84,7 @@ def _read(wanted: Any, value: object, path: Path) -> tuple[Any, list[Problem]]:
     if (nested := _struct_in(wanted)) is not None:
         return read_struct(nested, value, path)
     try:
-        return msgspec.convert(value, wanted), []
+        return msgspec.convert(value, wanted, strict=wanted is not bool), []  # "false" in quotes is no too
     except msgspec.ValidationError as error:
         return None, [_misfit(str(error), path)]
 

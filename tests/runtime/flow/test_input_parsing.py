@@ -62,6 +62,23 @@ def test_inputs_are_read_from_yaml() -> None:
     assert [one.required for one in inputs] == [True, False, True, True, True, True]
 
 
+@pytest.mark.parametrize(("text", "value"), [("false", False), ("False", False), ("FALSE", False), ("TRUE", True)])
+def test_a_quoted_no_is_a_no(text: str, value: bool) -> None:
+    """What is yes or no of an input or output reads the same in quotes, also deeper down and `FALSE`."""
+    inputs, problems = parse_inputs(
+        [
+            {"id": "a", "type": "STRING", "required": text},
+            {"id": "s", "type": "SELECT", "values": ["x"], "isRadio": text, "allowCustomValue": text},
+        ]
+    )
+    outputs, others = parse_outputs([{"id": "o", "type": "STRING", "required": text, "value": "x"}])
+    assert (problems, others) == ((), ())
+    select = inputs[1]
+    assert isinstance(select, SelectInput)
+    assert (select.is_radio, select.allow_custom_value) == (value, value)
+    assert [inputs[0].required, outputs[0].required] == [value, value]
+
+
 @pytest.mark.parametrize("data", [None, []])
 def test_no_inputs(data: object) -> None:
     """A flow without inputs or outputs is fine."""
