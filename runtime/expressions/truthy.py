@@ -3,6 +3,7 @@
 They look at the rendered text. Inside a template another rule holds: see `operators.truth`.
 """
 
+SPACE = "".join(map(chr, range(0x21)))  # what the engines trim: up to the space, so a no-break space is a text
 FALSE_TEXTS = frozenset({"", "false", "0", "-0"})
 
 
@@ -13,4 +14,4 @@ def truthy(text: object) -> bool:
     """
     if isinstance(text, bool):
         return text
-    return text is not None and str(text).strip() not in FALSE_TEXTS
+    return text is not None and str(text).strip(SPACE) not in FALSE_TEXTS

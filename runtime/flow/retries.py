@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from hookledger.runtime.durations import DurationInvalid, parse_duration
+from hookledger.runtime.durations import DurationInvalid, bounded_duration, parse_duration
 from hookledger.runtime.flow.fields import Collector, read_struct
 from hookledger.runtime.flow.model import Retry
 from hookledger.runtime.flow.problems import Path
@@ -31,7 +31,7 @@ def read_retry(data: object, path: Path, found: Collector) -> Retry | None:
     source = read_struct(RetrySource, data, path, found)
     if not isinstance(data, Mapping):
         return None
-    durations = {name: duration(data.get(name), (*path, name), found) for name in _DURATIONS}
+    durations = {name: duration(data.get(name), (*path, name), found, bounded_duration) for name in _DURATIONS}
     if source is None:
         return None
     for name in _NEEDED[source.type]:

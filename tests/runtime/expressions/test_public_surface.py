@@ -134,6 +134,8 @@ def test_a_tree_is_rendered_to_its_leaves() -> None:
         (" ", False),
         ("false\n", False),
         ("0.0", True),
+        ("\x1f\tfalse ", False),
+        ("\u00a0", True),
     ],
 )
 def test_a_condition_of_a_task_is_judged_by_its_text(text: str | None, expected: bool) -> None:

@@ -50,6 +50,12 @@ def paths(source: str) -> list[str]:
         (flow("concurrency: {limit: 0}"), "concurrency.limit"),
         (flow("retry: {type: constant, interval: soon}"), "retry.interval"),
         (flow("retry: {type: constant}"), "retry.interval"),
+        (flow("retry: {type: constant, interval: PT0S, maxAttempts: 2}"), "retry.interval"),
+        (flow("retry: {type: constant, interval: PT1S, maxDuration: PT-5S}"), "retry.maxDuration"),
+        (
+            flow(tasks=task("debug.Return", "retry: {type: random, minInterval: -PT5S, maxInterval: PT1S}")),
+            "tasks[0].retry.minInterval",
+        ),
         (flow("labels: {system.x: y}"), "labels.system.x"),
         (flow("inputs: [{id: i}]"), "inputs[0].type"),
         (flow("inputs: [{id: i, type: INT, min: low}]"), "inputs[0].min"),
