@@ -203,6 +203,8 @@ class _Trace:
                 self._branch_taken(event)
             case ChildStarted():
                 self._seen(event.path, event)
+                if event.attempt > 1:
+                    self._mark(event.path, "RETRYING", event.at)
                 self._begin(event.path, event.at, "CREATED", "RUNNING")
             case ChildReturned():
                 self._seen(event.path, event)
@@ -315,8 +317,10 @@ class _Trace:
             marks.append(("RUNNING", execution.resumed[path].at))
         if marks[-1][0] != state:
             marks.append((state, self._spans[path][-1][1]))
-        end = [marks[-1]] if state in FINISHED else []
-        return tuple(marks), (Attempt(history=(*_beginning(marks), *end)),)
+        *earlier, newest = _parted(marks)
+        end = newest[-1:] if state in FINISHED else []
+        tried = [Attempt(history=tuple(one)) for one in earlier]
+        return tuple(marks), (*tried, Attempt(history=(*_beginning(newest), *end)))
 
     def _not_begun(self, path: str, state: str) -> tuple[Marks, tuple[Attempt, ...]]:
         at = self.first[path][1]
@@ -333,6 +337,17 @@ class _Trace:
             if number + 1 < len(spans):
                 marks.append(("FAILED", end))
         return marks
+
+
+def _parted(marks: list[tuple[str, int]]) -> list[list[tuple[str, int]]]:
+    """What a Subflow's retries part into attempts, each with its own child."""
+    parts: list[list[tuple[str, int]]] = [[]]
+    for mark in marks:
+        if mark[0] == "RETRYING":
+            parts.append([])
+        else:
+            parts[-1].append(mark)
+    return parts
 
 
 def _attempt_state(event: TaskReturned) -> str:

@@ -229,6 +229,8 @@ def _decided(state: State, event: ExecutionEvent) -> State:
         case ChildStarted():
             children = {**state.children, event.path: event}
             returned = {path: old for path, old in state.returned.items() if path != event.path}
+            if event.attempt > 1:
+                state = _retrying(state, event.path, event.at)
             return _moved(replace(state, children=children, returned=returned), "RUNNING", event.at)
         case ChildReturned():
             return replace(state, returned={**state.returned, event.path: event})
@@ -301,7 +303,7 @@ def _returned(state: State, event: TaskReturned) -> State:
         history=(*began, (now, event.at)),
     )
     if event.next == "retry":
-        state = _retrying(state, event)
+        state = _retrying(state, event.path, event.at)
     if event.next == "exit":
         state = _exited(state, event.exit_state, event.path, event.at)
     if event.response is not None and state.response is None:
@@ -309,13 +311,16 @@ def _returned(state: State, event: TaskReturned) -> State:
     return _with_run(state, run)
 
 
-def _retrying(state: State, event: TaskReturned) -> State:
-    """A task at the top takes the execution with it through FAILED; one in a block does not (Kestra 1.3 and 2.0)."""
-    if state.status == "KILLING" or state.pauses:
+def _retrying(state: State, path: str, at: int) -> State:
+    """A task at the top takes the execution with it through FAILED; one in a block does not (Kestra 1.3 and 2.0).
+
+    What runs in afterExecution changes nothing of the execution any more.
+    """
+    if state.status == "KILLING" or state.pauses or state.settled is not None:
         return state
-    if "/" not in event.path:
-        state = _moved(state, "FAILED", event.at)
-    return _moved(state, "RETRYING", event.at)
+    if "/" not in path:
+        state = _moved(state, "FAILED", at)
+    return _moved(state, "RETRYING", at)
 
 
 def reached(event: TaskReturned) -> str:

@@ -3,12 +3,14 @@
 All of it is a pure function of the flow and the events, so rendering again gives the recorded values.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from hookledger.journal.events import ChildReturned, ChildStarted, ExecutionResumed, TriggerReceived
 from hookledger.runtime.expressions import CaseInsensitive
+from hookledger.runtime.expressions.values import WithNulls
+from hookledger.runtime.flow.input_parsing import groups
 from hookledger.runtime.flow.model import Flow, Task
 from hookledger.runtime.plan import Frame, Place
 from hookledger.runtime.state import Run, State, loop_values
@@ -81,7 +83,8 @@ class Scope:
             "vars": dict(flow.variables),
         }
         if flow.inputs or received.inputs:
-            self._fixed["inputs"] = received.inputs if inputs is None else inputs
+            given = received.inputs if inputs is None else inputs
+            self._fixed["inputs"] = _nullable(given, groups(one.id for one in flow.inputs))
         self._execution = {
             "id": execution,
             "originalId": received.original or execution,
@@ -122,7 +125,8 @@ class Scope:
     def _execution_for(self, state: State, task: Task, place: Place) -> dict[str, Any]:
         outermost = place.frames[0].task if place.frames else task.id
         if outermost in self._after and state.settled is not None:
-            return {"state": state.settled.state, "outputs": state.settled.outputs}
+            made = {"outputs": state.settled.outputs} if state.settled.outputs else {}
+            return {"state": state.settled.state, **made}
         return {"state": "RUNNING" if state.status in ("CREATED", "RESTARTED") else state.status}
 
     def _parents(self, state: State, place: Place) -> dict[str, Any]:
@@ -296,3 +300,15 @@ def _taskrun(execution: str, state: State, task: Task, place: Place) -> dict[str
     if counter is not None:
         found["iteration"] = counter.iteration
     return found
+
+
+def _nullable(inputs: Mapping[str, Any], nested: Container[str], around: str = "") -> WithNulls:
+    """An input that got no value is there and null, unlike an entry of a body; values stay as they are."""
+    return WithNulls(
+        {
+            name: _nullable(value, nested, f"{around}{name}.")
+            if f"{around}{name}" in nested and isinstance(value, Mapping)
+            else value
+            for name, value in inputs.items()
+        }
+    )

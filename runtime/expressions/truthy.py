@@ -3,7 +3,9 @@
 They look at the rendered text. Inside a template another rule holds: see `operators.truth`.
 """
 
-SPACE = "".join(map(chr, range(0x21)))  # what the engines trim: up to the space, so a no-break space is a text
+SPACE = "".join(
+    map(chr, range(0x21))
+)  # what the engines trim: up to the space, so a no-break space is a text
 FALSE_TEXTS = frozenset({"", "false", "0", "-0"})
 
 

@@ -206,9 +206,11 @@ def resolve_outputs(declared: Sequence[Output], rendered: Mapping[str, object]) 
     problems: list[Problem] = []
     for one in declared:
         try:
-            resolved[one.id] = _output(one, rendered.get(one.id))
+            value = _output(one, rendered.get(one.id))
         except ValueRejected as rejected:
             problems += [Problem(message, path=(one.id, *inner)) for inner, message in rejected.faults]
+        else:
+            resolved |= {} if value is None else {one.id: value}
     if problems:
         raise OutputsInvalid(problems)
     return resolved

@@ -31,7 +31,9 @@ def read_retry(data: object, path: Path, found: Collector) -> Retry | None:
     source = read_struct(RetrySource, data, path, found)
     if not isinstance(data, Mapping):
         return None
-    durations = {name: duration(data.get(name), (*path, name), found, bounded_duration) for name in _DURATIONS}
+    durations = {
+        name: duration(data.get(name), (*path, name), found, bounded_duration) for name in _DURATIONS
+    }
     if source is None:
         return None
     for name in _NEEDED[source.type]:

@@ -18,10 +18,10 @@ def returns(task: str) -> str:
     return f"{{id: {task}, type: {C}.debug.Return, format: x}}"
 
 
-def flow(tasks: str) -> str:
-    """A flow of these tasks, each a YAML flow mapping on a line."""
+def flow(tasks: str, after: str = "") -> str:
+    """A flow of these tasks, each a YAML flow mapping on a line; `after` is one for afterExecution."""
     lines = "\n".join(f"  - {line}" for line in tasks.strip().splitlines())
-    return f"id: f\nnamespace: a.b\ntasks:\n{lines}\n"
+    return f"id: f\nnamespace: a.b\ntasks:\n{lines}\nafterExecution: [{after}]\n"
 
 
 class Shown:
@@ -50,9 +50,9 @@ async def shown(engine: Engine, execution: str) -> Shown:
     return Shown(runs, [state for state, _ in past.state.history])
 
 
-async def played(engine: Engine, tasks: str, *commands: Any) -> Shown:
+async def played(engine: Engine, tasks: str, *commands: Any, after: str = "") -> Shown:
     """Run a flow to its end, giving a command each time it has come to rest."""
-    made = await engine.register(flow(tasks))
+    made = await engine.register(flow(tasks, after))
     execution = await engine.trigger(made.namespace, made.id)
     for command in commands:
         await trio.sleep(0.5)
@@ -126,6 +126,41 @@ async def test_attempts_keep_their_own_end(autojump_clock: MockClock, open_engin
     assert made.states == [
         "CREATED", "RUNNING", "FAILED", "RETRYING", "RUNNING", "RETRYING", "RUNNING", "WARNING",
     ]  # fmt: skip
+
+
+async def test_retries_of_a_subflow_are_attempts(autojump_clock: MockClock, open_engine: OpenEngine) -> None:
+    """
+    Each child that failed and is followed by another is an attempt; run and execution show it as for any task.
+    """
+    child = f"id: child\nnamespace: a.b\ntasks: [{{id: f, type: {C}.execution.Fail}}]\n"
+    sub = f"type: {C}.flow.Subflow, namespace: a.b, flowId: child"
+    retry = "retry: {type: constant, interval: PT0.1S, maxAttempts: 2}"
+    async with open_engine(child) as engine:
+        made = await played(engine, f"{{id: s, {sub}, {retry}}}")
+        inner = await played(
+            engine, f"{{id: box, type: {C}.flow.Sequential, tasks: [{{id: s, {sub}, {retry}}}]}}"
+        )
+    again = ["CREATED", "RUNNING", "FAILED", "RETRYING", "CREATED", "RUNNING", "FAILED"]
+    assert (made.history("s"), made.attempts("s")) == (again, ["FAILED", "FAILED"])
+    assert made.states == ["CREATED", "RUNNING", "FAILED", "RETRYING", "RUNNING", "FAILED"]
+    assert (inner.history("s"), inner.attempts("s")) == (again, ["FAILED", "FAILED"])
+    assert inner.states == ["CREATED", "RUNNING", "RETRYING", "RUNNING", "FAILED"]
+
+
+async def test_a_retry_after_the_end_is_not_the_executions(
+    autojump_clock: MockClock, open_engine: OpenEngine
+) -> None:
+    """
+    A task of afterExecution that is tried again leaves the history of the execution alone.
+    """
+    retry = "retry: {type: constant, interval: PT0.1S, maxAttempts: 2}"
+    fails = f'type: {C}.execution.Fail, condition: "{{{{ taskrun.attemptsCount < 1 }}}}"'
+    async with open_engine() as engine:
+        made = await played(
+            engine, f"{{id: a, type: {C}.log.Log, message: m}}", after=f"{{id: z, {fails}, {retry}}}"
+        )
+    assert made.attempts("z") == ["FAILED", "SUCCESS"]
+    assert made.states == ["CREATED", "RUNNING", "SUCCESS"]
 
 
 async def test_a_pause_is_shown_with_its_states(autojump_clock: MockClock, open_engine: OpenEngine) -> None:

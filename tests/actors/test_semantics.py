@@ -202,13 +202,14 @@ async def test_an_optional_output_that_does_not_render_is_left_out(
         f"  - {{id: a, {RETURN}, format: x}}",
         more=f'outputs:\n  - {{id: o, type: STRING, required: {required}, value: "{{{{ nothing.there }}}}"}}\n'
         '  - {id: there, type: STRING, value: "{{ outputs.a.value }}"}\n'
-        f'afterExecution: [{{id: x, {RETURN}, format: "{{{{ execution.state }}}} {{{{ execution.outputs }}}}"}}]\n',
+        f"afterExecution: [{{id: x, {RETURN}, "
+        'format: "{{ execution.state }} {{ execution.outputs ?? 5 }}"}]\n',
     )
     async with open_engine(source) as engine:
         state = await run(engine)
     assert state.outputs == outputs
     assert state.status == ("SUCCESS" if required == "false" else "FAILED")
-    assert values(state)["x"].startswith(state.status)
+    assert values(state)["x"] == ('SUCCESS {"there":"x"}' if required == "false" else "FAILED 5")
 
 
 @pytest.mark.parametrize("broken", ["condition", "values", "switch", "runIf", "timeout"])
@@ -469,6 +470,26 @@ async def test_every_failed_attempt_leaves_a_line(
     lines = [(line.path, line.attempt, line.level) for line in store.logs(execution.id)]
     assert lines == [("a", 1, "ERROR"), ("a", 2, "ERROR"), ("h/i", 1, "ERROR"), ("b", 1, "ERROR")]
     assert [line.message for line in store.logs(execution.id)][:2] == ["why", "why"]
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("<{{ inputs.a }}>", "<>"),
+        ("{{ inputs.a is null }} {{ inputs.a is defined }} {{ inputs.a ?? 5 }}", "true false 5"),
+        ("<{{ inputs.g.x }}> {{ inputs }}", '<> {"c":"cc","g":{}}'),
+    ],
+)
+async def test_an_input_that_got_no_value_is_null(
+    autojump_clock: MockClock, open_engine: OpenEngine, template: str, text: str
+) -> None:
+    """
+    It prints nothing, as in the engines, where an entry that a body does not have fails.
+    """
+    declared = "inputs: [{id: a, type: STRING, required: false}, {id: c, type: STRING, defaults: cc}, "
+    declared += "{id: g.x, type: INT, required: false}]\n"
+    async with open_engine(flow(f"  - {{id: r, {RETURN}, format: '{template}'}}", more=declared)) as engine:
+        assert values(await run(engine))["r"] == text
 
 
 async def test_the_result_is_settled_before_after_execution(

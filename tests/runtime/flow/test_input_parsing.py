@@ -62,7 +62,9 @@ def test_inputs_are_read_from_yaml() -> None:
     assert [one.required for one in inputs] == [True, False, True, True, True, True]
 
 
-@pytest.mark.parametrize(("text", "value"), [("false", False), ("False", False), ("FALSE", False), ("TRUE", True)])
+@pytest.mark.parametrize(
+    ("text", "value"), [("false", False), ("False", False), ("FALSE", False), ("TRUE", True)]
+)
 def test_a_quoted_no_is_a_no(text: str, value: bool) -> None:
     """What is yes or no of an input or output reads the same in quotes, also deeper down and `FALSE`."""
     inputs, problems = parse_inputs(

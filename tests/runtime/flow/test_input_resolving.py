@@ -247,7 +247,6 @@ def outputs_of(items: list[dict[str, Any]], rendered: Mapping[str, object]) -> d
         ({}, 5, "5"),
         ({}, True, "true"),
         ({}, {"a": [1]}, '{"a":[1]}'),
-        ({}, None, None),
         ({"type": "INT"}, "5", 5),
         ({"type": "ENUM"}, "x", "x"),
         ({"type": "SELECT"}, "x", "x"),
@@ -256,7 +255,6 @@ def outputs_of(items: list[dict[str, Any]], rendered: Mapping[str, object]) -> d
         ({"type": "ARRAY"}, ["5", 5], ["5", 5]),
         ({"type": "ARRAY", "itemType": "INT"}, '["5"]', [5]),
         ({"type": "JSON"}, '{"a": 1}', {"a": 1}),
-        ({"type": "INT", "required": False}, "", None),
     ],
 )
 def test_outputs_are_coerced(item: dict[str, Any], rendered: object, expected: Plain) -> None:
@@ -264,6 +262,15 @@ def test_outputs_are_coerced(item: dict[str, Any], rendered: object, expected: P
     found = outputs_of([{"id": "a", **item}], {"a": rendered})
     assert found == {"a": expected}
     assert type(found["a"]) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("item", "rendered"),
+    [({}, None), ({"type": "INT", "required": False}, ""), ({"type": "JSON", "required": False}, None)],
+)
+def test_an_output_without_a_value_is_left_out(item: dict[str, Any], rendered: object) -> None:
+    """As in the engines there is no entry, rather than one that is null."""
+    assert outputs_of([{"id": "a", **item}], {"a": rendered}) == {}
 
 
 def test_output_problems_are_collected() -> None:
