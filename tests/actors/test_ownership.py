@@ -9,7 +9,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from hookledger.actors import CommandRefused, Engine, Kill, Note, Ports, Restart, Resume, SetLabels
-from hookledger.actors.operators import Wake
+from hookledger.actors.operators import Wake, apply
 from hookledger.actors.reception import Delivery
 from hookledger.journal.entry import Chain
 from hookledger.journal.errors import ChainConflict
@@ -31,6 +31,11 @@ NAP = """
 id: nap
 namespace: company.team
 tasks: [{id: sleep, type: io.kestra.plugin.core.flow.Sleep, duration: PT1M}]
+"""
+PARENT = """
+id: parent
+namespace: company.team
+tasks: [{id: call, type: io.kestra.plugin.core.flow.Subflow, namespace: company.team, flowId: nap, wait: true}]
 """
 AFTER = """
 id: after
@@ -148,6 +153,30 @@ async def test_follow_ups_begin_once_however_often_they_are_looked_for(
     rows, _ = store.rows(Query(flow="after"))
     assert [row.state for row in rows] == ["SUCCESS"]
     assert sound(store)
+
+
+async def test_a_child_begins_when_its_promise_is_durable(
+    autojump_clock: MockClock, open_engine: OpenEngine, store: MemoryStore
+) -> None:
+    """
+    The parent's ChildStarted is in a commit before the one with the child's first event: a crash in between leaves a
+    promise without a child, which recovery keeps, and never a child that nobody promised.
+    """
+    async with open_engine(NAP, PARENT) as engine:
+        commits: list[set[str]] = []
+        engine.journal.follow(
+            lambda entries: commits.append(
+                {f"{entry.header.exec} {kind}" for entry in entries for kind in entry.header.types}
+            )
+        )
+        parent = await engine.trigger("company.team", "parent")
+        assert (await parent.finished()).status == "SUCCESS"
+        (child,) = (one.child for one in (await engine.replay(parent.id)).children.values())
+
+    def commit(what: str) -> int:
+        return next(number for number, told in enumerate(commits) if what in told)
+
+    assert commit(f"{parent.id} ChildStarted") < commit(f"{child} TriggerReceived")
 
 
 async def test_a_killed_execution_stays_killed(autojump_clock: MockClock, open_engine: OpenEngine) -> None:
@@ -323,3 +352,26 @@ async def test_a_resting_execution_that_nobody_waits_for_is_let_go(
         assert await engine.attach(held.id) is held
         assert (await (await engine.attach(ids[1])).finished()).status == "SUCCESS"
         assert (await held.finished()).status == "SUCCESS"
+
+
+async def test_a_command_behind_a_fault_is_given_back_and_carried_out(
+    autojump_clock: MockClock, open_engine: OpenEngine, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    The engine fails on one of two notes that came together: the other one, still unread, is answered once it is there.
+    """
+
+    def failing(command: Any, recorder: Any) -> None:
+        if getattr(command, "text", "") == "bad":
+            raise ZeroDivisionError("planted")
+        apply(command, recorder)
+
+    monkeypatch.setattr("hookledger.actors.execution.apply", failing)
+    async with open_engine(NAP) as engine:
+        execution = await engine.trigger("company.team", "nap")
+        async with trio.open_nursery() as nursery:
+            for text in ("bad", "good"):
+                nursery.start_soon(engine.command, execution.id, Note(by="user:me", text=text))
+        events = await engine.events(execution.id)
+        assert sorted(event.text for event in events if isinstance(event, OperatorNote)) == ["bad", "good"]
+    assert sound(store)

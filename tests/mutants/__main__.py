@@ -18,6 +18,7 @@ from tests.mutants.running import ROOT, Job, Outcome, run_all
 
 FOLD_AND_DECIDE: Final = ("runtime/state.py", "runtime/decide.py", "runtime/plan.py", "runtime/settle.py")
 FOUND_MIN: Final = 0.85
+CONTROL_SECONDS: Final = 600
 
 
 def main() -> None:
@@ -31,7 +32,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument(
-        "--seconds", type=float, default=120, help="after which a mutant counts as found: it hangs"
+        "--seconds", type=int, default=60, help="of CPU time after which a mutant counts as found: it hangs"
     )
     parser.add_argument("--map", type=Path, default=ROOT / ".mutants.json")
     given = parser.parse_args()
@@ -54,15 +55,19 @@ def main() -> None:
 
 def _control(jobs: list[Job], workers: int) -> None:
     """Without a mistake the same tests pass, or their failing would say nothing."""
-    tests = tuple(dict.fromkeys(test for job in jobs for test in job.tests))
+    by_file: dict[str, dict[str, None]] = {}
+    for job in jobs:
+        for test in job.tests:
+            by_file.setdefault(test.partition("::")[0], {})[test] = None
     untouched = (ROOT / jobs[0].file).read_text(encoding="utf-8")
     control = [
-        Job(name=f"control {test}", file=jobs[0].file, changed=untouched, tests=(test,)) for test in tests
+        Job(name=f"control {file}", file=jobs[0].file, changed=untouched, tests=tuple(tests))
+        for file, tests in by_file.items()
     ]
-    for outcome in run_all(control, workers, 600):
+    for outcome in run_all(control, workers, CONTROL_SECONDS):
         if outcome.found:
             raise SystemExit(f"{outcome.name} {outcome.found} without any mistake: {outcome.said}")
-    print(f"control: {len(tests)} test files pass without a mistake")
+    print(f"control: the tests of {len(control)} files pass without a mistake", flush=True)
 
 
 def planted(only: str) -> list[Job]:
@@ -89,13 +94,12 @@ def sampled(seed: int, count: int, kept: Path) -> list[Job]:
     jobs: list[Job] = []
     for mutant in chosen(ROOT, [*files, *FOLD_AND_DECIDE], seed, count):
         source = (ROOT / mutant.file).read_text(encoding="utf-8")
-        tests = tuple(found.get(mutant.file, {}).get(str(mutant.line), ()))
         jobs.append(
             Job(
                 name=mutant.name,
                 file=mutant.file,
                 changed=mutant.applied(source),
-                tests=tests or ("tests/test_rooms.py",),
+                tests=found.of(mutant.file, mutant.line) or ("tests/test_rooms.py",),
             )
         )
     return jobs

@@ -9,6 +9,8 @@ import msgspec
 
 SEEDS: Final = ("tests/simulation/test_seeds_0.py",)
 SQLITE: Final = ("tests/journal/test_sqlite.py", "tests/journal/test_store.py")
+QUEUES: Final = ("tests/actors/test_queues.py",)
+OWNERS: Final = ("tests/actors/test_ownership.py",)
 VERIFY: Final = ("tests/journal/test_verify.py", "tests/journal/test_verify_lives.py")
 
 
@@ -98,14 +100,17 @@ PLANTED: Final = (
     Planted(
         name="queued executions all begin after a restart",
         file="actors/supervisor.py",
-        before="        elif state.queued and not placed:\n            self._park(",
-        after="        elif False:\n            self._park(",
+        before="        elif state.queued and not placed:\n            self._park(execution, flow, recorder, history.queued_at)\n"
+        '        elif placeless and self._gate.ask(flow) != "run":\n',
+        after="        elif False:\n",
+        tests=QUEUES,
     ),
     Planted(
         name="a killed execution keeps its place",
         file="actors/execution.py",
         before="        self._vacate()\n",
         after="        if self._recorder.state.status != 'KILLED':\n            self._vacate()\n",
+        tests=QUEUES,
     ),
     Planted(
         name="one more than the limit runs",
@@ -130,6 +135,7 @@ PLANTED: Final = (
         file="actors/execution.py",
         before="                message.settle(None, ActorGone())\n        self._inbox.close()\n",
         after="                message.settle(None)\n        self._inbox.close()\n",
+        tests=OWNERS,
     ),
     Planted(
         name="a command is answered before it is durable",
@@ -166,6 +172,7 @@ PLANTED: Final = (
         file="actors/structure.py",
         before="    bench.record(lambda sequence, at: _at(started, sequence, at))\n    await bench.recorder.barrier()\n",
         after="    bench.record(lambda sequence, at: _at(started, sequence, at))\n",
+        tests=OWNERS,
     ),
     Planted(
         name="a write is done again after a crash",

@@ -5,6 +5,7 @@ writes the change, forks a child that runs pytest in the copy until the first fa
 """
 
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -12,11 +13,12 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from multiprocessing import Process, SimpleQueue
 from pathlib import Path
+from threading import Thread
 from typing import Any, Final
 
 import msgspec
@@ -28,10 +30,12 @@ LIBRARIES: Final = (
 )  # fmt: skip
 """No plugin of pytest: it wants to load those itself."""
 PYTEST: Final = ("-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:xdist", "--no-header", "--tb=line",
-                 "-o", "timeout=60", "--sim-count=30")  # fmt: skip
+                 "-o", "timeout=120", "--sim-count=30")  # fmt: skip
 
 
 _SECONDS: Final = count(1_000_000_000)
+WALL_FACTOR: Final = 10
+"""How much longer than its CPU time a run may take: the machine may have other work."""
 INTERNAL: Final = 3
 """pytest's exit code for its own failure; above are wrong use and no tests. 1: a test failed, 2: it cannot be imported."""
 
@@ -56,7 +60,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     said: str
 
 
-def run_all(jobs: Iterable[Job], workers: int, seconds_max: float) -> Iterator[Outcome]:
+def run_all(jobs: Iterable[Job], workers: int, seconds_max: int) -> Iterator[Outcome]:
     """Run every job; outcomes come as they are ready."""
     todo: SimpleQueue[Job | None] = SimpleQueue()
     done: SimpleQueue[Outcome] = SimpleQueue()
@@ -68,16 +72,21 @@ def run_all(jobs: Iterable[Job], workers: int, seconds_max: float) -> Iterator[O
         ]
         for process in processes:
             process.start()
-        for job in (*wanted, *(None for _ in processes)):
-            todo.put(job)
+        Thread(target=_fed, args=(todo, [*wanted, *(None for _ in processes)]), daemon=True).start()
         for _ in wanted:
             yield done.get()
         for process in processes:
             process.join()
 
 
+def _fed(todo: "SimpleQueue[Job | None]", jobs: list[Job | None]) -> None:
+    """From a thread: the pipe holds a few jobs only."""
+    for job in jobs:
+        todo.put(job)
+
+
 def _work(
-    copy: Path, todo: "SimpleQueue[Job | None]", done: "SimpleQueue[Outcome]", seconds_max: float
+    copy: Path, todo: "SimpleQueue[Job | None]", done: "SimpleQueue[Outcome]", seconds_max: int
 ) -> None:
     copied(copy)
     sys.path[:0] = [str(copy), str(copy / "tests/import_root")]
@@ -103,7 +112,7 @@ def copied(copy: Path) -> None:
 
 
 @contextmanager
-def changed(file: Path, text: str) -> Iterator[None]:
+def changed(file: Path, text: str) -> Generator[None]:
     """A file with other text, until the block ends."""
     before = file.read_text(encoding="utf-8")
     _write(file, text)
@@ -119,13 +128,16 @@ def _write(file: Path, text: str) -> None:
     os.utime(file, (next(_SECONDS), next(_SECONDS)))
 
 
-def _outcome(copy: Path, job: Job, seconds_max: float) -> Outcome:
+def _outcome(copy: Path, job: Job, seconds_max: int) -> Outcome:
     began, output = time.monotonic(), copy / ".output"
     child = os.fork()
     if child == 0:
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds_max, seconds_max))
         _pytest(copy, job, output)
-    status = _waited(child, began + seconds_max)
-    found = {None: "timeout", 0: ""}.get(status, "failed")
+    status = _waited(child, began + seconds_max * WALL_FACTOR)
+    found = {None: "timeout", 0: "", -signal.SIGXCPU: "timeout", -signal.SIGKILL: "timeout"}.get(
+        status, "failed"
+    )
     said = output.read_text(encoding="utf-8", errors="replace") if output.exists() else ""
     if status is not None and status >= INTERNAL:
         print(
