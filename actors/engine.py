@@ -8,8 +8,8 @@
 Nothing here knows of HTTP servers: importing it pulls in neither Quart nor Hypercorn.
 """
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -31,7 +31,7 @@ from hookledger.actors.rendering import Rendered, make_renderer
 from hookledger.actors.schedules import Schedules
 from hookledger.actors.supervisor import Supervisor
 from hookledger.journal.entry import SYSTEM, Header
-from hookledger.journal.errors import ExecutionUnknown
+from hookledger.journal.errors import ExecutionDamaged, ExecutionUnknown, JournalGap
 from hookledger.journal.events import (
     AnyEvent,
     ExecutionEvent,
@@ -339,8 +339,10 @@ class Engine:
 
         Raises:
             ExecutionUnknown: There is no such execution.
+            ExecutionDamaged: Its entries cannot be read.
         """
-        events: list[Any] = await self.journal.read(execution_id)
+        with _legible(execution_id):
+            events: list[Any] = await self.journal.read(execution_id)
         if not events or execution_id == SYSTEM:
             raise ExecutionUnknown(execution_id)
         return events
@@ -350,6 +352,7 @@ class Engine:
 
         Raises:
             ExecutionUnknown: There is no such execution.
+            ExecutionDamaged: Its entries cannot be read.
         """
 
         def folded(reader: Reader) -> State:
@@ -360,13 +363,15 @@ class Engine:
             told = (event for event in events if at is None or event.sequence <= at)
             return fold_all(told, before(reader.entries, events))
 
-        return await self.journal.ask(folded)
+        with _legible(execution_id):
+            return await self.journal.ask(folded)
 
     async def past(self, execution_id: str) -> Past:
         """Everything durable of an execution: its events, the state they fold to, the flow that explains them.
 
         Raises:
             ExecutionUnknown: There is no such execution.
+            ExecutionDamaged: Its entries cannot be read.
         """
 
         def read(reader: Reader) -> tuple[list[Any], State]:
@@ -377,7 +382,8 @@ class Engine:
             kept = events_before(reader.entries, events)
             return [*kept, *events], fold_all(events, before(reader.entries, events))
 
-        events, state = await self.journal.ask(read)
+        with _legible(execution_id):
+            events, state = await self.journal.ask(read)
         return Past(execution=execution_id, events=events, state=state, flow=self.flow_of(state))
 
     def flow_of(self, state: State) -> Flow | None:
@@ -444,6 +450,15 @@ async def _opened(
     schedules = Schedules(journal, flows, reception, ports, supervisor)
     nursery.start_soon(supervisor.run_timers)
     return cls(journal, flows, ports, registry, supervisor, reception, schedules)
+
+
+@contextmanager
+def _legible(execution_id: str) -> Generator[None]:
+    """What cannot be read, or does not follow, is damage of that execution, whatever showed it."""
+    try:
+        yield
+    except (msgspec.DecodeError, JournalGap, KeyError, AssertionError) as error:
+        raise ExecutionDamaged(execution_id, f"{type(error).__name__}: {error}") from error
 
 
 @asynccontextmanager

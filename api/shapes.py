@@ -131,6 +131,8 @@ class ExecutionSummary(Shape, frozen=True, kw_only=True):
     """The first of those that repeat one another, itself when it is that."""
     parent_id: str | UnsetType = UNSET
     """The execution that it repeats, or whose Subflow started it."""
+    quarantine: str | UnsetType = UNSET
+    """Why it is open and cannot go on; `hookledger journal verify` with its id says more."""
     deleted: bool = False
 
 

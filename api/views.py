@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -85,8 +86,8 @@ def webhook_view(execution_id: str, state: State, public_url: str) -> WebhookVie
     )
 
 
-def row_view(row: ExecutionRow) -> ExecutionSummary:
-    """An execution as lists show it."""
+def row_view(row: ExecutionRow, quarantined: Mapping[str, str] = MappingProxyType({})) -> ExecutionSummary:
+    """An execution as lists show it; of one in quarantine also the reason."""
     history = [("CREATED", row.started)]
     if row.state != "CREATED":
         history.append((row.state, row.ended or row.started))
@@ -99,6 +100,7 @@ def row_view(row: ExecutionRow) -> ExecutionSummary:
         state=state_view(tuple(history)),
         original_id=row.original or row.execution,
         parent_id=row.parent or row.replay_of or UNSET,
+        quarantine=quarantined.get(row.execution) or UNSET,
     )
 
 

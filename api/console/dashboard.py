@@ -65,7 +65,7 @@ async def dashboard(desk: Desk, call: Call) -> HttpResponse:
         chart=chart,
         table=table_of(found.minutes),
         states=STATES,
-        open_rows=[list_row(row, now) for row in found.open_rows],
+        open_rows=[list_row(row, now, desk.engine.quarantined) for row in found.open_rows],
         waiting=[
             (WAIT_WORDS[name], number, f"{EXECUTIONS}?{urlencode({'waits': name})}")
             for name, number in sorted(found.waiting.items())

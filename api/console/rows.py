@@ -1,5 +1,6 @@
 """An execution as a row: the same in every list."""
 
+from collections.abc import Container
 from typing import Final
 
 import msgspec
@@ -29,13 +30,15 @@ class ListRow(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     waits: str
     open: bool
+    quarantined: bool
+    """It is open and cannot go on."""
     started: int
     duration: int
     labels: tuple[tuple[str, str], ...]
 
 
-def list_row(row: ExecutionRow, now: int) -> ListRow:
-    """An execution for a list; labels of the engine's own are left out."""
+def list_row(row: ExecutionRow, now: int, quarantined: Container[str] = ()) -> ListRow:
+    """An execution for a list, and whether it is in quarantine; labels of the engine's own are left out."""
     own = tuple((name, value) for name, value in row.labels.items() if not name.startswith("system."))
     return ListRow(
         id=row.execution,
@@ -45,6 +48,7 @@ def list_row(row: ExecutionRow, now: int) -> ListRow:
         state=row.state,
         waits=WAIT_WORDS.get(row.waits, "") if row.waits != "RUNNING" else "",
         open=row.open,
+        quarantined=row.execution in quarantined,
         started=row.started,
         duration=row.duration if row.ended else max(0, now - row.started),
         labels=own,

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, ClassVar, Final, TypeAlias
 
-from msgspec import Meta
+import msgspec
+from msgspec import UNSET, Meta
 
 from hookledger.actors.engine import Engine
 from hookledger.api.call import Call
@@ -94,14 +95,16 @@ async def get_execution(engine: Engine, call: Call, query: Nothing) -> HttpRespo
     tag = f'"{past.state.sequence}"'
     if call.request.header("if-none-match") == tag:
         return HttpResponse(status=304, headers=(("ETag", tag),))
-    return json_response(past_view(past), headers={"ETag": tag})
+    quarantine = engine.quarantined.get(execution_id, UNSET)
+    view = msgspec.structs.replace(past_view(past), quarantine=quarantine)
+    return json_response(view, headers={"ETag": tag})
 
 
 async def search_executions(engine: Engine, call: Call, query: ExecutionSearch) -> HttpResponse:
     """Executions page by page."""
     wanted = query.wanted()
     rows, total = await engine.journal.ask(lambda reader: reader.rows(wanted))
-    return json_response({"results": [row_view(row) for row in rows], "total": total})
+    return json_response({"results": [row_view(row, engine.quarantined) for row in rows], "total": total})
 
 
 async def get_graph(engine: Engine, call: Call, query: Nothing) -> HttpResponse:

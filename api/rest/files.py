@@ -11,6 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from hookledger.actors.engine import Engine
 from hookledger.actors.errors import FlowUnusable
+from hookledger.actors.limiters import limiter
 from hookledger.api.call import Call
 from hookledger.api.http import HttpResponse, json_response, problem
 from hookledger.api.queries import Nothing, Query
@@ -112,7 +113,7 @@ async def _found(engine: Engine, call: Call, query: FilePath) -> tuple[Path, int
         return path, path.stat().st_size
 
     try:
-        return await trio.to_thread.run_sync(look)
+        return await trio.to_thread.run_sync(look, limiter=limiter("files"))
     except FileForeign as error:
         raise Refused(problem(422, f"the parameter `path`: {error}", slug="file-foreign")) from error
     except OSError as error:

@@ -23,6 +23,7 @@ DETAILS: Final[dict[str, str]] = {
     "schema-violated": "the body does not fit this webhook's schema",
     "idempotency-key-required": "this webhook needs an Idempotency-Key",
     "idempotency-mismatch": "this key was used before for another delivery",
+    "execution-damaged": "this was delivered before, and its record is damaged; an operator has to look",
     "duplicate-in-flight": "the first delivery with this key is still being worked on",
     "rate-limited": "too many requests; send it again later",
     "overloaded": "the server has too much to do; send it again later",

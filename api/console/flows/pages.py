@@ -76,7 +76,7 @@ async def overview(desk: Desk, call: Call) -> HttpResponse:
         triggers=trigger_rows(revision.flow),
         tasks=len(list(revision.flow.walk())) if revision.flow else 0,
         spark=spark_of(runs.get(name, [])),
-        rows=[list_row(row, desk.now) for row in rows],
+        rows=[list_row(row, desk.now, desk.engine.quarantined) for row in rows],
     )
 
 
@@ -102,7 +102,7 @@ async def executions(desk: Desk, call: Call) -> HttpResponse:
         "executions",
         status=400 if problem else 200,
         problem=problem,
-        rows=[list_row(row, desk.now) for row in rows],
+        rows=[list_row(row, desk.now, desk.engine.quarantined) for row in rows],
         states=STATES,
         state=state,
         path=path,

@@ -52,6 +52,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     tasks: Sequence[str]
     """Paths at which a replay may begin."""
     broken: str
+    quarantine: str
+    """Why it is open and cannot go on; empty when it can."""
 
 
 class Desk(ConsoleDesk, frozen=True, kw_only=True):
@@ -114,6 +116,7 @@ class Desk(ConsoleDesk, frozen=True, kw_only=True):
             revision=state.revision,
             tasks=list(state.runs)[:TASKS_MAX],
             broken=history.broken,
+            quarantine=self.engine.quarantined.get(row.execution, ""),
         )
 
 

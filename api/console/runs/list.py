@@ -160,7 +160,7 @@ async def executions_list(desk: Desk, call: Call) -> HttpResponse:
         place="executions",
         filters=filters,
         problems=problems,
-        rows=[list_row(row, desk.now) for row in rows],
+        rows=[list_row(row, desk.now, desk.engine.quarantined) for row in rows],
         pager=_pager(filters, page, len(rows), total),
         empty=empty,
         status=400 if problems else 200,

@@ -16,7 +16,7 @@ from hookledger.api.webhook.refusal import Answered, Refused
 from hookledger.api.webhook.repetitions import Repetitions
 from hookledger.api.webhook.waiting import Waiting
 from hookledger.journal.deliveries import Claim, scope_of
-from hookledger.journal.errors import ExecutionUnknown
+from hookledger.journal.errors import ExecutionDamaged, ExecutionUnknown
 from hookledger.runtime.expressions import ExpressionError
 from hookledger.runtime.triggers.webhook import Deduplication, Redaction, WebhookSettings
 from hookledger.runtime.triggers.webhook.signatures import DedupSource
@@ -99,6 +99,10 @@ class Deduplicate:
         except ExecutionUnknown:
             exchange.engine.claims.forget(claim)
             return False
+        except ExecutionDamaged as error:
+            raise self._damaged(claim) from error
+        if claim.execution in exchange.engine.quarantined:
+            raise self._damaged(claim)
         if self._settings.on_duplicate == "IGNORE":
             await execution.accepted()
             self._note(exchange, claim, same, "ignored")
@@ -113,6 +117,12 @@ class Deduplicate:
         self._note(exchange, claim, same, "replayed" if execution.ended else "joined")
         exchange.claimed, exchange.original = claim.execution, execution
         return True
+
+    @staticmethod
+    def _damaged(claim: Claim) -> Refused:
+        """The key is taken by an execution that nobody can answer for; what is wrong with it is the operator's."""
+        reason = f"{claim.execution}, which the key belongs to, is damaged"
+        return Refused(409, "execution-damaged", reason, more={"executionId": claim.execution})
 
     def _note(self, exchange: Exchange, claim: Claim, same: bool, answered: str) -> None:
         if exchange.dry or exchange.settings.record == "NONE":
