@@ -12,6 +12,7 @@ from hookledger.api.webhook.redaction import (
     redact_events,
     redact_headers,
     redact_key,
+    redact_parameters,
     redact_path,
     redact_query,
 )
@@ -249,9 +250,14 @@ class Exchange:
 
     @cached_property
     def safe_headers(self) -> tuple[tuple[str, str], ...]:
-        """The headers without credentials, and without the key."""
-        kept = redact_headers(self.request.headers, self.match.secret_headers)
-        return tuple((name, redact_key(value, self._key)) for name, value in kept)
+        """The headers without credentials, and without the key and the parameters that URLs in them have."""
+        kept, parameters = (
+            redact_headers(self.request.headers, self.match.secret_headers),
+            self.match.secret_parameters,
+        )
+        return tuple(
+            (name, redact_key(redact_parameters(value, parameters), self._key)) for name, value in kept
+        )
 
     @cached_property
     def safe_query(self) -> str:

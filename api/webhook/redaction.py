@@ -3,18 +3,18 @@
 import codecs
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from functools import lru_cache
 from typing import Any, Final
-from urllib.parse import unquote_plus
+from urllib.parse import quote_plus, unquote_plus
 
 import msgspec
 
 from hookledger.api.http import Headers
 from hookledger.runtime.charsets import UTF_8, charset_of, decoded, known_charset
 from hookledger.runtime.json_slices import TooManyValues, loads
-from hookledger.runtime.triggers.received import media_of
+from hookledger.runtime.triggers.received import is_json, media_of
 from hookledger.runtime.triggers.webhook.settings import Redaction
 
 KEY_CHARS_ALONE: Final = 8
@@ -38,6 +38,12 @@ def redact_headers(headers: Headers, more: frozenset[str] = frozenset()) -> Head
     """Replace the values of headers that carry credentials; names are compared in lower case."""
     secret = SECRET_HEADERS | more
     return tuple((name, REDACTED if name.lower() in secret else value) for name, value in headers)
+
+
+def redact_parameters(text: str, more: frozenset[str] = frozenset()) -> str:
+    """Replace the same parameters in a URL: proxies copy it into headers, and pages into `Referer`."""
+    before, mark, query = text.partition("?")
+    return f"{before}?{redact_query(query, more)}" if mark else text
 
 
 def redact_path(raw_path: str) -> str:
@@ -83,46 +89,124 @@ def _parameter(part: str, secret: frozenset[str]) -> str:
     return f"{name}={REDACTED}" if equals and unquote_plus(name) in secret else part
 
 
-def redact_fields(fields: Mapping[str, Sequence[str]], names: frozenset[str]) -> dict[str, list[str]]:
-    """Replace the text fields of a form that have these names."""
-    return {name: [REDACTED] * len(given) if name in names else list(given) for name, given in fields.items()}
-
-
 class Unredactable(Exception):
     """What is to be kept out of the journal cannot be found in this body; the text says why."""
+
+
+def redact_fields(fields: Mapping[str, Sequence[str]], rules: Redaction) -> dict[str, list[str]]:
+    """Replace in the text fields of a form what the rules name.
+
+    A pointer's first step may be the name of a field; a field that holds JSON is looked into.
+
+    Raises:
+        Unredactable: A field begins like JSON and is none that is read in one way only.
+    """
+    return {name: [_field(name, value, rules) for value in given] for name, given in fields.items()}
+
+
+def _field(name: str, value: str, rules: Redaction) -> str:
+    outer = name.partition("[")[0]  # `card[number]` is `/card/number` to many a framework
+    if name in rules.parameters or any(outer == pointer[0] for pointer in rules.pointers):
+        return REDACTED
+    if not rules.pointers or not _is_like_json(value):
+        return value
+    found = _replaced(value, rules.pointers)
+    return value if found is None else found.decode()
+
+
+def check_files(files: Iterable[tuple[str, str]], rules: Redaction) -> None:
+    """Files of forms are kept as they are sent.
+
+    Args:
+        files: Name and content type of each.
+
+    Raises:
+        Unredactable: What the rules name is, or may be, in one of them.
+    """
+    for name, content_type in files:
+        named = name in rules.parameters or any(name == pointer[0] for pointer in rules.pointers)
+        if named or (rules.pointers and is_json(media_of(content_type))):
+            raise Unredactable(f"the form's file {name[:100]!r} would be kept as it is")
 
 
 def redact_body(body: bytes, content_type: str, charset: str, rules: Redaction) -> bytes:
     """Replace in a body what JSON Pointers name, and the fields of an urlencoded form.
 
     Raises:
-        Unredactable: Pointers are to be followed, and the body is no JSON document that is read in one way only.
+        Unredactable: Pointers are to be followed, and the body is neither a form nor a JSON document that is read in
+            one way only.
     """
     if not body or not (rules.pointers or rules.parameters):
         return body
-    form = media_of(content_type) == FORM
-    if rules.parameters and form and body.lstrip()[:1] not in (b"{", b"["):
-        return redact_query(body.decode("latin-1"), rules.parameters).encode("latin-1")
-    return _redact_json(body, (charset_of(content_type), charset), rules.pointers) if rules.pointers else body
+    charsets, media = (charset_of(content_type), charset), media_of(content_type)
+    if media == FORM or not (media or rules.pointers):
+        form = _redact_form(body, charsets, rules)
+        if form is not None:
+            return form
+    return _redact_json(body, charsets, rules.pointers) if rules.pointers else body
+
+
+def _redact_form(body: bytes, charsets: tuple[str, str], rules: Redaction) -> bytes | None:
+    """None for what is no form, whatever it claims to be."""
+    try:
+        text = decoded(body, *charsets, errors="surrogateescape")
+        if _is_like_json(text) and (rules.pointers or _is_json_text(text)):
+            return None
+        parts = [_part(part, rules) for part in text.split("&")]
+        changed = "&".join(parts)
+        return body if changed == text else _marked(changed.encode("utf-8", "surrogateescape"), charsets)
+    except UnicodeError as error:
+        raise Unredactable("it is no text in its charset") from error
+
+
+def _part(part: str, rules: Redaction) -> str:
+    name, equals, value = part.partition("=")
+    if not equals:
+        return part
+    plain = unquote_plus(value)
+    found = _field(unquote_plus(name), plain, rules)
+    return part if found == plain else f"{name}={found if found == REDACTED else quote_plus(found)}"
+
+
+def _is_like_json(text: str) -> bool:
+    return text.lstrip()[:1] in ("{", "[")
+
+
+def _is_json_text(text: str) -> bool:
+    try:
+        loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _marked(text: bytes, charsets: tuple[str, str]) -> bytes:
+    """UTF-8 that is read as such, whatever charset the body was said to have."""
+    usual = next(filter(None, map(known_charset, charsets)), UTF_8) in (UTF_8, "utf_8")
+    return text if usual else codecs.BOM_UTF8 + text
 
 
 def _redact_json(body: bytes, charsets: tuple[str, str], pointers: Sequence[tuple[str, ...]]) -> bytes:
     try:
-        value = loads(decoded(body, *charsets, errors="strict"), unique=True)
-        found = [_replace(value, pointer) for pointer in pointers]
-        if not any(found):
-            return body
-        changed = _dumped(value)
+        text = decoded(body, *charsets, errors="strict")
     except UnicodeDecodeError as error:
         raise Unredactable("it is no text in its charset") from error
+    changed = _replaced(text, pointers)
+    return body if changed is None else _marked(changed, charsets)
+
+
+def _replaced(text: str, pointers: Sequence[tuple[str, ...]]) -> bytes | None:
+    """The JSON without what the pointers name; None when there is nothing of it."""
+    try:
+        value = loads(text, unique=True)
+        found = [_replace(value, pointer) for pointer in pointers]
+        return _dumped(value) if any(found) else None
     except TooManyValues as error:
         raise Unredactable(str(error)) from error
     except RecursionError as error:
         raise Unredactable("it nests too deeply") from error
     except ValueError as error:
         raise Unredactable(f"it is no JSON: {str(error)[:200]}") from error
-    usual = next(filter(None, map(known_charset, charsets)), UTF_8) in (UTF_8, "utf_8")
-    return changed if usual else codecs.BOM_UTF8 + changed
 
 
 def _dumped(value: Any) -> bytes:

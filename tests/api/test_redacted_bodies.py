@@ -25,6 +25,14 @@ REFUSED: Final[dict[str, tuple[bytes, dict[str, str]]]] = {
         b'{"card": "%s"} x' % SECRET.encode(),
         {"content-type": "application/x-www-form-urlencoded"},
     ),
+    "a form with half a JSON": (
+        b"payload=%%7B%%22card%%22:%%22%s%%22" % SECRET.encode(),
+        {"content-type": "application/x-www-form-urlencoded"},
+    ),
+    "a form that is no text": (
+        f"card={SECRET}".encode("utf-16-le") + b"\0",
+        {"content-type": "application/x-www-form-urlencoded; charset=utf-16"},
+    ),
 }
 KEPT: Final[dict[str, tuple[bytes, dict[str, str], Any]]] = {
     "plain": (b'{"card": "%s", "a": 1}' % SECRET.encode(), {}, {"card": "[redacted]", "a": 1}),
@@ -40,6 +48,21 @@ KEPT: Final[dict[str, tuple[bytes, dict[str, str], Any]]] = {
         b"a=1&card=%s&card=2" % SECRET.encode(),
         {"content-type": "application/x-www-form-urlencoded"},
         "a=1&card=[redacted]&card=[redacted]",
+    ),
+    "a form in UTF-16": (
+        f"a=1&card={SECRET}".encode("utf-16"),
+        {"content-type": "application/x-www-form-urlencoded; charset=utf-16"},
+        "a=1&card=[redacted]",
+    ),
+    "JSON in a form": (
+        b"payload=%%7B%%22card%%22%%3A%%22%s%%22%%7D&a=%%ff\xff" % SECRET.encode(),
+        {"content-type": "application/x-www-form-urlencoded"},
+        "payload=%7B%22card%22%3A%22%5Bredacted%5D%22%7D&a=%ff\ufffd",
+    ),
+    "a form with members": (
+        b"card[number]=%s" % SECRET.encode(),
+        {"content-type": "application/x-www-form-urlencoded"},
+        "card[number]=[redacted]",
     ),
     "large": (json.dumps({"card": SECRET, "a": LONG}).encode(), {}, {"card": "[redacted]", "a": LONG}),
 }  # fmt: skip
@@ -99,3 +122,63 @@ async def test_json_of_too_many_values_is_refused(tmp_path: Path) -> None:
         body = b"[" + b"[]," * 1_000_000 + b"[]]"
         answer = await site.call("f", method="POST", content=body)
         assert (answer.status_code, "1000000 arrays" in answer.json()["detail"]) == (413, True)
+
+
+PARTS: Final[dict[str, tuple[str, int]]] = {
+    'name="card"': (SECRET, 200),
+    'name="card[number]"': (SECRET, 200),
+    'name="note"': (json.dumps({"card": SECRET}), 200),
+    'name="half"': (f'{{"card": "{SECRET}"', 422),
+    'name="card"; filename="a.txt"': (SECRET, 422),
+    'name="note"; filename="a.json"\r\nContent-Type: application/json': (json.dumps({"card": SECRET}), 422),
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+async def test_pointers_reach_into_the_parts_of_a_form(tmp_path: Path, part: str) -> None:
+    """
+    A field that a pointer names, and JSON in any field, are redacted; what would be kept as it is is refused.
+    """
+    text, status = PARTS[part]
+    rules = "    redact: {pointers: [/card, /card/number]}\n"
+    body = f"--x\r\nContent-Disposition: form-data; {part}\r\n\r\n{text}\r\n--x--\r\n"
+    async with open_site(tmp_path, {"f": flow("f", trigger=rules)}) as site:
+        headers = {"content-type": "multipart/form-data; boundary=x"}
+        answer = await site.call("f", method="POST", content=body.encode(), headers=headers)
+        assert answer.status_code == status
+        assert SECRET.encode() not in site.journal_bytes()
+        files = [path for path in site.data.rglob("*") if path.is_file() and "files" in path.parts]
+        assert not any(SECRET.encode() in path.read_bytes() for path in files)
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        ("{=1&card=" + SECRET, "application/x-www-form-urlencoded"),
+        ("a=1&card=" + SECRET, ""),
+        ("a=1&c%61rd=" + SECRET, "application/x-www-form-urlencoded, text/plain"),
+    ],
+)
+async def test_a_form_is_found_whatever_it_looks_like(tmp_path: Path, body: str, content_type: str) -> None:
+    """
+    One that begins like JSON and is none, and one without a type that can be read.
+    """
+    rules = "    redact: {parameters: [card]}\n"
+    async with open_site(tmp_path, {"f": flow("f", trigger=rules)}) as site:
+        headers = {"content-type": content_type} if content_type else {}
+        answer = await site.call("f", method="POST", content=body.encode(), headers=headers)
+        assert answer.status_code == 200
+        assert SECRET.encode() not in site.journal_bytes()
+
+
+async def test_parameters_are_redacted_in_copies_of_the_url(tmp_path: Path) -> None:
+    """
+    What proxies and pages copy into headers holds the same parameters.
+    """
+    rules = "    redact: {parameters: [card]}\n"
+    url = f"/x?a=1&c%61rd={SECRET}&access_token={SECRET}"
+    async with open_site(tmp_path, {"f": flow("f", trigger=rules)}) as site:
+        headers = {"x-original-uri": url, "referer": f"https://here{url}"}
+        found = await site.variables("f", method="POST", content=b"{}", headers=headers)
+        assert found["headers"]["x-original-uri"] == ["/x?a=1&c%61rd=[redacted]&access_token=[redacted]"]
+        assert SECRET.encode() not in site.journal_bytes()

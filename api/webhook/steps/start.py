@@ -7,7 +7,7 @@ from hookledger.actors.ids import new_id
 from hookledger.actors.reception import Delivery
 from hookledger.api.http import HttpResponse
 from hookledger.api.webhook.exchange import Exchange
-from hookledger.api.webhook.redaction import redact_fields, redact_path
+from hookledger.api.webhook.redaction import Unredactable, check_files, redact_fields, redact_path
 from hookledger.api.webhook.refusal import Answered, Refused
 from hookledger.journal.deliveries import Claim, scope_of
 
@@ -87,10 +87,11 @@ class Start:
             return ""
         from hookledger.api.webhook.files import Place
 
-        match, settings, uri = exchange.match, exchange.settings, ""
+        match, uri = exchange.match, ""
         place = Place(namespace=match.flow.namespace, flow=match.flow.id, execution=exchange.execution_id)
         # Asked before anything is moved: a delivery that is refused leaves nothing in the store.
         await exchange.engine.examine(match.flow, match.trigger, delivery_of(exchange))
+        fields = _shown_fields(exchange)
         if exchange.stored is not None:
             uri = await self._files.keep(exchange.stored, place, "body")
             exchange.stored_sha256 = exchange.stored.sha256
@@ -98,9 +99,21 @@ class Start:
         if exchange.parts is not None:
             exchange.variables |= {
                 "parts": await exchange.parts.keep(place),
-                "formFields": redact_fields(exchange.parts.fields, settings.redaction.parameters),
+                "formFields": fields,
             }
         return uri
+
+
+def _shown_fields(exchange: Exchange) -> dict[str, list[str]]:
+    """The text fields of a form as they may be written down; 422 where that cannot be told."""
+    parts, rules = exchange.parts, exchange.settings.redaction
+    if parts is None:
+        return {}
+    try:
+        check_files(((one.name, one.content_type) for one in parts.files), rules)
+        return redact_fields(parts.fields, rules)
+    except Unredactable as error:
+        raise Refused(422, "body-unredactable", f"redact: {error}") from error
 
 
 def delivery_of(exchange: Exchange, uri: str = "") -> Delivery:

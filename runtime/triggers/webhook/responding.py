@@ -37,6 +37,20 @@ _OURS: Final = frozenset(
     }
 )
 """Hop-by-hop headers (RFC 9110 section 7.6.1), those that frame the body, and our own."""
+_BROWSERS: Final = frozenset(
+    {
+        "alt-svc",
+        "clear-site-data",
+        "nel",
+        "report-to",
+        "reporting-endpoints",
+        "service-worker-allowed",
+        "set-cookie",
+        "set-cookie2",
+        "strict-transport-security",
+    }
+)
+"""What a browser keeps for the whole origin, where the console's session is."""
 
 
 class ResponseUnusable(ValueError):
@@ -49,6 +63,8 @@ def header_problem(name: str, value: str) -> str:
         return "is not a header name"
     if name.lower() in _OURS:
         return "cannot be set by a flow: it belongs to the connection, to `contentType` or to the server"
+    if name.lower() in _BROWSERS:
+        return "cannot be set by a flow: browsers keep it for the whole origin, which is the console's too"
     if not _VALUE.fullmatch(value):
         return "has a line break or another character that no header may carry"
     return "is too long" if len(value) > VALUE_CHARS_MAX else ""

@@ -68,6 +68,8 @@ WRONG = [
     ("response: {on: COMPLETED}", "add `wait: true`"),
     ("response: {code: 99}", "from 200 to 599"),
     ("response: {headers: {Content-Length: '1'}}", "cannot be set by a flow"),
+    ("response: {headers: {set-Cookie: 'a=b'}}", "browsers keep it for the whole origin"),
+    ("response: {headers: {Clear-Site-Data: '*'}}", "browsers keep it for the whole origin"),
     ('response: {headers: {X: "a\\r\\nb"}}', "line break"),
     ("cloudEvents: SOMETIMES", "SOMETIMES"),
     ("fetchType: STORE\n    schema: true", "needs the body in memory"),
