@@ -20,6 +20,8 @@ from hookledger.runtime.triggers.received import content_type, known_body, trigg
 TENANT = "main"
 WITHOUT_OUTPUTS: Final = frozenset({"Labels", "Exit"})
 """Task types that never have outputs, not even an empty map."""
+_ENTERED: Final = dict.fromkeys(("CREATED", "QUEUED", "RESTARTED", "RETRYING", "PAUSED"), "RUNNING")
+"""What an execution is as soon as a task of it begins, with the state that it is left in thereby."""
 RESUMED_TO: Final = {"warn": "WARNING", "fail": "FAILED", "cancel": "CANCELLED"}
 
 
@@ -127,7 +129,7 @@ class Scope:
         if outermost in self._after and state.settled is not None:
             made = {"outputs": state.settled.outputs} if state.settled.outputs else {}
             return {"state": state.settled.state, **made}
-        return {"state": "RUNNING" if state.status in ("CREATED", "RESTARTED") else state.status}
+        return {"state": state.status if state.pauses else _ENTERED.get(state.status, state.status)}
 
     def _parents(self, state: State, place: Place) -> dict[str, Any]:
         """`parent` is the nearest flowable around; `parents` are those with a value or outputs, nearest first.

@@ -472,6 +472,25 @@ async def test_every_failed_attempt_leaves_a_line(
     assert [line.message for line in store.logs(execution.id)][:2] == ["why", "why"]
 
 
+async def test_whatever_begins_sees_a_running_execution(
+    autojump_clock: MockClock, open_engine: OpenEngine
+) -> None:
+    """
+    Also behind the wait between two rounds of a loop, and in the second attempt of a task.
+    """
+    until = "condition: '{{ outputs.l.iterationCount >= 2 }}', checkFrequency: {interval: PT0.1S}"
+    again = "retry: {type: constant, interval: PT0.1S, maxAttempts: 2}"
+    seen = "{{ execution.state }}"
+    fails = "condition: '{{ execution.state != \"RUNNING\" or taskrun.attemptsCount < 1 }}'"
+    source = flow(
+        f"  - {{id: l, type: C.flow.LoopUntil, {until}, tasks: [{{id: r, {RETURN}, format: '{seen}'}}]}}\n"
+        f"  - {{id: f, {FAIL}, {fails}, {again}}}"
+    )
+    async with open_engine(source) as engine:
+        state = await run(engine)
+    assert (state.status, set(values(state).values())) == ("SUCCESS", {"RUNNING"})
+
+
 @pytest.mark.parametrize(
     ("template", "text"),
     [
