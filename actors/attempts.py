@@ -7,7 +7,7 @@ import trio
 from hookledger.actors.answering import at_task
 from hookledger.actors.attempt import AttemptContext, Ended, instance_of, run_attempt
 from hookledger.actors.bench import Bench
-from hookledger.actors.off_loop import rendering
+from hookledger.actors.off_loop import rendering, turn
 from hookledger.actors.rendering import Rendered
 from hookledger.journal.events import (
     ExecutionPaused,
@@ -75,13 +75,14 @@ class Attempts:
 
     async def stop(self, command: EndAttempts) -> None:
         """Cancel attempts; their ends come through the inbox like any other."""
-        for path in command.paths:
+        for number, path in enumerate(command.paths, 1):
             scope = self._live.get(path)
             if scope is not None:
                 scope.cancel()
             else:
                 attempt = self._bench.state.runs[path].attempts
                 await self.close(Ended(path=path, attempt=attempt, outcome="killed", error=KILLED))
+            await turn(number)
 
     async def take_up(self, path: str) -> None:
         """An attempt nobody works on was interrupted by a crash: its effect class says what happens to it."""

@@ -4,7 +4,9 @@ from typing import Final, Literal, TypeAlias
 
 import trio
 
-Kind: TypeAlias = Literal["calculating", "deciding", "names", "files", "flows", "processes"]
+Kind: TypeAlias = Literal[
+    "calculating", "deciding", "names", "files", "flows", "sources", "opening", "processes"
+]
 
 AT_ONCE: Final[dict[Kind, int]] = {
     "calculating": 2,
@@ -12,9 +14,12 @@ AT_ONCE: Final[dict[Kind, int]] = {
     "names": 64,
     "files": 16,
     "flows": 2,
+    "sources": 2,
+    "opening": 1,
     "processes": 32,
 }
-"""`files` are stored bodies, `flows` the files of the flows directory, which may lie on another, slower disk.
+"""`files` are stored bodies, `flows` the files of the flows directory, which may lie on another, slower disk;
+`sources` are flows that people check, compare or look at, `opening` is the journal's.
 More threads that calculate would only share the interpreter's lock."""
 
 _limiters: trio.lowlevel.RunVar[dict[Kind, trio.CapacityLimiter]] = trio.lowlevel.RunVar("limiters")

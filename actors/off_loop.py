@@ -13,7 +13,16 @@ SMALL_BYTES: Final = 32 * 1024
 LARGE: Final = 256 * 1024
 """Weight from which on encoding and hashing is felt by others."""
 
+AT_ONCE: Final = 16
+"""Items of one piece of work that are done before others may go on."""
+
 Result = TypeVar("Result")
+
+
+async def turn(number: int) -> None:
+    """Behind item `number` (from 1) of many: after every few of them all other tasks have their turn."""
+    if not number % AT_ONCE:
+        await trio.lowlevel.checkpoint()
 
 
 async def off_loop(work: Callable[[], Result], *, size: int = SMALL_BYTES) -> Result:

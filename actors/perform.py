@@ -1,7 +1,7 @@
 """Does what `decide` asks for. One small handler per command, found in a table."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final
+from typing import Any
 
 import trio
 
@@ -9,6 +9,7 @@ from hookledger.actors.attempt import Ended
 from hookledger.actors.attempts import Attempts, Outbox
 from hookledger.actors.bench import Bench
 from hookledger.actors.endings import finish, finish_killed, settle_result
+from hookledger.actors.off_loop import turn
 from hookledger.actors.structure import (
     begin_deadline,
     begin_wait,
@@ -37,9 +38,6 @@ from hookledger.runtime.plan import (
     StartChild,
     TakeBranch,
 )
-
-COMMANDS_AT_ONCE: Final = 16
-"""So many commands are carried out before others may go on."""
 
 
 class Performer:
@@ -75,8 +73,7 @@ class Performer:
                 await _HANDLERS[type(command)](self, command)
             if self._bench.recorder.large:
                 await self._bench.recorder.append()
-            if not number % COMMANDS_AT_ONCE:
-                await trio.lowlevel.checkpoint()
+            await turn(number)
         return self._bench.state.sequence != before
 
     def _put_off(self, command: Command) -> bool:
@@ -92,9 +89,10 @@ class Performer:
         if self._promises_kept:
             return
         self._promises_kept = True
-        for started in tuple(self._bench.state.children.values()):
+        for number, started in enumerate(tuple(self._bench.state.children.values()), 1):
             if not started.wait:
                 await ensure_child(self._bench, started)
+            await turn(number)
 
     async def close(self, ended: Ended) -> None:
         """Record an attempt's end."""
@@ -116,12 +114,14 @@ class Performer:
 
     async def _kill_children(self, command: KillChildren) -> None:
         """Each child is asked once; first one that was only promised is started and one that has ended is heard."""
-        fresh = tuple(child for child in command.children if child not in self._asked_to_stop)
+        fresh = {child: None for child in command.children if child not in self._asked_to_stop}
         self._asked_to_stop.update(fresh)
-        for path, started in tuple(self._bench.state.children.items()):
+        children = tuple(self._bench.state.children.items())
+        for number, (path, started) in enumerate(children, 1):
             if started.child in fresh:
                 await look_after_child(self._bench, path)
-        await kill_children(self._bench, KillChildren(children=fresh))
+            await turn(number)
+        await kill_children(self._bench, KillChildren(children=tuple(fresh)))
 
 
 def _on_bench(

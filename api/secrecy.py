@@ -15,6 +15,7 @@ import trio
 import yaml
 
 from hookledger.actors.flows import Revision
+from hookledger.actors.limiters import limiter
 from hookledger.api.identity.identity import Identity
 from hookledger.api.permissions import Permission
 from hookledger.api.webhook.redaction import REDACTED, SECRET_HEADERS
@@ -51,7 +52,7 @@ async def shown_to(revision: Revision, identity: Identity) -> Revision:
     """A revision as somebody may see it."""
     if identity.may(Permission.OPERATE):
         return revision
-    return await trio.to_thread.run_sync(blotted, revision)
+    return await trio.to_thread.run_sync(blotted, revision, limiter=limiter("sources"))
 
 
 async def listed_for(revisions: Iterable[Revision], identity: Identity) -> list[Revision]:
@@ -59,7 +60,7 @@ async def listed_for(revisions: Iterable[Revision], identity: Identity) -> list[
     found = list(revisions)
     if identity.may(Permission.OPERATE):
         return found
-    return await trio.to_thread.run_sync(lambda: [_told(one) for one in found])
+    return await trio.to_thread.run_sync(lambda: [_told(one) for one in found], limiter=limiter("sources"))
 
 
 async def registered_for(
@@ -68,7 +69,9 @@ async def registered_for(
     """The same for registrations."""
     if identity.may(Permission.OPERATE):
         return registered
-    return await trio.to_thread.run_sync(lambda: [_registered(one) for one in registered])
+    return await trio.to_thread.run_sync(
+        lambda: [_registered(one) for one in registered], limiter=limiter("sources")
+    )
 
 
 def blotted(revision: Revision) -> Revision:

@@ -15,6 +15,7 @@ import trio
 from hypercorn.config import Config as HypercornConfig
 
 from hookledger.actors.engine import Engine
+from hookledger.actors.limiters import limiter
 from hookledger.actors.ports import Effects, Ports
 from hookledger.actors.processes import MachineProcesses
 from hookledger.api.app import Settings, make_app
@@ -113,7 +114,8 @@ async def _run_engine(
 ) -> None:
     directory = Path(config.data)
     files = ports.services["files"] = Files(directory / "files")
-    store = await trio.to_thread.run_sync(SqliteStore, directory)  # an upgrade may take its time
+    # an upgrade may take its time
+    store = await trio.to_thread.run_sync(SqliteStore, directory, limiter=limiter("opening"))
     async with (
         Engine.open(store, ports=ports, linger=LINGER_SECONDS, recover_in_background=True) as engine,
         trio.open_nursery() as nursery,

@@ -10,6 +10,7 @@ import msgspec
 import trio
 
 from hookledger.actors.engine import Engine
+from hookledger.actors.limiters import limiter
 from hookledger.api.call import Call
 from hookledger.api.http import HttpResponse, json_response, problem
 from hookledger.api.queries import Nothing, Query
@@ -49,7 +50,9 @@ async def validate_flows(engine: Engine, call: Call, query: Nothing) -> HttpResp
         return problem(422, detail, slug="too-many-documents")
     return json_response(
         [
-            await trio.to_thread.run_sync(_verdict, engine.registry, index, document)
+            await trio.to_thread.run_sync(
+                _verdict, engine.registry, index, document, limiter=limiter("sources")
+            )
             for index, document in enumerate(documents)
         ]
     )
@@ -83,7 +86,9 @@ async def _element(engine: Engine, call: Call, path: Path, around: Around) -> Ht
         text = source_of(call.content_type, await call.body(), YAML | {"application/json"})
     except FlowInvalid as error:
         return invalid(error.problems)
-    found = await trio.to_thread.run_sync(_element_problems, engine.registry, text, path, around)
+    found = await trio.to_thread.run_sync(
+        _element_problems, engine.registry, text, path, around, limiter=limiter("sources")
+    )
     return json_response(_refused(0, found) if found else Verdict(index=0))
 
 

@@ -1,5 +1,6 @@
 """Work beside the event loop: what hangs in one place holds up nothing in another."""
 
+import ast
 import threading
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from hookledger.actors.limiters import AT_ONCE, limiter
 from .site import flow, open_site
 
 BLOCKED = 60
+ROOMS = ("journal", "runtime", "actors", "api")
 
 
 async def test_webhooks_start_and_commit_while_sixty_calls_hang_in_the_default_threads(
@@ -43,3 +45,19 @@ async def test_webhooks_start_and_commit_while_sixty_calls_hang_in_the_default_t
         for answer in (plain, kept):
             assert "OutputsResolved" in [type(event).__name__ for event in site.events(answer.json()["id"])]
         assert len(list((site.data / "files").rglob("webhook/*"))) == 1
+
+
+def test_no_work_goes_to_the_default_threads() -> None:
+    """
+    Every call of `to_thread.run_sync` names a limiter of its own kind of work.
+    """
+    root = Path(__file__).resolve().parents[2]
+    calls = [
+        (f"{path.relative_to(root)}:{call.lineno}", {keyword.arg for keyword in call.keywords})
+        for room in ROOMS
+        for path in sorted((root / room).rglob("*.py"))
+        for call in ast.walk(ast.parse(path.read_text()))
+        if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("to_thread.run_sync")
+    ]
+    assert len(calls) > 10
+    assert [place for place, names in calls if "limiter" not in names] == []

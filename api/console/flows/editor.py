@@ -13,6 +13,7 @@ import msgspec
 import trio
 
 from hookledger.actors.flows import Revision
+from hookledger.actors.limiters import limiter
 from hookledger.api.call import Call
 from hookledger.api.console.flows.base import FLOWS, Desk
 from hookledger.api.console.flows.diff import Difference, difference
@@ -212,7 +213,7 @@ async def _conflict(desk: Desk, namespace: str, flow_id: str, source: str) -> Co
     if newest is None:
         return Conflict(revision=0)
     theirs = newest.registered
-    diff = await trio.to_thread.run_sync(difference, theirs.source, source)
+    diff = await trio.to_thread.run_sync(difference, theirs.source, source, limiter=limiter("sources"))
     return Conflict(revision=theirs.revision, by=theirs.by, at=theirs.at, diff=diff)
 
 

@@ -7,6 +7,7 @@ import msgspec
 import trio
 
 from hookledger.actors.flows import Revision
+from hookledger.actors.limiters import limiter
 from hookledger.api.call import Call
 from hookledger.api.console.flows.base import Desk, name_of
 from hookledger.api.console.flows.diff import difference
@@ -38,7 +39,9 @@ async def revisions_page(desk: Desk, call: Call) -> HttpResponse:
     known = await registered_for(registered, call.identity)
     old, new = compared(known, _number(call, "from"), _number(call, "to"))
     view = (call.query.get("view") or [""])[0]
-    made = await trio.to_thread.run_sync(difference, old.source, new.source) if old is not new else None
+    made = None
+    if old is not new:
+        made = await trio.to_thread.run_sync(difference, old.source, new.source, limiter=limiter("sources"))
     return desk.flow_page(
         call,
         revision,
