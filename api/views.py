@@ -88,9 +88,9 @@ def webhook_view(execution_id: str, state: State, public_url: str) -> WebhookVie
 
 def row_view(row: ExecutionRow, quarantined: Mapping[str, str] = MappingProxyType({})) -> ExecutionSummary:
     """An execution as lists show it; of one in quarantine also the reason."""
-    history = [("CREATED", row.started)]
-    if row.state != "CREATED":
-        history.append((row.state, row.ended or row.started))
+    history = [("CREATED", row.started), *([("RUNNING", row.began)] if row.began else [])]
+    if row.state not in ("CREATED", "RUNNING"):
+        history.append((row.state, row.ended or row.began or row.started))
     return ExecutionSummary(
         id=row.execution,
         namespace=row.namespace,

@@ -75,6 +75,8 @@ class ExecutionRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """The first of those that repeat one another, when this is not it."""
     generation: int = 0
     """How often it was restarted."""
+    began: int = 0
+    """When it was RUNNING first; 0 while nothing of it has begun."""
 
     @property
     def open(self) -> bool:
@@ -96,6 +98,7 @@ class Projection:
     """An execution's row while its events come by, with what they leave open and the row need not keep."""
 
     __slots__ = (
+        "began",
         "deduplication",
         "delivery",
         "ended",
@@ -122,7 +125,7 @@ class Projection:
         self.namespace = self.flow = self.trigger = self.delivery = self.deduplication = ""
         self.parent = self.replay_of = self.original = ""
         self.state = "CREATED"
-        self.revision = self.started = self.ended = self.events = self.generation = 0
+        self.revision = self.started = self.ended = self.events = self.generation = self.began = 0
         self.labels: dict[str, str] = {}
         self.pending: dict[str, Waits] = {}
         """What is open, by path of its task; the empty path is the whole execution."""
@@ -140,6 +143,8 @@ class Projection:
             step = _STEPS.get(type(event))
             if step is not None:
                 step(self, event)
+            if not self.began and self.state == "RUNNING":
+                self.began = event.at
         return self.row()
 
     def row(self) -> ExecutionRow:
@@ -162,6 +167,7 @@ class Projection:
             replay_of=self.replay_of,
             original=self.original,
             generation=self.generation,
+            began=self.began,
         )
 
     def _waits(self) -> Waits:

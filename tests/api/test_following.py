@@ -74,6 +74,20 @@ async def test_an_execution_is_followed_to_its_end(tmp_path: Path) -> None:
     assert shown["state"]["current"] == "SUCCESS"
 
 
+async def test_a_list_shows_when_an_execution_began_to_run(tmp_path: Path) -> None:
+    """
+    In lists `histories` has CREATED, RUNNING and the present state, each at its time.
+    """
+    async with open_site(tmp_path, {"f": APPROVAL}) as site:
+        execution = await started(site)
+        read = await send(site, "GET", "/executions/search")
+        (listed,) = [one for one in read.json()["results"] if one["id"] == execution]
+        whole = (await send(site, "GET", f"/executions/{execution}")).json()
+    states = [one["state"] for one in listed["state"]["histories"]]
+    assert states == ["CREATED", "RUNNING", "PAUSED"]
+    assert listed["state"]["histories"][:2] == whole["state"]["histories"][:2]
+
+
 async def test_one_that_has_ended_is_told_at_once(tmp_path: Path) -> None:
     """
     A finished execution is `start` and `end`; HEAD gets the headers alone.
