@@ -48,6 +48,12 @@ LINGER_BYTES_MAX: Final = 16 * 1024 * 1024
 FULL_SECONDS: Final = 0.1
 """Until the system is asked again, when it had no descriptor for a connection."""
 
+STALLED_SECONDS: Final = 2.0
+STALLED_BYTES: Final = 1024
+"""A request whose body brings less than so many bytes in that time leaves when all places are taken."""
+LOOK_SECONDS: Final = 0.5
+"""Until connections are looked at again for one that may leave."""
+
 _OUT_OF_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 logger = logging.getLogger("hookledger.http")
@@ -155,13 +161,14 @@ class Connections:
         """With the address of the other end, oldest first."""
         self._changed = trio.Event()
         self._told = 0
-        """1 once it was told that idle connections have to go, 2 that new ones have to wait."""
+        """1 once it was told that idle connections have to go, 2 that new ones have to wait, 3 that stalled ones go."""
 
     async def accept(self, listener: trio.SocketListener, nursery: trio.Nursery) -> None:
         """Take connections, for ever.
 
-        When all places are taken a connection without a request leaves for the new one: of the address that has most of
-        them the one that is open longest. Where all have requests the next one waits in the system's queue.
+        When all places are taken a connection without a request leaves for the new one, or else one whose body does not
+        come: of the address that has most of them the one that is open longest. Where all have requests that go on, the
+        next one waits in the system's queue.
         """
         while True:
             try:
@@ -170,28 +177,30 @@ class Connections:
                 await self._lost(error)
                 continue
             try:
-                await self._room()
+                await self._room(nursery)
             except BaseException:
                 stream.socket.close()
                 raise
             nursery.start_soon(self.take, stream)
 
-    async def _room(self) -> None:
+    async def _room(self, nursery: trio.Nursery) -> None:
         while len(self._open) >= self._most:
-            if (idle := self._idle()) is not None:
+            if (idle := self._one(lambda connection: connection.idle)) is not None:
                 self._tell(1, f"{self._many}: idle ones are closed for new ones")
                 idle.leave()
+            elif (stalled := self._one(lambda connection: connection.stalled)) is not None:
+                self._tell(3, f"{self._many}: those whose bodies do not come are closed for new ones")
+                nursery.start_soon(stalled.give_up)
             else:
                 self._tell(2, f"{self._many}, and all have requests: new ones wait")
-            self._changed = trio.Event()
-            await self._changed.wait()
+            with trio.move_on_after(LOOK_SECONDS):
+                await self._changed.wait()
 
     async def _lost(self, error: OSError) -> None:
         """The other end has gone already, or the system has no descriptor left: then wait until one is closed."""
         if error.errno not in _OUT_OF_FILES:
             return
         self._tell(2, f"new connections wait: {error.strerror}")
-        self._changed = trio.Event()
         with trio.move_on_after(FULL_SECONDS):
             await self._changed.wait()
 
@@ -222,7 +231,6 @@ class Connections:
         await self._context.terminated.set()
         with trio.move_on_after(self.config.graceful_timeout):
             while self._open:
-                self._changed = trio.Event()
                 await self._changed.wait()
 
     def cut(self) -> None:
@@ -233,13 +241,14 @@ class Connections:
     def _news(self) -> None:
         """One has ended, or has no request any more."""
         self._changed.set()
+        self._changed = trio.Event()
 
-    def _idle(self) -> "OpenConnection | None":
-        idle = [connection for connection in self._open if connection.idle]
-        if not idle:
+    def _one(self, may_leave: "Callable[[OpenConnection], bool]") -> "OpenConnection | None":
+        leaving = [connection for connection in self._open if may_leave(connection)]
+        if not leaving:
             return None
         counts = Counter(self._open.values())
-        return max(idle, key=lambda connection: counts[self._open[connection]])
+        return max(leaving, key=lambda connection: counts[self._open[connection]])
 
     def _tell(self, about: int, text: str) -> None:
         """Once, until there is room again."""
@@ -266,6 +275,7 @@ class OpenConnection(TCPServer):
         """The client has closed its end."""
         self.whole = trio.CancelScope()
         """Around everything it does."""
+        self._given_up = False
         self.when_idle: Callable[[], None] = lambda: None
 
     @property
@@ -276,6 +286,20 @@ class OpenConnection(TCPServer):
 
     def leave(self) -> None:
         """End an idle connection; what was said so far is no request."""
+        self.whole.cancel()
+
+    @property
+    def stalled(self) -> bool:
+        """A request is under way, and its body does not come."""
+        front = getattr(getattr(self, "protocol", None), "protocol", None)
+        return isinstance(front, Http1) and front.stalled and not self._given_up
+
+    async def give_up(self) -> None:
+        """Refuse a request whose body does not come."""
+        self._given_up = True
+        front = self.protocol.protocol
+        if isinstance(front, Http1) and front.connection.our_state is h11.SEND_RESPONSE:
+            await front.refuse(408)
         self.whole.cancel()
 
     def cut(self) -> None:
@@ -354,11 +378,48 @@ class Http1(H11Protocol):
         self.connection = Parser(self.config.h11_max_incomplete_size)
         self.refused = False
         """What came was no request."""
+        self._handling = False
+        self._since = trio.current_time()
+        """When the body brought as many bytes as it has to, or began."""
+        self._bytes = 0
+        """What came since then."""
+
+    @property
+    def stalled(self) -> bool:
+        """Its client owes a body, was asked for it, and sends next to nothing."""
+        parser = self.connection
+        return (
+            isinstance(parser, Parser)
+            and self.stream is not None
+            and parser.their_state is h11.SEND_BODY
+            and not parser.client_is_waiting_for_100_continue
+            and not self._handling
+            and trio.current_time() - self._since >= STALLED_SECONDS
+        )
+
+    async def handle(self, event: Event) -> None:
+        """Hypercorn's; while the application has yet to take what came, its client is not to blame."""
+        if not isinstance(event, RawData):
+            await super().handle(event)
+            return
+        self._bytes += len(event.data)
+        self._handling = True
+        try:
+            await super().handle(event)
+        finally:
+            self._handling = False
+            if self._bytes >= STALLED_BYTES:
+                self._body_goes_on()
+
+    def _body_goes_on(self) -> None:
+        self._since = trio.current_time()
+        self._bytes = 0
 
     async def invite(self) -> None:
         """Say `100 Continue` to a client that waits for it."""
         if isinstance(self.connection, Parser) and self.connection.client_is_waiting_for_100_continue:
             await self._send_h11_event(h11.InformationalResponse(status_code=100, headers=[]))
+            self._body_goes_on()
 
     async def time_is_over(self) -> None:
         """408 for a request whose head has begun and not ended; nothing for a client that says nothing."""
@@ -383,7 +444,12 @@ class Http1(H11Protocol):
             await self._send_error_response(404)
             await self.send(Closed())
         else:
+            self._body_goes_on()
             await super()._create_stream(request)
+
+    async def refuse(self, status: int) -> None:
+        """Answer in the application's place."""
+        await self._send_error_response(status)
 
     async def _send_error_response(self, status_code: int) -> None:
         """Of what is no request, or none in time."""

@@ -4,9 +4,11 @@ import os
 import resource
 from pathlib import Path
 
+import h11
 import pytest
 import trio
 
+from hookledger.api import listening
 from hookledger.api.listening import connections_allowed
 
 from .site import HOOK, USER, Site, flow, open_site
@@ -220,11 +222,13 @@ async def test_connections_have_a_bound(tmp_path: Path, caplog: pytest.LogCaptur
 
 
 async def test_a_new_connection_waits_where_all_have_requests(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
-    No request is ended for a stranger's connection: it waits in the system's queue, and is served when one has ended.
+    No request that goes on is ended for a stranger's connection: it waits in the system's queue, and is served when one
+    has ended.
     """
+    monkeypatch.setattr(listening, "STALLED_SECONDS", 60.0)
     begun = f"POST {HOOK}/io.tests/f/a-secret-key HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\na".encode()
     async with open_site(tmp_path, {"f": flow("f")}, server__connectionsMax=2) as site:
         busy = [await trio.open_tcp_stream("127.0.0.1", site.port) for _ in range(2)]
@@ -241,6 +245,73 @@ async def test_a_new_connection_waits_where_all_have_requests(
         assert (await busy[1].receive_some()).startswith(b"HTTP/1.1 200 ")
         for stream in busy:
             await stream.aclose()
+
+
+OWED = {
+    "none of its body": ("Content-Length: 100\r\n\r\n", False),
+    "a byte of its body": ("Content-Length: 100\r\n\r\na", False),
+    "an open chunk": ("Transfer-Encoding: chunked\r\n\r\n5\r\na", False),
+    "an invited body": ("Content-Length: 100\r\nExpect: 100-continue\r\n\r\n", False),
+    "bytes now and then": ("Content-Length: 9999\r\n\r\na", True),
+}
+
+
+@pytest.mark.parametrize(("begun", "drips"), OWED.values(), ids=OWED)
+async def test_a_stalled_body_keeps_nobody_out(
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    begun: str,
+    drips: bool,
+) -> None:
+    """
+    When all places are taken, requests whose body does not come get 408 and leave for others, and the log says so once.
+    """
+    monkeypatch.setattr(listening, "STALLED_SECONDS", 0.2)
+    requests: list[bytes] = []
+    create = listening.Http1._create_stream
+
+    async def counted(http: listening.Http1, request: h11.Request) -> None:
+        await create(http, request)
+        requests.append(request.target)
+
+    monkeypatch.setattr(listening.Http1, "_create_stream", counted)
+    head = f"POST {HOOK}/io.tests/f/a-secret-key HTTP/1.1\r\nHost: x\r\n{begun}".encode()
+    async with open_site(tmp_path, {"f": flow("f")}, server__connectionsMax=4) as site:
+        held = [await trio.open_tcp_stream("127.0.0.1", site.port) for _ in range(4)]
+        async with trio.open_nursery() as nursery:
+            for stream in held:
+                await stream.send_all(head)
+            await site.until(lambda: len(requests) == len(held))
+            for stream in held if drips else ():
+                nursery.start_soon(drip, stream)
+            with trio.fail_after(10):
+                assert (await site.call("f")).status_code == 200
+            nursery.cancel_scope.cancel()
+        if not drips:  # the oldest was the first to leave
+            assert b"HTTP/1.1 408 " in await head_of(held[0], b"}")
+        for stream in held:
+            await stream.aclose()
+        assert len(site.executions()) == 1
+    assert caplog.text.count("bodies do not come") == 1
+
+
+async def test_a_stalled_body_is_waited_for_where_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A slow sender loses nothing as long as somebody else has a place.
+    """
+    monkeypatch.setattr(listening, "STALLED_SECONDS", 0.0)
+    async with (
+        open_site(tmp_path, {"f": flow("f")}, server__connectionsMax=3) as site,
+        await trio.open_tcp_stream("127.0.0.1", site.port) as slow,
+    ):
+        await slow.send_all(asking("f"))
+        assert await head_of(slow) == b"HTTP/1.1 100 \r\n\r\n"
+        assert (await site.call("f")).status_code == 200
+        await slow.send_all(b"hello")
+        assert (await slow.receive_some()).startswith(b"HTTP/1.1 200 ")
 
 
 @pytest.mark.parametrize(

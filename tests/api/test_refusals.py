@@ -41,7 +41,7 @@ def visible(response: httpx.Response) -> tuple[int, bytes, list[tuple[str, str]]
 async def test_everything_unreachable_looks_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """
     Wrong key, unknown flow or namespace, a key that cannot be rendered, a disabled flow or trigger without the
-    right key, an extra path or a trailing slash: one 404, byte for byte (rows 16, 17, 20 to 23, 28, 35).
+    right key, an extra path or two trailing slashes: one 404, byte for byte (rows 16, 17, 20 to 23, 28, 35).
     """
     monkeypatch.delenv("HOOKLEDGER_SECRET_GONE", raising=False)
     flows = {
