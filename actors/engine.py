@@ -8,7 +8,7 @@
 Nothing here knows of HTTP servers: importing it pulls in neither Quart nor Hypercorn.
 """
 
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -440,10 +440,12 @@ async def _opened(
 ) -> Engine:
     flows = FlowBook(registry)
     values = JournaledKeyValues(journal)
-    events: Iterable[AnyEvent] = await journal.read(SYSTEM)
-    for event in events:
+
+    def learn(event: AnyEvent) -> None:
         flows.learn(event)
         values.learn(event)
+
+    await journal.each_system(learn)
     ports.services["kv"] = values
     reception = Reception(ports)
     supervisor = Supervisor(journal, flows, ports, reception, nursery)

@@ -19,6 +19,9 @@ from hookledger.runtime.tasks.kv import KeyTaken
 TOMBSTONES_MAX: Final = 1000
 """Deletions remembered for attempts that run again after a crash."""
 
+STALE_MAX: Final = 64
+"""Times of overwritten values that may be held beside as many as there are values."""
+
 Place: TypeAlias = tuple[str, str]
 Change: TypeAlias = KeyValueSet | KeyValueDeleted
 
@@ -32,7 +35,10 @@ class Stored(msgspec.Struct, frozen=True):
 
 
 class JournaledKeyValues:
-    """Implements `KeyValues`. Make it, let it `learn` the system stream, hand it to the ports."""
+    """Implements `KeyValues`. Make it, let it `learn` the system stream, hand it to the ports.
+
+    It holds values that stand and a bounded number of deletions, never what was overwritten or has expired.
+    """
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -123,6 +129,14 @@ class JournaledKeyValues:
         self._deleted.pop(place, None)
         if stored.expires:
             heapq.heappush(self._expiring, (stored.expires, *place))
+        self._expire()
+        if len(self._expiring) > 2 * len(self._stored) + STALE_MAX:
+            self._forget_overwritten()
+
+    def _forget_overwritten(self) -> None:
+        """Times of values that have been overwritten since are of no use."""
+        self._expiring = [(one.expires, *place) for place, one in self._stored.items() if one.expires]
+        heapq.heapify(self._expiring)
 
     def _forget(self, place: Place, by: str) -> None:
         self._stored.pop(place, None)

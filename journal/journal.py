@@ -9,6 +9,7 @@ nobody knows what reached the disk. A commit that another program's lock kept fr
 import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final, TypeVar
 
 import trio
@@ -41,6 +42,8 @@ T = TypeVar("T")
 
 BUSY_TRIES_AT_END: Final = 5
 """How often a journal that is being closed still tries against another program's lock."""
+PAGE: Final = 100
+"""Entries of the partition's own stream, each perhaps with a large value, that are held at once at the start."""
 ENDS_MAX: Final = 65_536
 """Executions whose end is remembered, so that a second writer of one is refused before it reaches the store."""
 
@@ -182,6 +185,17 @@ class Journal:
             lambda reader: [event for entry in reader.entries(execution) for event in entry.events()]
         )
 
+    async def each_system(self, take: Callable[[AnyEvent], None]) -> None:
+        """Hand over the partition's own durable events in order; no more than a page of them is held at once."""
+        number = 0
+        while True:
+            entries, events = await self.ask(partial(_page, number=number))
+            for event in events:
+                take(event)
+            number += entries
+            if entries < PAGE:
+                return
+
     async def entries(self, execution: str) -> list[Entry]:
         """Return an execution's durable entries."""
         return await self._store.ask(lambda reader: reader.entries(execution))
@@ -301,7 +315,7 @@ async def open_journal(
     reader = store.reader()
     try:
         tip = reader.tip() or _create(store, entropy)
-        system = reader.entries(SYSTEM)
+        system = reader.system(limit=1)
     finally:
         reader.close()
     chain = Chain.after(system[-1]) if system else Chain(execution=SYSTEM)
@@ -320,6 +334,12 @@ async def open_journal(
             epoch = tip.epoch + 1
             journal.append_system(lambda sequence, at: JournalClosed(sequence=sequence, at=at, epoch=epoch))
             journal.close()
+
+
+def _page(reader: Reader, number: int) -> tuple[int, list[AnyEvent]]:
+    """Entries of the partition's own stream from `number` on: how many, and their events."""
+    entries = reader.part(SYSTEM, number, PAGE)
+    return len(entries), [event for entry in entries for event in entry.events()]
 
 
 def _create(store: Store, entropy: Entropy) -> Tip:

@@ -99,6 +99,9 @@ class MemoryStore:
     def entries(self, execution: str) -> list[Entry]:
         return list(self._by_execution.get(execution, ()))
 
+    def part(self, execution: str, number: int, limit: int) -> list[Entry]:
+        return self._by_execution.get(execution, [])[number : number + limit]
+
     def scan(self, position: int = 0, limit: int | None = None) -> Iterator[Entry]:
         end = None if limit is None else position + limit
         yield from self._entries[position:end]

@@ -172,6 +172,10 @@ class Reader(Protocol):
         """Return an execution's entries in order; empty when there is no such execution."""
         ...
 
+    def part(self, execution: str, number: int, limit: int) -> list[Entry]:
+        """Return at most `limit` entries of an execution in order, from its entry `number` on."""
+        ...
+
     def scan(self, position: int = 0, limit: int | None = None) -> Iterator[Entry]:
         """Yield entries from a position on."""
         ...

@@ -60,6 +60,10 @@ class SqliteReader:
     def entries(self, execution: str) -> list[Entry]:
         return [_entry(row) for row in self._all(f"{_ENTRY} WHERE exec = ? ORDER BY n", execution)]
 
+    def part(self, execution: str, number: int, limit: int) -> list[Entry]:
+        query = f"{_ENTRY} WHERE exec = ? AND n >= ? ORDER BY n LIMIT ?"
+        return [_entry(row) for row in self._all(query, execution, number, limit)]
+
     def scan(self, position: int = 0, limit: int | None = None) -> Iterator[Entry]:
         query = f"{_ENTRY} WHERE pos >= ? ORDER BY pos LIMIT ?"
         for row in self._connection.execute(query, (position, -1 if limit is None else limit)):

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from hookledger.actors.keyvalues import TOMBSTONES_MAX, JournaledKeyValues
-from hookledger.journal.entry import SYSTEM
+from hookledger.actors.keyvalues import STALE_MAX, TOMBSTONES_MAX, JournaledKeyValues
+from hookledger.journal.entry import SYSTEM, Entry
 from hookledger.journal.events import KeyValueDeleted, KeyValueSet
-from hookledger.journal.journal import Journal, open_journal
+from hookledger.journal.journal import PAGE, Journal, open_journal
 from hookledger.journal.memory import MemoryStore
 from hookledger.runtime.tasks.kv import VALUE_BYTES_MAX, Delete, Get, KeyTaken, Set
 
@@ -40,8 +40,7 @@ class World:
         """A journal and the values derived from it."""
         async with open_journal(self.store, clock=self.clock) as journal:
             values = JournaledKeyValues(journal)
-            for event in await journal.read(SYSTEM):
-                values.learn(event)
+            await journal.each_system(values.learn)
             yield journal, values
 
 
@@ -308,3 +307,45 @@ async def test_a_secret_is_not_stored() -> None:
         failure = await failure_of(made(Set, key="k", value={"a": ["s3cr3t"]}), FakeContext(kv=values))
         assert failure.kind == "SecretInValue"
         assert await value_of(values, "k") is None
+
+
+class CountingStore(MemoryStore):
+    """Says how many entries were handed out at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.most = 0
+
+    def entries(self, execution: str) -> list[Entry]:
+        return self._counted(super().entries(execution))
+
+    def part(self, execution: str, number: int, limit: int) -> list[Entry]:
+        return self._counted(super().part(execution, number, limit))
+
+    def _counted(self, found: list[Entry]) -> list[Entry]:
+        self.most = max(self.most, len(found))
+        return found
+
+
+@pytest.mark.parametrize("ttl", [0, SECOND, 10**6 * SECOND], ids=["for ever", "short", "long"])
+async def test_a_start_holds_what_stands_and_not_its_history(ttl: int) -> None:
+    """
+    However often values were overwritten, deleted or have expired, a start reads them in pages and keeps the newest.
+    """
+    world, store = World(), CountingStore()
+    world.store = store
+    async with world.opened() as (_, values):
+        for number in range(3 * PAGE):
+            await values.set("a", f"k{number % 3}", number, ttl=ttl)
+            await values.set("a", "gone", number)
+            await values.delete("a", "gone")
+            if number + 3 < 3 * PAGE:
+                world.clock.time += 10 * SECOND
+    store.most = 0
+    async with world.opened() as (_, values):
+        assert 0 < store.most <= PAGE
+        expected = range(3 * PAGE - 3, 3 * PAGE)
+        assert [values.peek("a", f"k{number % 3}") for number in expected] == list(expected)
+        assert sorted(key for _, key in values._stored) == ["k0", "k1", "k2"]
+        assert len(values._deleted) == 1
+        assert len(values._expiring) <= 2 * len(values._stored) + STALE_MAX + 1
