@@ -79,9 +79,9 @@ PLANTED: Final = (
     Planted(
         name="a sleep begins anew after a restart",
         file="actors/recorder.py",
-        before="        recorder = cls(journal, execution, actor, history.state, clock)\n",
+        before="        recorder = cls(journal, execution, before=history.state, clock=clock)\n",
         after="""        from msgspec.structs import replace
-        recorder = cls(journal, execution, actor, replace(history.state, timers={}), clock)
+        recorder = cls(journal, execution, before=replace(history.state, timers={}), clock=clock)
 """,
     ),
     Planted(
