@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+import warnings
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final
@@ -93,6 +94,7 @@ class _Plugin:
 
     def pytest_sessionfinish(self) -> None:
         self._coverage.stop()
+        warnings.simplefilter("ignore")  # that packages were imported before: only their docstrings were
         data, found = (
             self._coverage.get_data(),
             Map(tests=list(self._spent), seconds=[*self._spent.values()], lines={}),
