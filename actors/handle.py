@@ -111,7 +111,9 @@ class Execution:
 
     def driven_by(self, recorder: Recorder) -> None:
         """The supervisor's: from here on this recorder writes; who waits already goes on waiting."""
-        recorder.spoken, self._recorder = self._recorder.spoken, recorder
+        recorder.spoken = self._recorder.spoken
+        recorder.first = recorder.first or self._recorder.first
+        self._recorder = recorder
 
     def end(self, state: State, entry: Entry) -> None:
         """The actor's: the terminal event is durable."""

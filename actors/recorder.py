@@ -196,13 +196,16 @@ class Recorder:
     def _append(
         self, events: tuple[ExecutionEvent, ...], logs: tuple[LogLine, ...], prepared: Payload | None = None
     ) -> Ticket:
-        """Append the oldest of what was recorded; what came while it was prepared is left for the next entry."""
-        del self._pending[: len(events)], self._logs[: len(logs)]
-        self._weight = sum(weight(event, LARGE) for event in self._pending)
+        """Append the oldest of what was recorded; what came while it was prepared is left for the next entry.
+
+        What the journal refuses stays recorded, so that whoever asks for it later is refused as well.
+        """
         row = self._index.follow(events)
         self._last = self._journal.append(
             self._chain, events, actor=self._actor, row=row, logs=logs, prepared=prepared
         )
+        del self._pending[: len(events)], self._logs[: len(logs)]
+        self._weight = sum(weight(event, LARGE) for event in self._pending)
         self._actor = ENGINE
         self.first = self.first or self._last
         if self.answer is None and any(map(self._answers, events)):

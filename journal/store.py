@@ -18,7 +18,7 @@ from hookledger.journal.deliveries import (
     deliveries_in,
 )
 from hookledger.journal.entry import Entry
-from hookledger.journal.events import AnyEvent, LabelsSet, LogReference
+from hookledger.journal.events import AnyEvent, ExecutionRestarted, LabelsSet, LogReference
 from hookledger.journal.figures import (
     FlowKey,
     JournalSize,
@@ -34,7 +34,8 @@ T = TypeVar("T")
 
 Sort = Literal["started", "ended", "duration"]
 TEXT_ROWS_MAX: Final = 250_000
-LABELS_SET: Final = LabelsSet.__name__
+RELABELLING: Final = frozenset({LabelsSet.__name__, ExecutionRestarted.__name__})
+"""Types of events that change the labels of an execution that has begun."""
 
 
 class StoreBusy(Exception):
@@ -112,7 +113,7 @@ class Batch(msgspec.Struct, kw_only=True):
         header, minutes = entry.header, self.minutes
         if header.n == 0:
             self.begun[row.execution] = header.pos
-        elif LABELS_SET in header.types:
+        elif RELABELLING.intersection(header.types):
             self.labelled.add(row.execution)
         for key in counted(header, row):
             minutes[key] = minutes.get(key, 0) + 1

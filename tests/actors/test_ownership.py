@@ -9,16 +9,19 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from hookledger.actors import CommandRefused, Engine, Kill, Note, Ports, Restart, Resume, SetLabels
+from hookledger.actors.handle import Execution
 from hookledger.actors.operators import Wake, apply
 from hookledger.actors.reception import Delivery
+from hookledger.actors.recorder import Recorder
 from hookledger.journal.entry import Chain
-from hookledger.journal.errors import ChainConflict
+from hookledger.journal.errors import ChainConflict, JournalPoisoned
 from hookledger.journal.events import ExecutionRestarted, OperatorNote
 from hookledger.journal.journal import open_journal
 from hookledger.journal.memory import MemoryStore
 from hookledger.journal.store import Query
 from hookledger.journal.verify import ReaderSource, verify
 from hookledger.runtime.decide import decide
+from tests.journal.builders import received
 
 from .conftest import EPOCH_US, OpenEngine, TrioClock
 
@@ -375,3 +378,35 @@ async def test_a_command_behind_a_fault_is_given_back_and_carried_out(
         events = await engine.events(execution.id)
         assert sorted(event.text for event in events if isinstance(event, OperatorNote)) == ["bad", "good"]
     assert sound(store)
+
+
+async def test_who_comes_to_a_sleeper_that_nobody_waited_for_is_accepted(
+    autojump_clock: MockClock, open_engine: OpenEngine, store: MemoryStore
+) -> None:
+    """
+    Whoever started it left before it was durable, it slept and was woken: who attaches then gets its first entry.
+    """
+    two_naps = NAP.replace(
+        "tasks: [", "tasks: [{id: first, type: io.kestra.plugin.core.flow.Sleep, duration: PT1M}, "
+    )
+    async with open_engine(two_naps) as engine:
+        flow = engine.flow("company.team", "nap")
+        execution = await engine.deliver(flow, None, Delivery(source="api"), actor="user:ann")
+        await trio.sleep(70)
+        entry = await (await engine.attach(execution.id)).accepted()
+    assert (entry.header.exec, entry.header.n) == (execution.id, 0)
+
+
+async def test_what_a_stopped_journal_refuses_is_refused_again(autojump_clock: MockClock) -> None:
+    """
+    Two callers ask for an execution whose first event the journal no longer takes: both learn why.
+    """
+    async with open_journal(MemoryStore()) as journal:
+        recorder = Recorder(journal, "0" * 22, "user:ann")
+        recorder.record(lambda sequence, at: received(sequence=sequence, at=at))
+        journal.poison = "the disk is full"
+        execution = Execution("0" * 22, recorder)
+        for _ in range(2):
+            with pytest.raises(JournalPoisoned):
+                await execution.accepted()
+        journal.poison = ""

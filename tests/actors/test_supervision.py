@@ -1,6 +1,7 @@
 """Executions among others: limits, restarts, schedules, and what one starts when it ends."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import trio.testing
@@ -136,6 +137,24 @@ tasks:
       - {id: done, type: io.kestra.plugin.core.debug.Return, format: kept}
       - {id: broken, type: io.kestra.plugin.core.debug.Return, format: "{{ nothing }}"}
 """
+
+
+async def test_a_restarted_execution_is_found_by_its_label(autojump_clock: MockClock, tmp_path: Path) -> None:
+    """
+    `system.restarted` is in the list of labels of the journal as soon as it is in the state.
+    """
+    source = (
+        "{id: fails, namespace: company.team, tasks: [{id: a, type: io.kestra.plugin.core.execution.Fail}]}"
+    )
+    async with Engine.open(tmp_path) as engine:
+        await engine.register(source)
+        execution = await engine.trigger("company.team", "fails")
+        await execution.finished()
+        await engine.command(execution.id, Restart(by="user:me"))
+        await (await engine.attach(execution.id)).finished()
+        query = Query(labels={"system.restarted": "true"})
+        rows, _ = await engine.journal.ask(lambda reader: reader.rows(query))
+    assert [row.execution for row in rows] == [execution.id]
 
 
 async def test_a_newer_revision_may_replace_what_failed(

@@ -31,6 +31,9 @@ REGRESSIONS: Final = (
         seed=242, found="a child that ended a second time was taken for the one that was tried after it"
     ),
     Regression(seed=244, found="who came later began first"),
+    Regression(
+        seed=738, found="the second to wait for what a stopped journal had refused met an AssertionError"
+    ),
 )
 
 

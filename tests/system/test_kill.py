@@ -67,19 +67,27 @@ async def _one_journal(servers: Forking, data: Path, rounds: int, chance: random
 
 
 async def _all_end(port: int, data: Path) -> None:
-    """Resume what an operator has paused, and wait for the rest."""
+    """Resume what an operator has paused, and wait for the rest, and for what follows from an end."""
     for execution in _open(data, "PAUSED"):
         await exchange(
             port, "POST", f"/api/v1/main/executions/{execution}/actions/resume", body=b"{}", user=True
         )
+    await until(lambda: not _open(data) and len(_of(data, "follows")) == len(_of(data, "parent")))
     await until(lambda: not _open(data))
 
 
 def _open(data: Path, *waits: str) -> list[str]:
+    return _found(data, Query(open=True, limit=100_000, waits=waits))  # type: ignore[arg-type]
+
+
+def _of(data: Path, flow: str) -> list[str]:
+    return _found(data, Query(flow=flow, limit=100_000))
+
+
+def _found(data: Path, query: Query) -> list[str]:
     reader = SqliteReader(partition_file(data))
     try:
-        rows, _ = reader.rows(Query(open=True, limit=100_000, waits=waits))  # type: ignore[arg-type]
-        return [row.execution for row in rows]
+        return [row.execution for row in reader.rows(query)[0]]
     finally:
         reader.close()
 
