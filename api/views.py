@@ -1,15 +1,16 @@
 """The API's shapes made from folded state. Pure functions."""
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec import UNSET
 
 from hookledger.actors.engine import Past
 from hookledger.actors.flows import Revision
+from hookledger.actors.off_loop import off_loop
 from hookledger.api.shapes import (
     AttemptView,
     ExecutionSummary,
@@ -36,7 +37,22 @@ from hookledger.runtime.tasks.flow.subflow import Subflow
 from hookledger.runtime.triggers.received import trigger_variables
 from hookledger.runtime.variables import TENANT, iso_time, run_id
 
+Result = TypeVar("Result")
+
 TERMINAL = frozenset({"SUCCESS", "WARNING", "FAILED", "KILLED", "CANCELLED", "RETRIED"})
+
+
+EVENT_WEIGHT: Final = 256
+"""Bytes that an event counts where it is decided whether its execution is shown beside the event loop."""
+
+
+async def shown(past: Past, make: Callable[[ExecutionView], Result]) -> Result:
+    """Make something of a past execution's view; of a long history beside the event loop.
+
+    Args:
+        make: Pure; such as the encoding of the view.
+    """
+    return await off_loop(lambda: make(past_view(past)), size=len(past.events) * EVENT_WEIGHT)
 
 
 def past_view(past: Past) -> ExecutionView:

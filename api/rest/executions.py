@@ -15,7 +15,7 @@ from hookledger.api.http import HttpResponse, json_response, problem
 from hookledger.api.queries import LabelText, Nothing, Paged, labels_of
 from hookledger.api.route import Reply, Route
 from hookledger.api.shapes import ExecutionSummary, ExecutionView, Found, GraphView, StateName
-from hookledger.api.views import past_view, row_view
+from hookledger.api.views import row_view, shown
 from hookledger.journal.store import Query as IndexQuery
 from hookledger.journal.store import Sort
 from hookledger.runtime.flow.graph import graph_of
@@ -96,8 +96,11 @@ async def get_execution(engine: Engine, call: Call, query: Nothing) -> HttpRespo
     if call.request.header("if-none-match") == tag:
         return HttpResponse(status=304, headers=(("ETag", tag),))
     quarantine = engine.quarantined.get(execution_id, UNSET)
-    view = msgspec.structs.replace(past_view(past), quarantine=quarantine)
-    return json_response(view, headers={"ETag": tag})
+    headers = {"ETag": tag}
+    return await shown(
+        past,
+        lambda view: json_response(msgspec.structs.replace(view, quarantine=quarantine), headers=headers),
+    )
 
 
 async def search_executions(engine: Engine, call: Call, query: ExecutionSearch) -> HttpResponse:

@@ -12,13 +12,14 @@ from typing import Any, Final
 import trio
 
 from hookledger.actors.engine import Engine, Past
+from hookledger.actors.off_loop import off_loop
 from hookledger.actors.origins import events_before, prefix_of
 from hookledger.api.call import Call
 from hookledger.api.http import HttpResponse, json_bytes
 from hookledger.api.queries import Nothing
 from hookledger.api.route import Reply, Route
 from hookledger.api.shapes import ExecutionView
-from hookledger.api.views import past_view
+from hookledger.api.views import shown
 from hookledger.journal.entry import SYSTEM, Entry
 from hookledger.journal.errors import ExecutionUnknown
 from hookledger.runtime.state import State, fold_all
@@ -49,10 +50,10 @@ async def states(engine: Engine, execution_id: str) -> AsyncGenerator[bytes]:
             newer = await _read_on(engine, past)
             if newer.state.sequence > past.state.sequence:
                 past = newer
-                yield message(name, past)
+                yield await shown(past, partial(sent, name))
                 name = "progress"
             if past.state.terminal is not None:
-                yield message("end", past)
+                yield await shown(past, partial(sent, "end"))
                 return
             if not heard:
                 yield SILENCE
@@ -79,11 +80,6 @@ async def changes(engine: Engine, execution_id: str) -> AsyncGenerator[bool]:
         stop()
 
 
-def message(name: str, past: Past) -> bytes:
-    """One event."""
-    return sent(name, past_view(past))
-
-
 def sent(name: str, value: Any) -> bytes:
     """One server-sent event; JSON has no line break that would end it early."""
     return b"id: " + name.encode() + b"\ndata: " + json_bytes(value) + b"\n\n"
@@ -97,11 +93,15 @@ async def _read_on(engine: Engine, past: Past) -> Past:
         begun = entries[0].events()
         state = await prefix_of(engine.journal, begun)
         known = await engine.journal.ask(lambda reader: events_before(reader.entries, begun))
-    news: list[Any] = [
-        event for entry in entries if entry.header.seq >= state.sequence for event in entry.events()
-    ]
-    state = fold_all(news, state)
+    new = [entry for entry in entries if entry.header.seq >= state.sequence]
+    size = sum(len(entry.payload or b"") for entry in new)
+    news, state = await off_loop(partial(_continued, new, state), size=size)
     return Past(execution=past.execution, events=[*known, *news], state=state, flow=engine.flow_of(state))
+
+
+def _continued(entries: Sequence[Entry], state: State) -> tuple[list[Any], State]:
+    news: list[Any] = [event for entry in entries for event in entry.events()]
+    return news, fold_all(news, state)
 
 
 def table(engine: Engine) -> list[Route]:

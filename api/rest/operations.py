@@ -29,7 +29,7 @@ from hookledger.api.queries import Nothing, Query
 from hookledger.api.rest.starting import InputsChecked, checked_inputs
 from hookledger.api.route import Reply, Route
 from hookledger.api.shapes import ExecutionView, LabelMap, Name
-from hookledger.api.views import past_view
+from hookledger.api.views import shown
 from hookledger.runtime.flow.inputs import examine_inputs
 
 
@@ -168,7 +168,7 @@ async def act(engine: Engine, action: Action, call: Call, query: Any) -> HttpRes
     """Carry out an action; answers with the execution once what happened is durable."""
     execution_id = call.path["execution_id"]
     await engine.command(execution_id, await action.read(call, query))
-    return json_response(past_view(await engine.past(execution_id)))
+    return await shown(await engine.past(execution_id), json_response)
 
 
 def table(engine: Engine) -> list[Route]:

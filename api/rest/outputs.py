@@ -11,7 +11,7 @@ from hookledger.api.http import HttpResponse, json_response, problem
 from hookledger.api.queries import Nothing
 from hookledger.api.route import Reply, Route
 from hookledger.api.shapes import Shape, TaskRunView
-from hookledger.api.views import past_view
+from hookledger.api.views import shown
 
 
 class TaskOutputs(Shape, frozen=True, kw_only=True):
@@ -56,7 +56,8 @@ async def of_task(engine: Engine, call: Call, query: Nothing) -> HttpResponse:
 
 
 async def _runs(engine: Engine, call: Call) -> list[TaskRunView]:
-    return past_view(await engine.past(call.path["execution_id"])).task_run_list
+    past = await engine.past(call.path["execution_id"])
+    return await shown(past, lambda view: view.task_run_list)
 
 
 def run_unknown(task_run_id: str) -> HttpResponse:

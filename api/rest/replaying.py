@@ -20,7 +20,7 @@ from hookledger.api.queries import Query
 from hookledger.api.rest.deliveries import copy_of
 from hookledger.api.route import Reply, Route
 from hookledger.api.shapes import ExecutionView
-from hookledger.api.views import execution_view, past_view
+from hookledger.api.views import execution_view, shown
 from hookledger.journal.events import ExecutionForked, TriggerReceived
 from hookledger.runtime.flow.model import Flow, Trigger
 from hookledger.runtime.secret_inputs import looked_up, secret_ids
@@ -48,7 +48,7 @@ async def replay(engine: Engine, call: Call, query: Replay) -> HttpResponse:
             begun = await fork(engine, execution_id, path, by=call.by, revision=query.revision)
         except CommandRefused as error:
             return problem(422, str(error), slug="task-run-refused")
-        return json_response(past_view(await engine.past(begun.id)))
+        return await shown(await engine.past(begun.id), json_response)
     execution = await start_again(engine, execution_id, call.by, revision=query.revision)
     return json_response(execution_view(execution.id, fold(State(), execution.received)))
 

@@ -17,7 +17,7 @@ from hookledger.api.permissions import Permission
 from hookledger.api.queries import LabelText, Query, labels_of
 from hookledger.api.route import Reply, Route
 from hookledger.api.shapes import ExecutionView, LabelMap, Shape
-from hookledger.api.views import execution_view, past_view
+from hookledger.api.views import execution_view, shown
 from hookledger.runtime.flow.inputs import AnyInput, Examined, SecretInput
 from hookledger.runtime.masking import MASK
 from hookledger.runtime.state import State, fold
@@ -67,7 +67,7 @@ async def start(engine: Engine, call: Call, query: Start) -> HttpResponse:
     await execution.accepted()
     if query.wait:
         await execution.finished()
-        return json_response(past_view(await engine.past(execution.id)))
+        return await shown(await engine.past(execution.id), json_response)
     return json_response(execution_view(execution.id, fold(State(), execution.received)))
 
 
