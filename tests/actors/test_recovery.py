@@ -7,12 +7,13 @@ from trio.testing import MockClock
 from hookledger.actors import Engine, Ports, supervisor
 from hookledger.actors.recorder import History, read_history
 from hookledger.journal.entry import Entry
+from hookledger.journal.events import TaskStarted
 from hookledger.journal.memory import MemoryStore
 from hookledger.journal.store import Query, Reader
 from hookledger.journal.verify import ReaderSource, verify
 from hookledger.runtime.secret_inputs import Cipher
 
-from .conftest import OpenEngine, TrioClock
+from .conftest import EPOCH_US, OpenEngine, TrioClock
 
 NAP = """
 id: nap
@@ -21,6 +22,15 @@ tasks:
   - id: sleep
     type: io.kestra.plugin.core.flow.Sleep
     duration: PT1M
+"""
+
+RETRIED = """
+id: retried
+namespace: company.team
+tasks:
+  - id: fail
+    type: io.kestra.plugin.core.execution.Fail
+    retry: {type: constant, interval: PT1M, maxAttempts: 2}
 """
 
 FIRST = """
@@ -73,6 +83,29 @@ async def test_the_block_begins_before_recovery_where_that_is_wanted(
         await engine.ready.wait()
         state = await (await engine.attach(execution.id)).finished()
     assert state.status == "SUCCESS"
+
+
+@pytest.mark.parametrize("away", [5, 300], ids=["short stop", "long stop"])
+@pytest.mark.parametrize("source", [NAP, RETRIED], ids=["sleep", "retry"])
+async def test_what_is_left_of_a_wait_is_waited_after_a_restart(
+    autojump_clock: MockClock, open_engine: OpenEngine, source: str, away: int
+) -> None:
+    """
+    A sleep or the delay of a retry ends when it would have ended without the restart, or at once if that has gone by.
+    """
+    begun = trio.current_time()
+    async with open_engine(source) as engine:
+        execution = await engine.trigger("company.team", source.split()[1])
+        await trio.sleep(20)
+    await trio.sleep(away)
+    async with open_engine() as engine:
+        again = await engine.attach(execution.id)
+        assert not again.ended
+        await again.finished()
+        assert trio.current_time() - begun == pytest.approx(max(60, 20 + away), abs=0.5)
+        events = [event for event in await engine.events(execution.id) if isinstance(event, TaskStarted)]
+    due = EPOCH_US + int((begun + max(60, 20 + away)) * 1_000_000)
+    assert [round((event.at - due) / 1_000_000) for event in events[1:]] == [0] * (source is RETRIED)
 
 
 @pytest.mark.parametrize("how", ["truncated", "erased", "missing"])
