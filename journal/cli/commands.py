@@ -1,7 +1,7 @@
 """The commands of `hookledger journal`."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -65,14 +65,17 @@ def ls(
     """List executions, newest first."""
     wanted = _known("state", "--state", states, STATES)
     rows, total = reader.rows(Query(namespace=namespace, flow=flow, states=wanted, limit=limit))
+    damage = {row.execution: reader.damage(row.execution) for row in rows if not row.ended}
     if as_json:
-        _print_json({"executions": [msgspec.structs.asdict(row) for row in rows], "total": total})
+        _print_json({"executions": [_row_fields(row, damage) for row in rows], "total": total})
     elif not rows:
         filtered = namespace or flow or states
         say("no execution matches" if filtered else _NOTHING_YET)
     else:
         _table(rows)
         say(f"{len(rows)} of {total}")
+        for sentence in filter(None, damage.values()):
+            say(_quarantined(sentence))
 
 
 @journal.command("show")
@@ -82,9 +85,12 @@ def ls(
 def show(reader: JournalFile, execution: str, as_json: bool) -> None:
     """Show what happened in an execution. A unique beginning of its id is enough."""
     execution, entries = reader.history(execution)
+    damage = reader.damage(execution)
+    if damage:
+        entries = [_legible(entry) for entry in entries]
     events = [event for entry in entries for event in entry.events()]
     if as_json:
-        _print_json(history_fields(execution, entries))
+        _print_json(history_fields(execution, entries) | ({"damage": damage} if damage else {}))
         return
     row = reader.row(execution)
     for line in (*heading(execution, row, entries), "", *timeline(entries)):
@@ -92,6 +98,9 @@ def show(reader: JournalFile, execution: str, as_json: bool) -> None:
     if row is not None and (reason := why(events)):
         say()
         say(reason)
+    if damage:
+        say()
+        say(_quarantined(damage) if row is not None and not row.ended else damage)
 
 
 @journal.command("logs")
@@ -292,6 +301,8 @@ def _summary(report: Report, spent: int) -> None:
     )
     for reason, count in report.unjudged.items():
         say(f"not judged: {count} {reason}")
+    for execution in report.damaged_executions:
+        say(_quarantined(f"execution {execution} is damaged; a backup has its entries whole"))
     found = len(report.violations) + report.suppressed
     if found:
         say(in_colour(f"{found} VIOLATIONS", "red"))
@@ -308,6 +319,25 @@ def _violation_line(violation: Violation) -> str:
     if violation.sequence is not None:
         where.append(f"event {violation.sequence}")
     return f"{violation.rule}  {', '.join(where)}: {violation.message}  [rule: {(RULES | WARNINGS)[violation.rule]}]"
+
+
+def _quarantined(sentence: str) -> str:
+    """What becomes of a damaged execution."""
+    return f"{sentence}; while it is open a server keeps it in quarantine, and goes on with all others"
+
+
+def _row_fields(row: ExecutionRow, damage: Mapping[str, str]) -> dict[str, Any]:
+    said = damage.get(row.execution)
+    return msgspec.structs.asdict(row) | ({"damage": said} if said else {})
+
+
+def _legible(entry: Entry) -> Entry:
+    """What cannot be read is shown as what is gone: by its header."""
+    try:
+        entry.events()
+    except msgspec.DecodeError:
+        return msgspec.structs.replace(entry, payload=None)
+    return entry
 
 
 def _table(rows: list[ExecutionRow]) -> None:

@@ -11,8 +11,9 @@ import click
 import msgspec
 
 from hookledger.journal.cli.text import say
-from hookledger.journal.entry import Entry
+from hookledger.journal.entry import Entry, check_chain
 from hookledger.journal.errors import (
+    ExecutionDamaged,
     ExecutionUnknown,
     JournalError,
     JournalLocked,
@@ -82,6 +83,21 @@ class JournalFile(SqliteReader):
         """Return an execution's full id and its entries."""
         execution = self.find(prefix)
         return execution, self.entries(execution)
+
+    def damage(self, execution: str) -> str:
+        """Say in a sentence that entries of an execution are damaged; empty when they are whole."""
+        try:
+            entries = self.entries(execution)
+            if not entries:
+                raise ExecutionDamaged(execution, "entry 0 is missing")
+            check_chain(entries)
+            for entry in entries:
+                entry.events()
+        except ExecutionDamaged as error:
+            return str(error)
+        except msgspec.DecodeError as error:
+            return str(ExecutionDamaged(execution, str(error)))
+        return ""
 
     def end(self) -> int:
         """Position of the next entry."""

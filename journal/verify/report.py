@@ -7,6 +7,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from hookledger.journal.entry import SYSTEM
+
 RULES: Final[dict[str, str]] = {
     "S00": "the store can be read to its end",
     "S01": "a header is canonical JSON of a known version",
@@ -41,7 +43,8 @@ RULES: Final[dict[str, str]] = {
     "L12": "a registered source hashes to its `sha256`",
     "L13": "a trigger has one execution per deduplication key within its window",
     "L14": "the execution index equals the one rebuilt from the entries",
-    "L15": "an ExecutionResumed or ChildReturned ends a wait that was open",
+    "L15": "an ExecutionResumed or ChildReturned ends a wait that was open; a child nobody waits for returns only "
+    "when it could not begin",
     "L16": "a restart opens what had ended and counts the generation up by one",
     "L17": "a fork stands on the origin entry it names",
     "L18": "the claims of deduplication keys equal those rebuilt from the entries, and there are no others",
@@ -63,6 +66,8 @@ WARNINGS: Final[dict[str, str]] = {
 }
 """What makes a report incomplete without being a broken rule."""
 
+ENTRY_RULES: Final = frozenset({"S01", "S02", "S03", "S04", "S05", "S06", "S09", "S10", "S11"})
+"""Those about the entries of one execution."""
 VIOLATIONS_MAX: Final = 1000
 """How many a report keeps; the rest is only counted."""
 
@@ -116,6 +121,13 @@ class Report(msgspec.Struct, kw_only=True):
     def damaged(self) -> bool:
         """True when the file itself is broken, so that not everything could be looked at."""
         return any(violation.rule == "S00" for violation in self.violations)
+
+    @property
+    def damaged_executions(self) -> list[str]:
+        """Executions whose entries are missing or changed."""
+        return sorted(
+            {found.execution for found in self.violations if found.rule in ENTRY_RULES} - {"", SYSTEM}
+        )
 
     def add(self, violation: Violation) -> None:
         """Keep a violation, or count it when there are too many; a warning is kept apart."""

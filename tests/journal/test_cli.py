@@ -246,6 +246,48 @@ def test_verify_names_rule_execution_and_position(data: Path) -> None:
     assert (violation["rule"], violation["execution"], violation["position"]) == ("S04", EXECUTION, 3)
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("UPDATE entry SET payload = substr(payload, 1, 20) WHERE pos = {}", "was changed"),
+        ("UPDATE entry SET payload = NULL, salt = NULL WHERE pos = {}", "is gone"),
+    ],
+)
+def test_a_damaged_execution_is_named_and_the_rest_shown(data: Path, change: str, reason: str) -> None:
+    """
+    `ls` (of open ones), `show` and `verify` say that an execution is damaged and quarantined, and show what is there.
+    """
+    path = partition_file(data)
+    (last,) = sql(path, f"SELECT max(pos) FROM entry WHERE exec = '{EXECUTION}'")[0]
+    opened = f"UPDATE execution SET ended = 0 WHERE execution = '{EXECUTION}'"
+    tamper(path, change.format(last), opened)
+    listed, shown = ask(data, "ls"), ask(data, "show", EXECUTION)
+    for result in (listed, shown):
+        assert result.exit_code == 0, result.output
+        (said,) = [line for line in result.stdout.splitlines() if "damaged" in line]
+        assert EXECUTION in said
+        assert reason in said
+        assert "quarantine" in said
+    assert "2 of 2" in listed.stdout
+    rows = as_json(data, "ls")["executions"]
+    assert [row["execution"] for row in rows if "damage" in row] == [EXECUTION]
+    assert reason in as_json(data, "show", EXECUTION)["damage"]
+    verified = ask(data, "verify").stdout
+    assert f"execution {EXECUTION} is damaged" in verified
+    assert OTHER not in [line.split()[1] for line in verified.splitlines() if "is damaged" in line]
+
+
+def test_an_open_execution_without_its_entries_is_named(data: Path) -> None:
+    """
+    `ls` says so of one that only the index knows any more.
+    """
+    opened = f"UPDATE execution SET ended = 0 WHERE execution = '{EXECUTION}'"
+    tamper(partition_file(data), f"DELETE FROM entry WHERE exec = '{EXECUTION}'", opened)
+    (row,) = [row for row in as_json(data, "ls")["executions"] if "damage" in row]
+    assert row["execution"] == EXECUTION
+    assert "entry 0 is missing" in row["damage"]
+
+
 def test_verify_sees_index_columns(data: Path) -> None:
     """
     Recovery asks the index's columns, so a column that lies is a violation even when the row is right.
