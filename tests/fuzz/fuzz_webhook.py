@@ -131,6 +131,9 @@ HARD: Final = (
     '{"id": "' + "k" * 3000 + '"}', '{"id": 1}', '{"id": {"a": [1]}}', "9" * 4000, "-0", "1E400", '{"a": NaN}', '{"a":1,"a":2}',
     '{"\\ud800": "\\udfff"}', json.dumps(["\u0130\ufdfa\U0001f468\u200d\U0001f469" * 500]), "\ufeff{}", "null", '""', "  ", "{'a': 1}",
 )  # fmt: skip
+SMALL: Final = tuple(text for text in HARD if len(text) < 2000)
+BIG: Final = tuple(text for text in HARD if len(text) >= 2000)
+"""Cost milliseconds and tens of kilobytes each, so they are rarer."""
 
 
 class Sent(NamedTuple):
@@ -193,7 +196,8 @@ def raw(chance: random.Random) -> tuple[bytes, bool]:
 def delivery(chance: random.Random, last: bool) -> bytes:
     """A well-formed request whose content is work: for decoders, schemas, patterns and templates."""
     name = chance.choice(EVERY)
-    text, encoding, kind = chance.choice(HARD), "", "application/json"
+    texts = BIG if chance.random() < 0.03 else SMALL
+    text, encoding, kind = chance.choice(texts), "", "application/json"
     charset = chance.choice(CHARSETS) if chance.random() < 0.4 else ""
     try:
         body = text.encode(charset or "utf-8")
