@@ -9,7 +9,7 @@ Nothing here knows of HTTP servers: importing it pulls in neither Quart nor Hype
 """
 
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -488,14 +488,18 @@ async def _follow_up_again(journal: Journal, supervisor: Supervisor) -> None:
         tip = reader.tip()
         first = max(0, (tip.position if tip else 0) - FOLLOW_UP_ENTRIES)
         return [
-            (entry.header.exec, entry.header.ts)
-            for entry in reader.scan(first)
-            if TERMINAL_TYPES.intersection(entry.header.types) and missing(reader, entry.header)
+            (header.exec, header.ts)
+            for header in reader.headers(first)
+            if TERMINAL_TYPES.intersection(header.types) and missing(reader, header)
         ]
 
     def missing(reader: Reader, end: Header) -> bool:
-        row = reader.row(end.exec)
-        return row is not None and any(reader.row(following) is None for following in expected(row, end.ts))
+        with suppress(msgspec.DecodeError):  # the row is damaged, and that stops nobody else
+            row = reader.row(end.exec)
+            return row is not None and any(
+                reader.row(following) is None for following in expected(row, end.ts)
+            )
+        return False
 
     for execution_id, at in await journal.ask(left):
         await supervisor.follow_up(execution_id, at)

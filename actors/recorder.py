@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Final, NamedTuple
 
+import msgspec
 import trio
 
 from hookledger.actors.clock import ExecutionClock
@@ -58,7 +59,10 @@ def read_history(reader: Reader, execution: str) -> History:
         ExecutionUnknown: There is no such execution.
         ExecutionDamaged: Entries are missing, changed, or not to be read.
     """
-    entries = reader.entries(execution)
+    try:
+        entries = reader.entries(execution)
+    except msgspec.DecodeError as error:
+        raise ExecutionDamaged(execution, f"a header cannot be read: {error}") from error
     if not entries or execution == SYSTEM:
         raise ExecutionUnknown(execution)
     check_chain(entries)

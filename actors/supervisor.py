@@ -46,7 +46,6 @@ from hookledger.journal.events import (
 )
 from hookledger.journal.index import ExecutionRow
 from hookledger.journal.journal import Journal
-from hookledger.journal.store import Query, Reader
 from hookledger.runtime.flow.model import Flow
 from hookledger.runtime.masking import Masker
 from hookledger.runtime.restart import lost_paths, redone
@@ -54,7 +53,6 @@ from hookledger.runtime.state import State
 
 READERS_MAX: Final = 50
 """Histories that are in memory at once in order to be folded."""
-RECOVERY_PAGE: Final = 1000
 
 logger = logging.getLogger("hookledger.actors")
 
@@ -225,7 +223,7 @@ class Supervisor:
 
         Only then those that wait for a place get one: who had one before has it again.
         """
-        found = await self._journal.ask(_open_executions)
+        found = await self._journal.ask(lambda reader: reader.open_executions())
         for execution_id in found:
             await self._take_up(execution_id)
         self._gate.open = True
@@ -521,17 +519,6 @@ def _give(command: OperatorCommand, recorder: Recorder) -> None:
     """Record a command in an entry of its own."""
     with recorder.acting_for(command.by):
         apply(command, recorder)
-
-
-def _open_executions(reader: Reader) -> list[str]:
-    """All of them before the first is woken: a list that shrinks while it is paged through would skip some."""
-    found: list[str] = []
-    while True:
-        query = Query(open=True, limit=RECOVERY_PAGE, offset=len(found), ascending=True, total_max=0)
-        rows, _ = reader.rows(query)
-        found += [row.execution for row in rows]
-        if len(rows) < RECOVERY_PAGE:
-            return found
 
 
 def _full(limit: float, flow: Flow) -> str:

@@ -7,7 +7,7 @@ from typing import TypeVar
 import trio
 
 from hookledger.journal.deliveries import Claim, DeliveryQuery, DeliveryRow
-from hookledger.journal.entry import SYSTEM, Entry, by_person, log_id, principal
+from hookledger.journal.entry import SYSTEM, Entry, Header, by_person, log_id, principal
 from hookledger.journal.figures import (
     LATENCY_SAMPLE_MAX,
     MINUTE,
@@ -106,6 +106,9 @@ class MemoryStore:
         end = None if limit is None else position + limit
         yield from self._entries[position:end]
 
+    def headers(self, position: int = 0) -> Iterator[Header]:
+        return (entry.header for entry in self._entries[position:])
+
     def system(self, types: Sequence[str] = (), *, before: int | None = None, limit: int = 25) -> list[Entry]:
         found = self._by_execution.get(SYSTEM, [])
         wanted = [entry for entry in found if not types or set(types).intersection(entry.header.types)]
@@ -132,6 +135,9 @@ class MemoryStore:
         found.sort(key=_KEYS[query.sort], reverse=not query.ascending)
         total = len(found) if query.total_max is None else min(len(found), query.total_max + 1)
         return found[query.offset : query.offset + query.limit], total
+
+    def open_executions(self) -> list[str]:
+        return [row.execution for row in sorted(self._rows.values(), key=_KEYS["started"]) if not row.ended]
 
     def row(self, execution: str) -> ExecutionRow | None:
         return self._rows.get(execution)

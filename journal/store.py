@@ -17,7 +17,7 @@ from hookledger.journal.deliveries import (
     claims_in,
     deliveries_in,
 )
-from hookledger.journal.entry import Entry
+from hookledger.journal.entry import Entry, Header
 from hookledger.journal.events import AnyEvent, ExecutionRestarted, LabelsSet, LogReference
 from hookledger.journal.figures import (
     FlowKey,
@@ -181,11 +181,19 @@ class Reader(Protocol):
         """Yield entries from a position on."""
         ...
 
+    def headers(self, position: int = 0) -> Iterator[Header]:
+        """Yield the headers from a position on that can be read; damaged ones are left out."""
+        ...
+
     def rows(self, query: Query) -> tuple[list[ExecutionRow], int]:
         """Return a page of the execution index and how many rows match in all (see `Query.total_max`).
 
         Executions with the same sort key stand in the order of the journal.
         """
+        ...
+
+    def open_executions(self) -> list[str]:
+        """Return the ids of all open executions, oldest first, whatever else their rows hold."""
         ...
 
     def row(self, execution: str) -> ExecutionRow | None:

@@ -1,14 +1,14 @@
 """A read-only view of one partition file."""
 
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from hookledger.journal.deliveries import Claim, DeliveryQuery, DeliveryRow
-from hookledger.journal.entry import SYSTEM, Entry, decode_header, log_id, only_bytes, principal
+from hookledger.journal.entry import SYSTEM, Entry, Header, decode_header, log_id, only_bytes, principal
 from hookledger.journal.errors import JournalMissing
 from hookledger.journal.figures import FlowKey, JournalSize, Latencies, MinuteCount, Run
 from hookledger.journal.index import ExecutionRow, Waits
@@ -51,10 +51,13 @@ class SqliteReader:
         origin = self._one("SELECT value FROM meta WHERE key = 'origin'")
         if origin is None:
             return None
-        last = self._one("SELECT pos, header FROM entry ORDER BY pos DESC LIMIT 1")
-        if last is None:
+        last = self._one("SELECT max(pos) FROM entry")
+        if last is None or last[0] is None:
             return Tip(origin=origin[0], position=0, timestamp=0, epoch=0)
-        header = decode_header(last[1])
+        newest = "SELECT header FROM entry ORDER BY pos DESC"
+        header = next(_legible(self._connection.execute(newest)), None)
+        if header is None:
+            raise msgspec.DecodeError("no entry has a header that can be read")
         return Tip(origin=origin[0], position=last[0] + 1, timestamp=header.ts, epoch=header.ep)
 
     def entries(self, execution: str) -> list[Entry]:
@@ -68,6 +71,10 @@ class SqliteReader:
         query = f"{_ENTRY} WHERE pos >= ? ORDER BY pos LIMIT ?"
         for row in self._connection.execute(query, (position, -1 if limit is None else limit)):
             yield _entry(row)
+
+    def headers(self, position: int = 0) -> Iterator[Header]:
+        query = "SELECT header FROM entry WHERE pos >= ? ORDER BY pos"
+        yield from _legible(self._connection.execute(query, (position,)))
 
     def raw_rows(self) -> Iterator[tuple[int, str, int, bytes, bytes, bytes | None, bytes | None]]:
         """Yield the table as it stands, without decoding anything: the verifier trusts no column."""
@@ -114,8 +121,14 @@ class SqliteReader:
     # --- executions -----------------------------------------------------------------------------------------
 
     def rows(self, query: Query) -> tuple[list[ExecutionRow], int]:
-        found = [EXECUTION.read(row) for row in lists.page(query, self._all)]
-        return found, lists.total(query, self._all, len(found))
+        page = lists.page(query, self._all)
+        return list(_readable(page)), lists.total(query, self._all, len(page))
+
+    def open_executions(self) -> list[str]:
+        return [
+            row[0]
+            for row in self._all("SELECT execution FROM execution WHERE ended = 0 ORDER BY started, id")
+        ]
 
     def row(self, execution: str) -> ExecutionRow | None:
         found = self._one(f"SELECT {EXECUTION.names} FROM execution WHERE execution = ?", execution)
@@ -191,6 +204,19 @@ def claim_of(row: tuple[Any, ...]) -> Claim:
 
 def _line(row: tuple[Any, ...]) -> LogLine:
     return msgspec.convert(dict(zip(_LOG_FIELDS, row, strict=True)), LogLine)
+
+
+def _readable(rows: Iterable[tuple[Any, ...]]) -> Iterator[ExecutionRow]:
+    """Without damaged rows, which `verify` names and `reindex` makes anew: one of them hides no other."""
+    for row in rows:
+        with suppress(msgspec.DecodeError):
+            yield EXECUTION.read(row)
+
+
+def _legible(rows: Iterable[tuple[Any, ...]]) -> Iterator[Header]:
+    for (raw,) in rows:
+        with suppress(msgspec.DecodeError):
+            yield decode_header(raw)
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:

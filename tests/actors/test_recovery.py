@@ -1,5 +1,7 @@
 """What an engine does with what an earlier process left open."""
 
+from pathlib import Path
+
 import pytest
 import trio
 from trio.testing import MockClock
@@ -9,9 +11,11 @@ from hookledger.actors.recorder import History, read_history
 from hookledger.journal.entry import Entry
 from hookledger.journal.events import TaskStarted
 from hookledger.journal.memory import MemoryStore
+from hookledger.journal.sqlite import SqliteStore, partition_file
 from hookledger.journal.store import Query, Reader
 from hookledger.journal.verify import ReaderSource, verify
 from hookledger.runtime.secret_inputs import Cipher
+from tests.journal.builders import tamper
 
 from .conftest import EPOCH_US, OpenEngine, TrioClock
 
@@ -123,6 +127,42 @@ async def test_a_damaged_execution_stops_nobody_else(
         assert list(engine.quarantined) == [bad.id]
         state = await (await engine.attach(good.id)).finished()
     assert state.status == "SUCCESS"
+
+
+PAUSED = """
+id: paused
+namespace: company.team
+tasks: [{id: wait, type: io.kestra.plugin.core.flow.Pause}]
+"""
+
+
+@pytest.mark.parametrize("which", ["open", "ended"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE entry SET header = x'00' WHERE exec = '{}' AND n = 0",
+        "UPDATE entry SET header = x'00' WHERE exec = '{}'",
+        "UPDATE execution SET more = 'garbage' WHERE execution = '{}'",
+        "UPDATE execution SET more = '[]', state = 'NOPE' WHERE execution = '{}'",
+    ],
+)
+async def test_a_damaged_header_or_row_stops_nobody_else(tmp_path: Path, change: str, which: str) -> None:
+    """
+    A header or index row that cannot be read, of an open execution or of the newest entry, lets the engine open.
+    """
+    async with Engine.open(SqliteStore(tmp_path)) as engine:
+        for source in (PAUSED, FIRST, _after("next", "first")):
+            await engine.register(source)
+        waiting = await engine.trigger("company.team", "paused")
+        ended = await engine.trigger("company.team", "first")
+        await ended.finished()
+    tamper(partition_file(tmp_path), change.format(waiting.id if which == "open" else ended.id))
+    async with Engine.open(SqliteStore(tmp_path)) as engine:
+        assert set(engine.quarantined) <= {waiting.id}
+        assert ("entry" in change and which == "open") == bool(engine.quarantined)
+        assert (await (await engine.trigger("company.team", "first")).finished()).status == "SUCCESS"
+        rows, _ = await engine.journal.ask(lambda reader: reader.rows(Query(limit=10)))
+        assert (ended.id if which == "open" else waiting.id) in {row.execution for row in rows}
 
 
 async def test_damage_to_a_sleeper_is_found_when_it_is_due(
