@@ -24,6 +24,7 @@ from hookledger.journal.memory import MemoryStore
 from hookledger.journal.verify import RULES, ReaderSource, Report, verify
 from hookledger.journal.verify import report as report_module
 from hookledger.journal.verify import verifier as verifier_module
+from hookledger.journal.verify.differences import unequal
 from hookledger.journal.verify.source import RawRow
 
 from .builders import (
@@ -385,3 +386,12 @@ def test_one_execution_is_checked_alone() -> None:
     draft.change(0, leaf=bytes(32))
     assert broken(draft, execution=EXECUTION, alone=True) == [("S04", EXECUTION, 3)]
     assert [rule for rule, _, _ in broken(draft, execution=OTHER, alone=True)] == ["S03"]
+
+
+def test_a_count_that_is_missing_or_left_over_is_named() -> None:
+    """
+    A count of one that is not stored differs from one that is, and so does one that no entry tells of.
+    """
+    assert unequal({}, {"a": 1}) == "a is counted 0 times, the entries have 1"
+    assert unequal({"a": 1}, {}) == "a is counted 1 times, the entries have 0"
+    assert unequal({"a": 1}, {"a": 1}) == ""
