@@ -25,6 +25,7 @@ from hookledger.journal.events import (
     KillRequested,
     LabelsSet,
     OutputsResolved,
+    ResultSettled,
     TaskReturned,
     TaskStarted,
     TimerFired,
@@ -115,6 +116,7 @@ class Projection:
         "queued",
         "replay_of",
         "revision",
+        "settled",
         "started",
         "state",
         "trigger",
@@ -131,6 +133,8 @@ class Projection:
         """What is open, by path of its task; the empty path is the whole execution."""
         self.queued = False
         """True while it waits for a place and nothing of it has begun."""
+        self.settled = False
+        """True once it is known what it ends in, and only its `afterExecution` list runs."""
         self.naps: tuple[str, ...] = ()
         """Of these the ones that end without an event of their own: as soon as something begins below them."""
 
@@ -226,7 +230,8 @@ class Projection:
     def _task_returned(self, event: TaskReturned) -> None:
         if event.next == "retry":
             self.pending[event.path] = "RETRYING"
-            self._move("RETRYING")
+            if not self.settled and not _PERSONS.intersection(self.pending.values()):
+                self._move("RETRYING")
         else:
             self.pending.pop(event.path, None)
 
@@ -278,6 +283,9 @@ class Projection:
         self.state = "KILLING"
         self.pending.pop("", None)
 
+    def _settle(self, event: ResultSettled) -> None:
+        self.settled = True
+
     def _labels_set(self, event: LabelsSet) -> None:
         self.labels = {**self.labels, **event.labels}
 
@@ -294,6 +302,7 @@ class Projection:
         self.revision, self.generation = event.revision, event.generation
         self.labels = {**self.labels, "system.restarted": "true"}
         self.pending.clear()
+        self.settled = False
         self.naps = ()
         self.queued = False
 
@@ -328,6 +337,7 @@ _STEPS: Final[dict[type, Callable[[Projection, Any], None]]] = {
     ChildReturned: Projection._child_returned,
     KillRequested: Projection._kill_requested,
     LabelsSet: Projection._labels_set,
+    ResultSettled: Projection._settle,
     OutputsResolved: Projection._resolved,
     ExecutionFailed: Projection._ended,
     ExecutionKilled: Projection._ended,

@@ -266,7 +266,8 @@ async def test_flows_are_found(tmp_path: Path) -> None:
         assert await search("namespace=io.tests&size=2&page=2") == (3, ["c"])
         assert await search("q=ABOUT%20b") == (1, ["b"])
         assert await search("q=others/") == (1, ["d"])
-        assert await search("namespace=io") == (0, [])
+        assert await search("namespace=io") == (4, ["d", "a", "b", "c"])
+        assert await search("namespace=i") == (0, [])
         for bad in ("page=0", "size=101", "size=x"):
             assert (await send(site, "GET", f"{FLOWS}/search?{bad}")).status_code == 400
         listed = await send(site, "GET", f"{FLOWS}/io.tests")

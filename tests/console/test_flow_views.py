@@ -265,7 +265,8 @@ def test_a_flow_that_does_not_parse_is_marked() -> None:
         sequence=0, at=0, namespace="t", flow="f", revision=3, sha256="", source="id: f", by="user:a"
     )
     revision = Revision(registered=registered, flow=None, error="f.yaml:4:5: unknown type")
-    head, row = head_of(revision, "overview"), flow_row(revision, [])
+    head = head_of(revision, "overview", error=revision.error)
+    row = flow_row(revision, [])
     assert (head.error, head.startable, head.disabled) == ("f.yaml:4:5: unknown type", False, False)
     assert (row.error, row.kinds, row.state) == ("f.yaml:4:5: unknown type", (), "")
     assert not head_of(revision, "overview", removed=True).startable
@@ -367,7 +368,7 @@ def test_what_was_typed_becomes_the_inputs() -> None:
     }
     resolved = resolve_inputs(INPUTS[:-1], given_)
     assert resolved["number"] == 5
-    assert resolved["at"] == "2026-01-02T03:04:00Z"
+    assert resolved["at"] == "2026-01-02T03:04:00.000000Z"
     assert resolved["deep"] == {"inner": 7}
 
 

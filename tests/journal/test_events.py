@@ -36,11 +36,15 @@ def _strategy(hint: Any) -> st.SearchStrategy[Any]:
         return _values
     if _is_struct(hint):
         return _fields(hint)
+    if hint is float:
+        return st.floats(allow_nan=False, allow_infinity=False)
     arguments = get_args(hint)
     if hint == dict[str, Any]:
         return st.dictionaries(_texts, _values, max_size=3)
     if hint == tuple[dict[str, Any], ...]:
         return st.lists(st.dictionaries(_texts, _values, max_size=2), max_size=2).map(tuple)
+    if len(arguments) == 2 and arguments[1] is Ellipsis and _is_struct(arguments[0]):
+        return st.lists(_fields(arguments[0]), max_size=2).map(tuple)
     if type(None) in arguments:
         return st.none() | _strategy(arguments[0])
     found: st.SearchStrategy[Any] = st.from_type(hint)

@@ -73,12 +73,13 @@ async def test_bodies_whose_meaning_is_a_trap(tmp_path: Path) -> None:
 
 async def test_reach(tmp_path: Path) -> None:
     """
-    A slash more is 404, names are case sensitive and may be percent-encoded, `main` may be left out.
+    One slash more is dropped, names are case sensitive and may be percent-encoded, `main` may be left out.
     """
     async with open_house(tmp_path, flow("").replace("key: k", "key: '  k  '")) as house:
         for path, status in (
             (f"{HOOK}/t/f/k", 200),
-            (f"{HOOK}/t/f/k/", 404),
+            (f"{HOOK}/t/f/k/", 200),
+            (f"{HOOK}/t/f/k//", 404),
             (f"{HOOK}/t/f/k/extra/path", 404),
             (f"{HOOK}/T/f/k", 404),
             (f"{HOOK}/t/F/k", 404),

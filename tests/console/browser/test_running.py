@@ -24,6 +24,10 @@ triggers:
   - {{id: webhook, type: io.kestra.plugin.core.trigger.Webhook, key: a-secret-key}}
 """
 
+FAILS_ONCE: Final = SLEEPER.format(name="failsonce").replace(
+    "flow.Sleep, duration: PT6H", "execution.Fail, condition: '{{ taskrun.attemptsCount < 1 }}'"
+)
+
 
 def status_at(house: House, execution: str, event: int) -> str:
     """The state after an event, as the API has it."""
@@ -117,9 +121,9 @@ def test_a_flipped_byte_is_told(visits: Visits, morning: Path, tmp_path: Path) -
         expect(page.locator("#verify-command")).to_have_text(f"hookledger journal verify {execution}")
 
 
-def test_one_is_killed_and_restarted(visits: Visits, house: House) -> None:
+def test_one_is_killed(visits: Visits, house: House) -> None:
     """
-    The kill with its reason, then the restart: the page shows each by itself, and the journal says who and why.
+    The kill with its reason: every page open on it shows it by itself, and nothing offers to restart it.
     """
     house.save(SLEEPER.format(name="sleeper"))
     execution = house.start("io.tests/sleeper/a-secret-key")
@@ -137,13 +141,26 @@ def test_one_is_killed_and_restarted(visits: Visits, house: House) -> None:
     expect(state).to_have_text("KILLED")
     expect(seen).to_have_text("KILLED")
     expect(page.locator("#story")).to_contain_text("it's <b>enough</b>")
+    expect(page.locator("summary").filter(has_text=re.compile(r"^Restart$"))).to_have_count(0)
+    page.get_by_role("link", name="Journal").click()
+    expect(page.locator("#events")).to_contain_text("KillRequested")
+    expect(page.locator("#badge")).to_have_text("✓ The chain verifies")
+
+
+def test_one_that_failed_is_restarted(visits: Visits, house: House) -> None:
+    """
+    The restart with its reason: the page shows it by itself, and the journal says who and why.
+    """
+    house.save(FAILS_ONCE)
+    execution = house.start("io.tests/failsonce/a-secret-key")
+    page = visits.window("operator")
+    page.goto(f"{UI}/executions/{execution}")
+    state = page.locator("#run-head .state")
+    expect(state).to_have_text("FAILED")
     menu(page, "Restart")
     page.get_by_label("Reason").fill("once more")
     page.get_by_role("button", name="Restart", exact=True).click()
-    expect(state).to_have_text("RUNNING")
-    menu(page, "Kill")
-    page.get_by_role("button", name="Kill this execution").click()
-    expect(state).to_have_text("KILLED")
+    expect(state).to_have_text("SUCCESS")
     page.get_by_role("link", name="Journal").click()
     expect(page.locator("#events")).to_contain_text("ExecutionRestarted")
     expect(page.locator("#events")).to_contain_text("once more")

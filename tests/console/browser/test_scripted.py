@@ -111,7 +111,7 @@ def test_the_curl_line_carries_what_was_typed(visits: Visits, house: House) -> N
     house.save(ECHO.format(name="shelled"))
     page = visits.window("operator")
     rows = page.context.new_page()
-    rows.goto(f"{UI}/executions?flow=shelled&since=1h")
+    rows.goto(f"{UI}/executions?flow=shelled&since=PT1H")
     expect(rows.locator(".live")).to_have_text("Live")
     page.goto(f"{UI}/flows/io.tests/shelled")
     payload = json.dumps(WILD, ensure_ascii=False, indent=2)
