@@ -175,6 +175,7 @@ def test_no_command_lets_others_steer_the_terminal(tmp_path: Path) -> None:
             ("token", "create"): [(WILD, "--role", "viewer", "--address", address)],
             ("token", "list"): [("--address", address), ("--json", "--address", address)],
             ("token", "revoke"): [(WILD, "--address", address), (token, "--address", address)],
+            ("user", "reset"): [("--data", f"gone{WILD[:40]}".replace("/", "_").replace("\0", "")), data],
             ("config", "show"): [("--config", "set.yaml"), ("--config", "unset.yaml")],
             ("flow", "validate"): [tuple(map(str, sorted((tmp_path / "flows").iterdir())))],
             ("flow", "schema"): [()],
