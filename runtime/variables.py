@@ -20,7 +20,9 @@ from hookledger.runtime.triggers.received import content_type, known_body, trigg
 TENANT = "main"
 WITHOUT_OUTPUTS: Final = frozenset({"Labels", "Exit"})
 """Task types that never have outputs, not even an empty map."""
-_ENTERED: Final = dict.fromkeys(("CREATED", "QUEUED", "RESTARTED", "RETRYING", "PAUSED"), "RUNNING")
+_ENTERED: Final[Mapping[str, str]] = dict.fromkeys(
+    ("CREATED", "QUEUED", "RESTARTED", "RETRYING", "PAUSED"), "RUNNING"
+)
 """What an execution is as soon as a task of it begins, with the state that it is left in thereby."""
 RESUMED_TO: Final = {"warn": "WARNING", "fail": "FAILED", "cancel": "CANCELLED"}
 

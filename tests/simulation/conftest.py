@@ -11,5 +11,5 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     only: int | None = metafunc.config.getoption("--sim-seed")
     count: int | None = metafunc.config.getoption("--sim-count")
-    seeds = share(metafunc.module.SHARE)
+    seeds = share(getattr(metafunc.module, "SHARE"))  # noqa: B009
     metafunc.parametrize("sim_seed", [only] if only is not None else seeds[:count])

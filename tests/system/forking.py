@@ -5,6 +5,7 @@ files, sockets and locks, and is killed as any other. It takes commands on its s
 `["start", file for its output, argument...]`, `["kill"]`, `["interrupt"]`; it answers each with a line.
 """
 
+import importlib
 import json
 import os
 import signal
@@ -22,8 +23,8 @@ from .processes import READY, ROOT, environment
 
 def main() -> None:
     """The process that forks."""
-    import hookledger.api.cli
-    import hookledger.api.serve  # noqa: F401
+    for module in ("hookledger.api.cli", "hookledger.api.serve"):
+        importlib.import_module(module)
 
     server = 0
     for line in sys.stdin:

@@ -75,7 +75,7 @@ class Schema:
             return [SchemaViolation(pointer="", keyword="limit", message=message)]
         try:
             _work.start()
-            errors: Iterator[ValidationError] = cast(Any, self._validator).iter_errors(value)
+            errors: Iterator[ValidationError] = self._validator.iter_errors(value)
             return [_violation(error) for error in islice(errors, problems_max)]
         except TooMuchWork as error:
             return [
