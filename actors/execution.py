@@ -11,6 +11,7 @@ again when the time has come.
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -19,7 +20,7 @@ import trio
 from hookledger.actors.attempt import Ended
 from hookledger.actors.errors import CommandRefused
 from hookledger.actors.handle import Execution
-from hookledger.actors.limiters import limiter
+from hookledger.actors.limiters import calculated
 from hookledger.actors.operators import OperatorCommand, apply
 from hookledger.actors.perform import Performer
 from hookledger.actors.recorder import Recorder
@@ -166,7 +167,7 @@ class ExecutionActor:
         state, now = self._recorder.state, self._recorder.now()
         if len(state.runs) + len(state.branches) < LARGE:
             return decide(self._flow, state, now)
-        return await trio.to_thread.run_sync(decide, self._flow, state, now, limiter=limiter("deciding"))
+        return await calculated("deciding", partial(decide, self._flow, state, now))
 
     def _nothing_came(self) -> bool:
         return self._inbox.statistics().current_buffer_used == 0

@@ -1,8 +1,11 @@
 """How much work beside the event loop goes on at once, each kind by itself: one that hangs keeps no other waiting."""
 
-from typing import Final, Literal, TypeAlias
+from collections.abc import Callable
+from typing import Final, Literal, TypeAlias, TypeVar
 
 import trio
+
+Result = TypeVar("Result")
 
 Kind: TypeAlias = Literal[
     "calculating", "deciding", "names", "files", "flows", "sources", "opening", "processes"
@@ -35,3 +38,19 @@ def limiter(kind: Kind) -> trio.CapacityLimiter:
     if kind not in found:
         found[kind] = trio.CapacityLimiter(AT_ONCE[kind])
     return found[kind]
+
+
+_inline: trio.lowlevel.RunVar[bool] = trio.lowlevel.RunVar("inline", False)
+
+
+def calculate_inline() -> None:
+    """From here on this run of trio calculates without threads: a virtual clock would run ahead of them."""
+    _inline.set(True)
+
+
+async def calculated(kind: Kind, work: Callable[[], Result]) -> Result:
+    """Do a calculation that leaves nothing behind, beside the event loop."""
+    if _inline.get():
+        await trio.lowlevel.checkpoint()
+        return work()
+    return await trio.to_thread.run_sync(work, limiter=limiter(kind), abandon_on_cancel=True)

@@ -5,7 +5,7 @@ from typing import Final, TypeVar
 
 import trio
 
-from hookledger.actors.limiters import limiter
+from hookledger.actors.limiters import calculated
 from hookledger.runtime.expressions.limits import Interrupted, brief
 
 SMALL_BYTES: Final = 32 * 1024
@@ -33,7 +33,7 @@ async def off_loop(work: Callable[[], Result], *, size: int = SMALL_BYTES) -> Re
     """
     if size < SMALL_BYTES:
         return work()
-    return await trio.to_thread.run_sync(work, limiter=limiter("calculating"), abandon_on_cancel=True)
+    return await calculated("calculating", work)
 
 
 async def rendering(work: Callable[[], Result]) -> Result:

@@ -250,7 +250,7 @@ class _Trace:
     def newest(self, path: str, loops: Container[str]) -> bool:
         """False inside an older round of one of the loops: only the newest is listed, the journal has all."""
         return all(
-            place == path or place not in loops or path.startswith(f"{place}[{self._rounds[place]}]")
+            place == path or place not in loops or path.startswith(f"{place}[{self._rounds.get(place, 0)}]")
             for place in around(path)
         )
 

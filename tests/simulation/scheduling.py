@@ -13,6 +13,8 @@ import trio
 import trio.testing
 from trio._core import _run
 
+from hookledger.actors.limiters import calculate_inline
+
 T = TypeVar("T")
 
 FLAG: Final = "_ALLOW_DETERMINISTIC_SCHEDULING"
@@ -43,6 +45,11 @@ def seeded_scheduler(seed: int | str) -> Generator[None]:
 
 
 def run_seeded(seed: int | str, program: Callable[[], Awaitable[T]]) -> T:
-    """Run a program; time passes only when every task waits."""
+    """Run a program; time passes only when every task waits, and threads do not share in it."""
+
+    async def alone() -> T:
+        calculate_inline()
+        return await program()
+
     with seeded_scheduler(seed):
-        return trio.run(program, clock=trio.testing.MockClock(autojump_threshold=0))
+        return trio.run(alone, clock=trio.testing.MockClock(autojump_threshold=0))

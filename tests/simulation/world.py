@@ -188,7 +188,8 @@ class World:
     def _named(body: bytes) -> str:
         try:
             found = msgspec.json.decode(body)
-            return str(found.get("id") or found.get("executionId") or "")
+            task_run = str(found.get("task") or "")
+            return str(found.get("id") or found.get("executionId") or task_run.partition(":")[0])
         except (msgspec.DecodeError, AttributeError):
             return ""
 

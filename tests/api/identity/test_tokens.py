@@ -148,7 +148,7 @@ async def test_what_a_token_does_carries_its_id(tmp_path: Path) -> None:
         ({"name": "x", "role": "viewer", "expiresIn": "-PT1H"}, "expiresIn"),
         ({"name": "x", "role": "viewer", "expiresIn": "P99999D"}, "expiresIn"),
         ({"name": "x", "role": "viewer", "expires": "P1D"}, "expires"),
-        ([], "object"),
+        ([], "expected properties"),
         (None, "name"),
     ],
 )

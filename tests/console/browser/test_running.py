@@ -119,6 +119,7 @@ def test_a_flipped_byte_is_told(visits: Visits, morning: Path, tmp_path: Path) -
         expect(page.locator("#badge")).to_have_text("✗ The chain does not verify")
         expect(page.locator(".violations")).to_contain_text("S04")
         expect(page.locator("#verify-command")).to_have_text(f"hookledger journal verify {execution}")
+        page.wait_for_load_state("networkidle")  # the server ends with this block
 
 
 def test_one_is_killed(visits: Visits, house: House) -> None:
